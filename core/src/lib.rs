@@ -1,0 +1,9 @@
+//! The deterministic heart of Ottla. Every decision of the replicated log is made here, and nothing is done here: clock,
+//! chance, disk and network enter as arguments and leave as effects. `broker` (production) and `sim` (simulation) act.
+#![no_std]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod types;

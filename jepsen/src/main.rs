@@ -1,0 +1,2 @@
+//! Placeholder entry; see `docs/architecture.md`.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Tests that see more than one package; each test binary is a folder beside this file.
