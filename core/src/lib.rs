@@ -6,4 +6,6 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod msg;
+pub mod record;
 pub mod types;

@@ -304,37 +304,37 @@ impl ErrorCode {
         matches!(
             self,
             Self::CorruptMessage
-            | Self::UnknownTopicOrPartition
-            | Self::LeaderNotAvailable
-            | Self::NotLeaderOrFollower
-            | Self::RequestTimedOut
-            | Self::ReplicaNotAvailable
-            | Self::NetworkException
-            | Self::CoordinatorLoadInProgress
-            | Self::CoordinatorNotAvailable
-            | Self::NotCoordinator
-            | Self::NotEnoughReplicas
-            | Self::NotEnoughReplicasAfterAppend
-            | Self::NotController
-            | Self::ConcurrentTransactions
-            | Self::KafkaStorageError
-            | Self::FetchSessionIdNotFound
-            | Self::InvalidFetchSessionEpoch
-            | Self::ListenerNotFound
-            | Self::FencedLeaderEpoch
-            | Self::UnknownLeaderEpoch
-            | Self::OffsetNotAvailable
-            | Self::PreferredLeaderNotAvailable
-            | Self::EligibleLeadersNotAvailable
-            | Self::ElectionNotNeeded
-            | Self::UnstableOffsetCommit
-            | Self::ThrottlingQuotaExceeded
-            | Self::UnknownTopicId
-            | Self::InconsistentTopicId
-            | Self::FetchSessionTopicIdError
-            | Self::ShareSessionNotFound
-            | Self::InvalidShareSessionEpoch
-            | Self::ShareSessionLimitReached
+                | Self::UnknownTopicOrPartition
+                | Self::LeaderNotAvailable
+                | Self::NotLeaderOrFollower
+                | Self::RequestTimedOut
+                | Self::ReplicaNotAvailable
+                | Self::NetworkException
+                | Self::CoordinatorLoadInProgress
+                | Self::CoordinatorNotAvailable
+                | Self::NotCoordinator
+                | Self::NotEnoughReplicas
+                | Self::NotEnoughReplicasAfterAppend
+                | Self::NotController
+                | Self::ConcurrentTransactions
+                | Self::KafkaStorageError
+                | Self::FetchSessionIdNotFound
+                | Self::InvalidFetchSessionEpoch
+                | Self::ListenerNotFound
+                | Self::FencedLeaderEpoch
+                | Self::UnknownLeaderEpoch
+                | Self::OffsetNotAvailable
+                | Self::PreferredLeaderNotAvailable
+                | Self::EligibleLeadersNotAvailable
+                | Self::ElectionNotNeeded
+                | Self::UnstableOffsetCommit
+                | Self::ThrottlingQuotaExceeded
+                | Self::UnknownTopicId
+                | Self::InconsistentTopicId
+                | Self::FetchSessionTopicIdError
+                | Self::ShareSessionNotFound
+                | Self::InvalidShareSessionEpoch
+                | Self::ShareSessionLimitReached
         )
     }
 

@@ -16,7 +16,9 @@ proptest::proptest! {
 
 #[test]
 fn anything_else_is_refused() {
-    for text in ["", "A", "AAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAA AAAAAAAAAAA", "ÄAAAAAAAAAAAAAAAAAAAA"] {
+    for text in
+        ["", "A", "AAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAA AAAAAAAAAAA", "ÄAAAAAAAAAAAAAAAAAAAA"]
+    {
         assert_eq!(Uuid::parse(text), None, "{text:?}");
     }
 }
