@@ -1,7 +1,7 @@
 //! The only source of chance in the core: xoshiro256++ seeded through splitmix64 (Blackman and Vigna, 2019).
 
 /// A small seeded generator. Equal seeds give equal streams on every machine, for ever: recorded runs depend on it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Rng {
     state: [u64; 4],
 }
@@ -52,11 +52,6 @@ impl Rng {
     /// Sixteen bytes, for ids.
     pub fn bytes16(&mut self) -> [u8; 16] {
         (u128::from(self.next_u64()) << 64 | u128::from(self.next_u64())).to_be_bytes()
-    }
-
-    /// The state, for canonical freezing.
-    pub fn state(&self) -> [u64; 4] {
-        self.state
     }
 }
 

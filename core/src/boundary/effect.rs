@@ -1,0 +1,143 @@
+//! What a node asks of the world. An effect is a finished decision: no driver asks whether it is still allowed.
+
+use super::action::{Action, Query};
+use super::note::Note;
+use crate::msg::fetch::FetchResponse;
+use crate::msg::{Request, Response};
+use crate::record::{CheckedBatch, Compression};
+use crate::types::{BrokerId, CallId, ConnId, LogId, Offset, OpId, Str, Ticket, Wall};
+use alloc::vec::Vec;
+
+/// One thing to be done. Effects of one step may be done in any order or in parallel, except those on the same log.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// The answer to a ticket; `None` ends it in silence (`acks=0`).
+    Reply {
+        /// Whose.
+        ticket: Ticket,
+        /// The answer.
+        body: Option<Response>,
+    },
+    /// A fetch answer whose record bytes the store finds and the driver splices in. Ends in one `Served`.
+    Serve {
+        /// Whose.
+        ticket: Ticket,
+        /// The answer, all but the records.
+        body: FetchResponse,
+        /// What to splice in where, in the order of service.
+        slots: Vec<Slot>,
+        /// Bound on the records of all slots together. The first batch of the first slot that has one goes out even
+        /// if it is larger than any bound (KIP-74).
+        bytes_max: u32,
+    },
+    /// A request of our own to another broker. Ends in one `Response`.
+    Call {
+        /// Its name.
+        call: CallId,
+        /// To whom.
+        to: BrokerId,
+        /// The request.
+        body: Request,
+    },
+    /// A change to a log. Ends in one `Done` once it is as durable as the mode promises.
+    Store {
+        /// Its name.
+        op: OpId,
+        /// Which log.
+        log: LogId,
+        /// The change.
+        action: Action,
+    },
+    /// A question to a log. Ends in one `Done`.
+    Read {
+        /// Its name.
+        op: OpId,
+        /// Which log.
+        log: LogId,
+        /// The question.
+        query: Query,
+    },
+    /// A pure function that would take too long for a step. Ends in one `Done`.
+    Job {
+        /// Its name.
+        op: OpId,
+        /// The work.
+        job: Job,
+    },
+    /// Close this connection. Its tickets end with the `Closed` that follows.
+    Hangup {
+        /// Which.
+        conn: ConnId,
+    },
+    /// Nothing right can be done any more; the only right move is to stop the process.
+    Halt {
+        /// Why.
+        fault: Fault,
+    },
+}
+
+/// Where record bytes belong in a fetch answer, and which.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Slot {
+    /// Index into `responses` of the answer.
+    pub topic: usize,
+    /// Index into `partitions` of that topic.
+    pub partition: usize,
+    /// The log to read.
+    pub log: LogId,
+    /// The first batch is the one that holds this offset.
+    pub from: Offset,
+    /// No batch that begins at or after this offset is served: the high watermark, or the last stable offset.
+    pub end: Offset,
+    /// Bound on the bytes of this slot.
+    pub bytes_max: u32,
+}
+
+/// Work that needs no state: a function of its arguments, run off the node's thread.
+#[derive(Clone, Debug)]
+pub enum Job {
+    /// Find the first record of the batch with a timestamp of at least `target`.
+    FindTime {
+        /// Where to look.
+        batch: CheckedBatch,
+        /// The wanted time.
+        target: Wall,
+    },
+    /// Write the batch anew in another compression.
+    Recompress {
+        /// The batch as it came.
+        batch: CheckedBatch,
+        /// The compression that the topic demands.
+        to: Compression,
+    },
+}
+
+/// Why a process has to stop.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Fault {
+    /// The directory that holds the metadata log is offline.
+    MetadataOffline,
+    /// The metadata log holds a record that this version cannot read.
+    MetadataUnreadable(Str),
+}
+
+/// What one step leaves behind, in order. The driver drains it; notes are for people and oracles only.
+#[derive(Clone, Debug, Default)]
+pub struct Effects {
+    /// To be done.
+    pub effects: Vec<Effect>,
+    /// What happened, for logs, metrics and coverage.
+    pub notes: Vec<Note>,
+}
+
+impl Effects {
+    /// One more thing to be done.
+    pub fn push(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    /// One more thing to be known.
+    pub fn note(&mut self, note: Note) {
+        self.notes.push(note);
+    }
+}

@@ -1,0 +1,68 @@
+//! What happened, as typed facts: the shells make log lines and metrics of them, the simulator coverage marks.
+
+use crate::types::{BrokerId, LeaderEpoch, LogId, Offset, Str};
+
+/// One fact. Notes change nothing; a driver may drop them all.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Note {
+    /// A handler did nothing, for this reason.
+    Ignored(Ignored),
+    /// A log began to exist here.
+    LogCreated {
+        /// Which.
+        log: LogId,
+        /// Its topic.
+        topic: Str,
+    },
+    /// A log ceased to exist here.
+    LogDeleted {
+        /// Which.
+        log: LogId,
+    },
+    /// This node leads this log from now on.
+    Leading {
+        /// Which.
+        log: LogId,
+        /// In which reign.
+        epoch: LeaderEpoch,
+        /// From which offset on.
+        from: Offset,
+    },
+    /// The metadata quorum has a leader, as this node knows.
+    Controller {
+        /// Who.
+        leader: BrokerId,
+        /// In which term.
+        term: LeaderEpoch,
+    },
+    /// A log cannot be read or written any more.
+    LogOffline {
+        /// Which.
+        log: LogId,
+    },
+    /// The disk is full; the log takes no more records until there is room.
+    DiskFull {
+        /// The log that met it.
+        log: LogId,
+    },
+    /// A group changed its state.
+    Group {
+        /// Its id.
+        group: Str,
+        /// The state's name as Kafka prints it.
+        state: &'static str,
+        /// Its generation.
+        generation: i32,
+        /// How many members it has.
+        members: usize,
+    },
+}
+
+/// Why a handler did nothing. Each early return has one, so that the simulator can show that it was ever taken.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Ignored {
+    /// The answer to a ticket whose connection had closed.
+    TicketVoid,
+    /// The end of an operation on a log that was deleted meanwhile.
+    LogGone,
+}
