@@ -1,7 +1,7 @@
 //! Requests, responses and records, free of versions: one struct holds the fields of every version of a message, its
 //! `Default` is Kafka's, and names are Kafka's in snake case. Generated from `core/schema`; the wire code is in [`crate::wire`].
 
-#[allow(missing_docs, clippy::all)]
+#[allow(missing_docs, clippy::all, reason = "generated: the schema is its documentation")]
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/msg.rs"));
 
