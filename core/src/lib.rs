@@ -6,6 +6,8 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod boundary;
+pub mod log;
 pub mod msg;
 pub mod record;
 pub mod types;

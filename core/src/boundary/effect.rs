@@ -4,7 +4,7 @@ use super::action::{Action, Query};
 use super::note::Note;
 use crate::msg::fetch::FetchResponse;
 use crate::msg::{Request, Response};
-use crate::record::{CheckedBatch, Compression};
+use crate::record::{CheckedBatch, Compression, Proved};
 use crate::types::{BrokerId, CallId, ConnId, LogId, Offset, OpId, Str, Ticket, Wall};
 use alloc::vec::Vec;
 
@@ -106,7 +106,7 @@ pub enum Job {
     /// Write the batch anew in another compression.
     Recompress {
         /// The batch as it came.
-        batch: CheckedBatch,
+        batch: Proved,
         /// The compression that the topic demands.
         to: Compression,
     },

@@ -1,7 +1,7 @@
 //! What can happen to a node.
 
 use crate::msg::{Request, Response};
-use crate::record::{CheckedBatch, Records, Refusal};
+use crate::record::{CheckedBatch, Proved, Records, Refusal};
 use crate::types::{CallId, ConnId, Offset, OpId, Str, Ticket, Uuid, Wall};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -105,7 +105,7 @@ pub struct ProducePartition {
     /// The partition's index.
     pub index: i32,
     /// The batch, or why it is none.
-    pub batch: Result<CheckedBatch, Refusal>,
+    pub batch: Result<Proved, Refusal>,
 }
 
 /// How a call of ours was lost.
@@ -143,7 +143,7 @@ pub enum JobDone {
     /// The first record at or after the wanted time, or none in this batch.
     Time(Option<(Offset, Wall)>),
     /// The batch in its new compression, or why it could not be made.
-    Recompressed(Result<CheckedBatch, Refusal>),
+    Recompressed(Result<Proved, Refusal>),
 }
 
 /// A disk did not do what it was asked. The log, or with `offline` its whole directory, can no longer be trusted.

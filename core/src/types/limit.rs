@@ -12,7 +12,25 @@ pub const PARTITIONS_PER_TOPIC_MAX: i32 = 100_000;
 /// How many batches a producer may have in flight and still be deduplicated (KIP-98: five).
 pub const PRODUCER_BATCHES_KEPT: usize = 5;
 
+/// What a compressed batch may always unpack to, however small it is: eight default batches of the largest size.
+pub const RECORDS_BYTES_FREE: usize = 8 << 20;
+
+/// How many bytes one compressed byte may become beyond that: what deflate can reach at best. Only zstd of nearly constant
+/// data goes further.
+pub const RECORDS_RATIO_MAX: usize = 1032;
+
+/// What a compressed batch may unpack to at the very most. It bounds the memory and the time (about 50 ms) that one
+/// batch can cost its connection's thread. A client that meets it is told MESSAGE_TOO_LARGE and splits the batch.
+pub const RECORDS_BYTES_MAX: usize = 64 << 20;
+
+/// How much of a scratch buffer survives an unusually large batch.
+pub const SCRATCH_KEPT_BYTES: usize = 1 << 20;
+
+/// How many records of a refused batch are named one by one (KIP-467).
+pub const RECORD_ERRORS_MAX: usize = 100;
+
 /// The longest chain of nested inputs that one step may set off inside a node before it is a bug of ours.
 pub const ROUTE_ROUNDS_MAX: usize = 64;
 
 const _: () = assert!(BLOCK_BYTES.is_power_of_two());
+const _: () = assert!(RECORDS_BYTES_FREE < RECORDS_BYTES_MAX && SCRATCH_KEPT_BYTES < RECORDS_BYTES_FREE);

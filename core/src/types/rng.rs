@@ -16,9 +16,9 @@ impl Rng {
     /// A stream of its own for one purpose, so that one more draw there does not disturb the draws here.
     #[must_use]
     pub fn fork(&mut self, label: &str) -> Self {
-        let hash = label.bytes().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
+        let hash = label
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
         Self::new(self.next_u64() ^ hash)
     }
 
