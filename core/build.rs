@@ -4,7 +4,6 @@
 mod codec;
 #[path = "build/parse.rs"]
 mod parse;
-#[allow(dead_code, reason = "the build script uses a part of what it shares with the others")]
 #[path = "build/schema.rs"]
 mod schema;
 #[path = "build/structs.rs"]

@@ -86,7 +86,6 @@ fn metadata(out: &mut String, families: &[Family]) {
     let family = families.iter().find(|family| family.module == "metadata" && family.api.is_none());
     let family = family.expect("the metadata records");
     let records = || family.structs.iter().filter(|one| one.message.is_some());
-    let short = |one: &Struct| one.name.trim_end_matches("Record").to_string();
     out.push_str(
         "/// Any record of the metadata log.\n#[derive(Clone, PartialEq, Debug)]\npub enum MetadataRecord {\n",
     );
@@ -94,6 +93,18 @@ fn metadata(out: &mut String, families: &[Family]) {
         writeln!(out, "{}(record::metadata::{}),", short(one), one.name).expect("a string grows");
     }
     out.push_str("}\n\n");
+    out.push_str(
+        "impl MetadataRecord {\n/// Kafka's number of the record.\npub const fn key(&self) -> u32 {\nmatch self {\n",
+    );
+    for one in records() {
+        let key = one.message.as_ref().and_then(|message| message.key).expect("a record has a key");
+        writeln!(out, "Self::{}(_) => {key},", short(one)).expect("a string grows");
+    }
+    out.push_str("}\n}\n\n/// The highest version of the record that is known here.\npub const fn last_version(&self) -> i16 {\nmatch self {\n");
+    for one in records() {
+        writeln!(out, "Self::{}(_) => {},", short(one), one.range.last).expect("a string grows");
+    }
+    out.push_str("}\n}\n}\n\n");
     for one in records() {
         let body = format!("record::metadata::{}", one.name);
         writeln!(
@@ -103,4 +114,9 @@ fn metadata(out: &mut String, families: &[Family]) {
         )
         .expect("a string grows");
     }
+}
+
+/// The variant of `MetadataRecord` for a record: its name without the ending.
+pub fn short(one: &Struct) -> &str {
+    one.name.trim_end_matches("Record")
 }

@@ -11,3 +11,4 @@ pub mod log;
 pub mod msg;
 pub mod record;
 pub mod types;
+pub mod wire;

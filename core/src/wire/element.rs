@@ -1,0 +1,33 @@
+//! The plain types that Kafka puts into arrays.
+
+use super::{Reader, Wire, WireError, Writer};
+use crate::types::{Str, Uuid};
+
+macro_rules! fixed {
+    ($($kind:ty: $name:ident),*) => {$(
+        impl Wire for $kind {
+            #[inline]
+            fn read(r: &mut Reader, _: i16) -> Result<Self, WireError> {
+                r.$name()
+            }
+
+            #[inline]
+            fn write(&self, w: &mut Writer, _: i16) -> Result<(), WireError> {
+                w.$name(*self);
+                Ok(())
+            }
+        }
+    )*};
+}
+
+fixed!(i8: i8, i16: i16, i32: i32, i64: i64, Uuid: uuid);
+
+impl Wire for Str {
+    fn read(r: &mut Reader, _: i16) -> Result<Self, WireError> {
+        r.string()
+    }
+
+    fn write(&self, w: &mut Writer, _: i16) -> Result<(), WireError> {
+        w.string(self)
+    }
+}
