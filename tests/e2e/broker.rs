@@ -1,0 +1,190 @@
+//! One broker process with a data folder of its own: started on a free port, killed and restarted at will, removed at the end.
+
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::probe;
+use crate::tools::{self, java};
+
+/// How long a start may take before the test fails; Kafka after kill -9 needs several seconds.
+const START_MAX: Duration = Duration::from_secs(60);
+
+static BROKERS: AtomicU32 = AtomicU32::new(0);
+
+/// Which broker answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// Our binary.
+    Ottla,
+    /// Apache Kafka 4.3.1 from Maven Central.
+    Kafka,
+}
+
+/// A running broker; dropping it kills the process and removes its data.
+pub struct Broker {
+    kind: Kind,
+    port: u16,
+    home: PathBuf,
+    settings: Vec<(String, String)>,
+    child: Option<Child>,
+}
+
+impl Broker {
+    /// Starts the broker that the environment chose, with a new data folder.
+    pub fn start() -> Broker {
+        Broker::start_with(&[])
+    }
+
+    /// The same with settings by Kafka's names.
+    pub fn start_with(settings: &[(&str, &str)]) -> Broker {
+        let kind = match std::env::var("OTTLA_E2E_BROKER").as_deref() {
+            Ok("kafka") => Kind::Kafka,
+            Ok(other) if other != "ottla" => panic!("OTTLA_E2E_BROKER is `ottla` or `kafka`, not `{other}`"),
+            _ => Kind::Ottla,
+        };
+        let serial = BROKERS.fetch_add(1, Ordering::Relaxed);
+        let home = tools::target().join("e2e-data").join(format!("{}-{serial}", std::process::id()));
+        fs::create_dir_all(home.join("data")).expect("the data folder can be made");
+        let mut settings: Vec<(String, String)> =
+            settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        settings.push(("group.initial.rebalance.delay.ms".into(), "0".into()));
+        let mut broker = Broker { kind, port: free_port(), home, settings, child: None };
+        if kind == Kind::Kafka {
+            broker.format();
+        }
+        broker.restart();
+        broker
+    }
+
+    /// `host:port`, as clients want it.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Which broker this is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The folder of `log.dirs`.
+    pub fn data(&self) -> PathBuf {
+        self.home.join("data")
+    }
+
+    /// Ends the process with SIGKILL, as a crash would.
+    pub fn kill_9(&mut self) {
+        let mut child = self.child.take().expect("the broker runs");
+        child.kill().expect("the broker can be killed");
+        child.wait().expect("the broker can be waited for");
+    }
+
+    /// Asks the process to end, as an operator would, and gives its exit code.
+    pub fn terminate(&mut self) -> Option<i32> {
+        let mut child = self.child.take().expect("the broker runs");
+        let sent = Command::new("kill").arg(child.id().to_string()).status().expect("kill runs");
+        assert!(sent.success(), "SIGTERM could not be sent");
+        child.wait().expect("the broker can be waited for").code()
+    }
+
+    /// Starts the process on the same port and data, and returns when it answers a Metadata request.
+    pub fn restart(&mut self) {
+        assert!(self.child.is_none(), "the broker runs already");
+        let output =
+            File::options().create(true).append(true).open(self.home.join("broker.log")).expect("the log opens");
+        let mut command = self.command();
+        command.stdin(Stdio::null()).stderr(output.try_clone().expect("the log can be shared")).stdout(output);
+        self.child = Some(command.spawn().expect("the broker starts"));
+        let started = Instant::now();
+        while !probe::answers(&self.address()) {
+            let ended = self.child.as_mut().expect("it was just started").try_wait().expect("its state can be read");
+            assert!(ended.is_none(), "the broker ended at once ({ended:?}):\n{}", self.log());
+            assert!(started.elapsed() < START_MAX, "the broker does not answer:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The end of what the process wrote.
+    pub fn log(&self) -> String {
+        let text = fs::read_to_string(self.home.join("broker.log")).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(60)..].join("\n")
+    }
+
+    fn command(&self) -> Command {
+        match self.kind {
+            Kind::Ottla => {
+                let mut command = tools::mortal(tools::ottla());
+                command.arg("--set").arg(format!("listeners=PLAINTEXT://{}", self.address()));
+                command.arg("--set").arg(format!("log.dirs={}", self.data().display()));
+                for (key, value) in &self.settings {
+                    command.arg("--set").arg(format!("{key}={value}"));
+                }
+                command
+            }
+            Kind::Kafka => {
+                let mut command = tools::mortal(Path::new("java"));
+                command.args([
+                    "-Xmx512m",
+                    "-XX:TieredStopAtLevel=1",
+                    "-XX:+UseSerialGC",
+                    "-cp",
+                    &java::kafka().class_path(),
+                ]);
+                command.arg(format!("-Dlog4j2.configurationFile={}", java::log_settings().display()));
+                command.arg("kafka.Kafka").arg(self.home.join("server.properties"));
+                command
+            }
+        }
+    }
+
+    /// Kafka wants its folder formatted and a file of settings.
+    fn format(&self) {
+        let controller = free_port();
+        let address = self.address();
+        let mut file = format!(
+            "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@127.0.0.1:{controller}\n\
+             listeners=PLAINTEXT://{address},CONTROLLER://127.0.0.1:{controller}\nadvertised.listeners=PLAINTEXT://{address}\n\
+             controller.listener.names=CONTROLLER\nlistener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+             log.dirs={}\noffsets.topic.replication.factor=1\ntransaction.state.log.replication.factor=1\n\
+             transaction.state.log.min.isr=1\nbroker.session.timeout.ms=1500\nbroker.heartbeat.interval.ms=500\n",
+            self.data().display()
+        );
+        for (key, value) in &self.settings {
+            file.push_str(&format!("{key}={value}\n"));
+        }
+        let path = self.home.join("server.properties");
+        fs::write(&path, file).expect("the settings can be written");
+        let mut command = Command::new("java");
+        command.args([
+            "-XX:TieredStopAtLevel=1",
+            "-cp",
+            &java::kafka().class_path(),
+            "kafka.tools.StorageTool",
+            "format",
+        ]);
+        tools::finish(command.args(["-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c"]).arg(path), "kafka-storage format");
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            crate::log::say(&format!("the broker wrote last:\n{}", self.log()));
+        }
+        if let Some(mut child) = self.child.take() {
+            // It may have ended by itself; either way it is gone after this.
+            drop(child.kill());
+            drop(child.wait());
+        }
+        drop(fs::remove_dir_all(&self.home));
+    }
+}
+
+/// A port that nobody listens on now.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").expect("a port is free").local_addr().expect("it has a number").port()
+}

@@ -1,0 +1,14 @@
+//! Real clients against a real broker process: what an unmodified user of Kafka sees.
+//!
+//! The broker is our own binary, built here, or Apache Kafka itself with `OTTLA_E2E_BROKER=kafka`, which is how these tests
+//! are shown to ask for nothing that Kafka does not do. Clients are installed into `target/e2e-tools` on first use.
+
+mod broker;
+mod driver;
+mod family;
+mod first_program;
+mod kcat;
+mod log;
+mod probe;
+mod records;
+mod tools;
