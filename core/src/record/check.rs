@@ -250,3 +250,7 @@ fn timestamp_errors(facts: &Facts, rules: &TopicRules, now: Wall) -> Vec<RecordE
         .map(|(found, index)| RecordError { index, reason: RecordReason::Timestamp { found, first, last } })
         .collect()
 }
+
+#[cfg(test)]
+#[path = "check_test.rs"]
+mod check_test;

@@ -3,16 +3,20 @@
 
 mod build;
 mod check;
+mod control;
 mod crc;
 mod functions;
 mod header;
 mod one;
 mod refusal;
 mod rope;
+mod stored;
 mod varint;
+mod walk;
 
 pub use build::{Builder, NewRecord, recompress};
 pub use check::{Facts, Keyless, ProveRules, Proved, TopicRules, admit, prove};
+pub use control::{ControlKind, EndTxn, quorum_control};
 pub use crc::crc32c;
 pub use functions::{CodecFault, Compress, Decompress, Functions};
 pub use header::{
@@ -22,6 +26,8 @@ pub use header::{
 pub use one::{Record, RecordFault};
 pub use refusal::{RecordError, RecordReason, Refusal};
 pub use rope::Records;
+pub use stored::{StoredBatches, StoredFault, StoredFaultKind, check_stored};
+pub use walk::{Placed, Walk, WalkFault, find_by_time, find_max_time};
 
 use crate::types::{LeaderEpoch, Offset, Wall};
 use alloc::vec::Vec;
