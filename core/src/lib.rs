@@ -7,6 +7,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod boundary;
+pub mod config;
 pub mod log;
 pub mod msg;
 pub mod record;

@@ -1,0 +1,267 @@
+use super::{Config, Durability, Overrides, Setting, TopicConfig, broker_key, broker_keys, topic_key, topic_keys};
+use crate::record::{Compression, TimestampType};
+use crate::types::{BrokerId, Str};
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+fn pairs(pairs: &[(&str, &str)]) -> Vec<Setting> {
+    pairs
+        .iter()
+        .map(|(key, value)| Setting { key: (*key).into(), value: (*value).into(), origin: "test".into() })
+        .collect()
+}
+
+fn read(given: &[(&str, &str)]) -> Config {
+    Config::read(pairs(given)).expect("allowed").0
+}
+
+fn mistakes(given: &[(&str, &str)]) -> Vec<String> {
+    Config::read(pairs(given)).expect_err("not allowed").iter().map(ToString::to_string).collect()
+}
+
+fn topic(own: &[(&str, &str)], config: &Config) -> Result<TopicConfig, Vec<String>> {
+    let own: Overrides = own.iter().map(|(name, value)| (Str::from(*name), Str::from(*value))).collect();
+    TopicConfig::read(&own, config).map_err(|all| all.iter().map(ToString::to_string).collect())
+}
+
+#[test]
+fn the_tables_are_sorted_and_their_defaults_are_allowed() {
+    let all = broker_keys();
+    assert!(all.windows(2).all(|pair| pair[0].name < pair[1].name));
+    assert!(topic_keys().windows(2).all(|pair| pair[0].name < pair[1].name));
+    for key in all.iter().copied().chain(topic_keys()) {
+        if let Some(default) = key.default {
+            // Kafka's own default of broker.id and of offsets.* that lie outside their range do not exist.
+            assert_eq!(key.check(default), Ok(()), "{}", key.name);
+        }
+    }
+    for key in all {
+        assert_eq!(broker_key(key.name).map(|found| found.name), Some(key.name));
+    }
+    for key in topic_keys() {
+        assert_eq!(topic_key(key.name).map(|found| found.name), Some(key.name));
+        for synonym in super::synonyms(key.name) {
+            assert!(broker_key(synonym.name).is_some(), "{}", synonym.name);
+        }
+    }
+}
+
+#[test]
+fn a_broker_that_was_told_nothing_has_kafkas_defaults() {
+    let config = Config::default();
+    assert_eq!(config.broker.id, BrokerId(1));
+    assert_eq!(config.store.durability, Durability::Durable);
+    assert_eq!(config.topic.log, crate::boundary::LogSettings::default());
+    assert_eq!(config.topic.rules.batch_bytes_max, 1_048_588);
+    assert_eq!(config.topic.rules.compression, None);
+    assert_eq!(config.group.session_timeout_max, Duration::from_secs(1800));
+    assert_eq!(config.offsets.retention, Duration::from_secs(7 * 24 * 3600));
+    assert_eq!(config.offsets.replication_factor, None);
+    assert_eq!(config.conn.idle_max, Some(Duration::from_secs(600)));
+    let listener = &config.broker.listeners[0];
+    assert_eq!((listener.name.as_str(), listener.bind.to_string().as_str()), ("PLAINTEXT", "127.0.0.1:9092"));
+    assert_eq!(listener.advertised.as_ref(), Some(&listener.bind));
+}
+
+#[test]
+fn every_mistake_is_reported_at_once() {
+    let found = mistakes(&[
+        ("num.partitions", "0"),
+        ("log.segment.bytes", "100"),
+        ("auto.create.topics.enable", "maybe"),
+        ("group.min.session.timeout.ms", "70000"),
+        ("group.max.session.timeout.ms", "60000"),
+        ("listeners", "SSL://:9093"),
+        ("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer"),
+        ("ottla.durability", "never"),
+        ("ssl.client.auth", "perhaps"),
+    ]);
+    let about = |key: &str| found.iter().filter(|line| line.starts_with(key)).count();
+    for key in [
+        "num.partitions=0",
+        "log.segment.bytes=100: must be a whole number of at least 1048576 (test)",
+        "auto.create.topics.enable=maybe: must be true or false",
+        "group.min.session.timeout.ms=70000",
+        "listeners=SSL://:9093",
+        "authorizer.class.name=",
+        "ottla.durability=never: must be one of durable, relaxed",
+        "ssl.client.auth=perhaps",
+    ] {
+        assert_eq!(about(key), 1, "{key} in {found:#?}");
+    }
+    assert_eq!(found.len(), 8);
+}
+
+#[test]
+fn a_secret_is_not_repeated() {
+    // No password has a wrong value by itself; what must not leak is the text of a notice.
+    let (_, notices) = Config::read(pairs(&[("ssl.keystore.password", "hunter2")])).expect("allowed");
+    assert_eq!(notices.len(), 1);
+    assert!(!notices[0].to_string().contains("hunter2"));
+}
+
+#[test]
+fn unknown_keys_and_keys_without_effect_are_noticed() {
+    let (_, notices) =
+        Config::read(pairs(&[("num.io.threads", "8"), ("log.segmnt.bytes", "1"), ("num.partitions", "3")]))
+            .expect("allowed");
+    let lines: Vec<String> = notices.iter().map(ToString::to_string).collect();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[0].starts_with("log.segmnt.bytes is not a setting"));
+    assert!(lines[1].starts_with("num.io.threads is accepted, but has no effect"));
+}
+
+#[test]
+fn the_last_of_two_settings_wins() {
+    let config = read(&[("num.partitions", "3"), ("node.id", "7"), ("num.partitions", "5")]);
+    assert_eq!(config.topics.partitions, 5);
+    assert_eq!(config.set("num.partitions").map(Str::as_str), Some("5"));
+    assert_eq!(config.set("broker.rack"), None);
+}
+
+#[test]
+fn broker_id_is_the_older_name_of_node_id() {
+    assert_eq!(read(&[("broker.id", "4")]).broker.id, BrokerId(4));
+    assert_eq!(read(&[("broker.id", "4"), ("node.id", "4")]).broker.id, BrokerId(4));
+    assert_eq!(mistakes(&[("broker.id", "4"), ("node.id", "5")]).len(), 1);
+}
+
+#[test]
+fn kafkas_sample_file_for_one_node_is_understood() {
+    let config = read(&[
+        ("process.roles", "broker,controller"),
+        ("node.id", "1"),
+        ("controller.quorum.bootstrap.servers", "localhost:9093"),
+        ("listeners", "PLAINTEXT://:9092,CONTROLLER://:9093"),
+        ("inter.broker.listener.name", "PLAINTEXT"),
+        ("advertised.listeners", "PLAINTEXT://localhost:9092"),
+        ("controller.listener.names", "CONTROLLER"),
+        ("listener.security.protocol.map", "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL"),
+        ("num.network.threads", "3"),
+        ("log.dirs", "/tmp/kraft-combined-logs"),
+        ("offsets.topic.replication.factor", "1"),
+        ("transaction.state.log.min.isr", "1"),
+        ("log.retention.hours", "168"),
+    ]);
+    assert_eq!(config.broker.listeners.len(), 1);
+    let listener = &config.broker.listeners[0];
+    assert_eq!(listener.bind.to_string(), ":9092");
+    assert_eq!(listener.advertised.as_ref().map(ToString::to_string).as_deref(), Some("localhost:9092"));
+    assert_eq!(config.store.dir.as_str(), "/tmp/kraft-combined-logs");
+    assert_eq!(config.offsets.replication_factor, Some(1));
+}
+
+#[test]
+fn listeners_of_containers_have_names_of_their_own() {
+    let config = read(&[
+        ("listeners", "INSIDE://:29092,OUTSIDE://[::1]:9092"),
+        ("advertised.listeners", "INSIDE://kafka_1:29092,OUTSIDE://localhost:9092"),
+        ("listener.security.protocol.map", "INSIDE:PLAINTEXT,OUTSIDE:PLAINTEXT"),
+    ]);
+    let told: Vec<String> =
+        config.broker.listeners.iter().map(|one| one.advertised.as_ref().expect("told").to_string()).collect();
+    assert_eq!(told, ["kafka_1:29092", "localhost:9092"]);
+    assert_eq!(config.broker.listeners[1].bind.to_string(), "[::1]:9092");
+}
+
+#[test]
+fn listeners_that_cannot_work_are_refused() {
+    for bad in [
+        "PLAINTEXT//:9092",
+        "PLAINTEXT://:99999",
+        "PLAINTEXT://0.0.0.0:9092",
+        "PLAINTEXT://a:1,PLAINTEXT://b:2",
+        "SASL_PLAINTEXT://:9092",
+        "WHO://:9092",
+        "",
+    ] {
+        assert!(!mistakes(&[("listeners", bad)]).is_empty(), "{bad}");
+    }
+    assert!(!mistakes(&[("advertised.listeners", "OTHER://localhost:9092")]).is_empty());
+}
+
+#[test]
+fn a_topic_takes_what_it_does_not_set_from_the_broker() {
+    let config = read(&[("log.retention.hours", "2"), ("compression.type", "zstd"), ("log.roll.hours", "1")]);
+    let own = topic(&[("segment.ms", "5000")], &config).expect("allowed");
+    assert_eq!(own.log.retention_age, Some(Duration::from_secs(7200)));
+    assert_eq!(own.log.segment_age, Duration::from_secs(5));
+    assert_eq!(own.rules.compression, Some(Compression::Zstd));
+    assert_eq!(config.topic.log.segment_age, Duration::from_secs(3600));
+}
+
+#[test]
+fn milliseconds_beat_minutes_beat_hours() {
+    let age = |given: &[(&str, &str)]| read(given).topic.log.retention_age;
+    let hours = ("log.retention.hours", "3");
+    let minutes = ("log.retention.minutes", "2");
+    assert_eq!(age(&[hours]), Some(Duration::from_secs(3 * 3600)));
+    assert_eq!(age(&[hours, minutes]), Some(Duration::from_secs(120)));
+    assert_eq!(age(&[hours, minutes, ("log.retention.ms", "1000")]), Some(Duration::from_secs(1)));
+    assert_eq!(age(&[hours, ("log.retention.ms", "-1")]), None);
+    assert_eq!(age(&[("log.retention.hours", "-7")]), None);
+    assert_eq!(age(&[("log.retention.ms", "-7")]), None);
+    assert_eq!(mistakes(&[("log.retention.ms", "0")]).len(), 1);
+    assert_eq!(mistakes(&[("log.roll.ms", "0")]), ["log.roll.ms=0: must be a whole number of at least 1 (test)"]);
+}
+
+#[test]
+fn topic_settings_are_as_strict_as_kafkas() {
+    let config = Config::default();
+    for (name, value) in [
+        ("segment.bytes", "1048575"),
+        ("retention.ms", "-2"),
+        ("cleanup.policy", "delete,delete"),
+        ("cleanup.policy", "delete,"),
+        ("cleanup.policy", "shred"),
+        ("compression.type", "none"),
+        ("compression.gzip.level", "0"),
+        ("min.insync.replicas", "0"),
+        ("message.timestamp.type", "createtime"),
+        ("min.cleanable.dirty.ratio", "1.5"),
+        ("min.cleanable.dirty.ratio", "-0.5"),
+        ("min.cleanable.dirty.ratio", "half"),
+        ("preallocate", "yes"),
+        ("max.message.bytes", "12three"),
+        ("leader.replication.throttled.replicas", "1-2"),
+        ("no.such.setting", "1"),
+        ("remote.storage.enable", "true"),
+    ] {
+        let found = topic(&[(name, value)], &config).expect_err(name);
+        assert!(found.len() == 1 && found[0].starts_with(name), "{found:?}");
+    }
+    for good in ["0", "1", "1.0", "0.25", ".5"] {
+        assert!(topic(&[("min.cleanable.dirty.ratio", good)], &config).is_ok(), "{good}");
+    }
+    let both = [("min.compaction.lag.ms", "10"), ("max.compaction.lag.ms", "5")];
+    assert_eq!(topic(&both, &config).expect_err("crossed").len(), 1);
+}
+
+#[test]
+fn a_topic_is_deleted_from_compacted_both_or_neither() {
+    let config = Config::default();
+    let policy =
+        |text: &str| topic(&[("cleanup.policy", text)], &config).map(|own| (own.log.delete, own.is_compacted()));
+    assert_eq!(policy("delete"), Ok((true, false)));
+    assert_eq!(policy("compact"), Ok((false, true)));
+    assert_eq!(policy("compact, delete"), Ok((true, true)));
+    assert_eq!(policy(""), Ok((false, false)));
+}
+
+#[test]
+fn log_append_time_and_bounds_reach_the_rules() {
+    let own = [("message.timestamp.type", "LogAppendTime"), ("max.message.bytes", " 2000 "), ("retention.bytes", "5")];
+    let own = topic(&own, &Config::default()).expect("allowed");
+    assert_eq!(own.rules.timestamp_type, TimestampType::LogAppendTime);
+    assert_eq!(own.rules.batch_bytes_max, 2000);
+    assert_eq!(own.log.retention_bytes, Some(5));
+}
+
+#[test]
+fn dynamic_settings_lie_on_top_of_the_file() {
+    let config = read(&[("log.retention.ms", "1000")]);
+    let changed = config.overlaid(pairs(&[("log.retention.ms", "2000")])).expect("allowed");
+    assert_eq!(changed.topic.log.retention_age, Some(Duration::from_secs(2)));
+    assert!(config.overlaid(pairs(&[("message.max.bytes", "-1")])).is_err());
+}

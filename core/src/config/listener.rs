@@ -1,0 +1,139 @@
+//! `listeners`, `advertised.listeners` and what belongs to them.
+
+use super::keys::items;
+use super::read::{Notice, Reader};
+use crate::types::Str;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+/// A host and a port.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Address {
+    /// A name, an IPv4 or an IPv6 address (without brackets); empty for every interface.
+    pub host: Str,
+    /// 0 lets the operating system choose.
+    pub port: u16,
+}
+
+/// One address that clients reach us at.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Listener {
+    /// Its name, in capitals.
+    pub name: Str,
+    /// Where to listen.
+    pub bind: Address,
+    /// What clients are told to use. An empty host or port 0 is for the shell to fill in once it listens; `None` is a
+    /// listener that is not advertised.
+    pub advertised: Option<Address>,
+}
+
+impl Address {
+    /// Reads `host:port` and `[v6]:port`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (host, port) = text.trim().rsplit_once(':')?;
+        let host = match host.strip_prefix('[') {
+            Some(inner) => inner.strip_suffix(']')?,
+            None if host.contains(':') => return None,
+            None => host,
+        };
+        let good = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:%".contains(&byte));
+        let port = port.parse().ok().filter(|_| port.bytes().all(|digit| digit.is_ascii_digit()))?;
+        good.then(|| Self { host: Str::from(host), port })
+    }
+
+    fn is_everywhere(&self) -> bool {
+        self.host == "0.0.0.0" || self.host == "::"
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// The listeners for clients. Those of the controller are understood but not opened: a cluster of one has nobody to talk to.
+pub(super) fn read(reader: &mut Reader, notices: &mut Vec<Notice>) -> Vec<Listener> {
+    let controllers: Vec<String> = names(reader.text("controller.listener.names").unwrap_or_default());
+    let protocols = protocols(reader);
+    let bound = addresses(reader, "listeners");
+    let told = addresses(reader, "advertised.listeners");
+    let mut listeners: Vec<Listener> = Vec::new();
+    for (name, bind) in bound {
+        if controllers.contains(&name) {
+            let what = "names a controller listener; this version has no other controllers and does not open it";
+            notices.push(Notice { key: "listeners".into(), origin: Str::new(), what });
+            continue;
+        }
+        check_protocol(reader, &name, &protocols);
+        if listeners.iter().any(|other| other.name == *name) {
+            reader.mistake("listeners", "a list in which each listener has a name of its own");
+        }
+        if bind.port != 0 && listeners.iter().any(|other| other.bind == bind) {
+            reader.mistake("listeners", "a list in which each listener has an address of its own");
+        }
+        let advertised = match &told {
+            told if told.is_empty() => Some(bind.clone()),
+            told => told.iter().find(|(other, _)| *other == name).map(|(_, address)| address.clone()),
+        };
+        if advertised.as_ref().is_some_and(Address::is_everywhere) {
+            let allowed = "an address that a client can connect to; 0.0.0.0 is not one";
+            reader.mistake(if told.is_empty() { "listeners" } else { "advertised.listeners" }, allowed);
+        }
+        listeners.push(Listener { name: Str::from(name), bind, advertised });
+    }
+    if told.iter().any(|(name, _)| !listeners.iter().any(|listener| listener.name == **name)) {
+        reader.mistake("advertised.listeners", "a list whose names are names of listeners");
+    }
+    if !listeners.iter().any(|listener| listener.advertised.is_some()) {
+        reader.mistake("listeners", "a list with at least one listener for clients");
+    }
+    listeners
+}
+
+fn names(list: &str) -> Vec<String> {
+    items(list).map(str::to_ascii_uppercase).collect()
+}
+
+/// Name → security protocol, as `listener.security.protocol.map` has it.
+fn protocols(reader: &mut Reader) -> Vec<(String, String)> {
+    const MAP: &str = "listener.security.protocol.map";
+    let read = |pair: &str| {
+        let (name, protocol) = pair.split_once(':')?;
+        Some((name.trim().to_ascii_uppercase(), protocol.trim().to_ascii_uppercase()))
+    };
+    let pairs: Option<Vec<_>> = items(reader.text(MAP).unwrap_or_default()).map(read).collect();
+    pairs.unwrap_or_else(|| {
+        reader.mistake(MAP, "a list of LISTENER:PROTOCOL");
+        Vec::new()
+    })
+}
+
+fn check_protocol(reader: &mut Reader, name: &str, protocols: &[(String, String)]) {
+    match protocols.iter().find(|(known, _)| known == name).map(|(_, protocol)| protocol.as_str()) {
+        Some("PLAINTEXT") => {}
+        Some(_) => reader.mistake("listeners", "PLAINTEXT: this version speaks neither TLS nor SASL"),
+        None => reader.mistake("listeners", &format!("without {name}, or listener.security.protocol.map must name it")),
+    }
+}
+
+/// `NAME://host:port` items of a list.
+fn addresses(reader: &mut Reader, key: &'static str) -> Vec<(String, Address)> {
+    let read = |item: &str| {
+        let (name, address) = item.split_once("://")?;
+        let good = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+        Some((name.to_ascii_uppercase(), Address::parse(address)?)).filter(|_| good)
+    };
+    let list = reader.text(key).unwrap_or_default().to_string();
+    let all: Option<Vec<_>> = items(&list).map(read).collect();
+    all.unwrap_or_else(|| {
+        reader.mistake(key, "a list of NAME://host:port");
+        Vec::new()
+    })
+}

@@ -1,0 +1,201 @@
+//! Every setting of a broker, typed. Built once by [`Config::read`], which finds all mistakes before it gives up; after
+//! that nobody meets a value that is not allowed.
+
+mod accepted_keys;
+mod broker_keys;
+mod keys;
+mod listener;
+mod read;
+mod topic;
+mod topic_keys;
+
+pub use keys::{Key, Kind, Update, broker_key, broker_keys};
+pub use listener::{Address, Listener};
+pub use read::{Mistake, Notice, Setting};
+pub use topic::{Overrides, TopicConfig, topic_value};
+pub use topic_keys::{Synonym, synonyms, topic_key, topic_keys};
+
+use crate::types::{BrokerId, Str};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// All settings of one broker.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Config {
+    /// Who this broker is.
+    pub broker: BrokerConfig,
+    /// What connections may ask of us.
+    pub conn: ConnConfig,
+    /// How data is kept.
+    pub store: StoreConfig,
+    /// How topics come and go.
+    pub topics: TopicsConfig,
+    /// What a topic has that sets nothing of its own.
+    pub topic: TopicConfig,
+    /// Bounds of Fetch.
+    pub fetch: FetchConfig,
+    /// Classic groups.
+    pub group: GroupConfig,
+    /// Committed offsets.
+    pub offsets: OffsetsConfig,
+    /// Idempotent producers.
+    pub producer: ProducerConfig,
+    /// The metadata quorum.
+    pub quorum: QuorumConfig,
+    /// What was set, sorted by key, each key once: for DescribeConfigs.
+    settings: Vec<Setting>,
+}
+
+/// Who this broker is.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct BrokerConfig {
+    /// `node.id`.
+    pub id: BrokerId,
+    /// `broker.rack`.
+    pub rack: Option<Str>,
+    /// `listeners` that clients use, with what `advertised.listeners` says of them. Never empty.
+    pub listeners: Vec<Listener>,
+    /// `ottla.lanes`.
+    pub lanes: usize,
+}
+
+/// What connections may ask of us.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct ConnConfig {
+    /// `socket.request.max.bytes`: a longer frame closes the connection.
+    pub request_bytes_max: u32,
+    /// `queued.max.requests`, over all connections.
+    pub requests_queued_max: u32,
+    /// `queued.max.request.bytes`, over all connections; `None` sets no bound beyond the driver's own.
+    pub request_bytes_queued_max: Option<u64>,
+    /// `connections.max.idle.ms`; `None` closes none.
+    pub idle_max: Option<Duration>,
+    /// `max.connections`.
+    pub connections_max: u32,
+    /// `max.connections.per.ip`.
+    pub connections_per_ip_max: u32,
+    /// `ottla.http.listener`.
+    pub http: Option<Address>,
+}
+
+/// How data is kept.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct StoreConfig {
+    /// `log.dirs`, else `log.dir`.
+    pub dir: Str,
+    /// `ottla.durability`.
+    pub durability: Durability,
+    /// `ottla.journal.bytes`.
+    pub journal_bytes: u64,
+    /// `ottla.cache.bytes`.
+    pub cache_bytes: u64,
+    /// `log.retention.check.interval.ms`.
+    pub retention_check_interval: Duration,
+}
+
+/// What an acknowledgement promises.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Durability {
+    /// The record is on the device.
+    Durable,
+    /// The record is with the operating system, which writes it when it likes.
+    Relaxed,
+}
+
+/// How topics come and go.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct TopicsConfig {
+    /// `auto.create.topics.enable`.
+    pub auto_create: bool,
+    /// `delete.topic.enable`.
+    pub delete: bool,
+    /// `num.partitions`.
+    pub partitions: i32,
+    /// `default.replication.factor`.
+    pub replication_factor: i16,
+}
+
+/// Bounds of Fetch and of long answers.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct FetchConfig {
+    /// `fetch.max.bytes`.
+    pub bytes_max: u32,
+    /// `max.incremental.fetch.session.cache.slots`.
+    pub sessions_max: u32,
+    /// `max.request.partition.size.limit`.
+    pub described_partitions_max: u32,
+}
+
+/// Classic groups.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct GroupConfig {
+    /// `group.min.session.timeout.ms`.
+    pub session_timeout_min: Duration,
+    /// `group.max.session.timeout.ms`.
+    pub session_timeout_max: Duration,
+    /// `group.initial.rebalance.delay.ms`.
+    pub initial_rebalance_delay: Duration,
+    /// `group.max.size`.
+    pub size_max: u32,
+}
+
+/// Committed offsets and the topic they are kept in.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct OffsetsConfig {
+    /// `offsets.retention.minutes`.
+    pub retention: Duration,
+    /// `offsets.retention.check.interval.ms`.
+    pub retention_check_interval: Duration,
+    /// `offset.metadata.max.bytes`.
+    pub metadata_bytes_max: u32,
+    /// `offsets.topic.num.partitions`.
+    pub partitions: i32,
+    /// `offsets.topic.replication.factor`, if somebody set it; else as many as there are brokers, up to three.
+    pub replication_factor: Option<i16>,
+    /// `offsets.topic.segment.bytes`.
+    pub segment_bytes: u32,
+}
+
+/// Idempotent producers.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct ProducerConfig {
+    /// `producer.id.expiration.ms`.
+    pub id_expiry: Duration,
+}
+
+/// The metadata quorum.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct QuorumConfig {
+    /// `controller.quorum.election.timeout.ms`.
+    pub election_timeout: Duration,
+}
+
+impl Config {
+    /// Reads settings, of which a later one replaces an earlier one of the same key. Notices are for people: settings
+    /// that change nothing here and keys that nobody knows. The error holds every mistake there is.
+    pub fn read(settings: impl IntoIterator<Item = Setting>) -> Result<(Self, Vec<Notice>), Vec<Mistake>> {
+        read::read(settings.into_iter().collect())
+    }
+
+    /// The same with other settings on top: the dynamic ones of the metadata log.
+    pub fn overlaid(&self, dynamic: impl IntoIterator<Item = Setting>) -> Result<Self, Vec<Mistake>> {
+        let all = self.settings.iter().cloned().chain(dynamic).collect();
+        read::read(all).map(|(config, _)| config)
+    }
+
+    /// The text that a broker setting was given; `None` if it has its default.
+    pub fn set(&self, key: &str) -> Option<&Str> {
+        read::lookup(&self.settings, key).map(|setting| &setting.value)
+    }
+}
+
+impl Default for Config {
+    /// What a broker is that was told nothing.
+    fn default() -> Self {
+        read::read(Vec::new()).expect("the defaults are allowed").0
+    }
+}
+
+#[cfg(test)]
+#[path = "config_test.rs"]
+mod config_test;

@@ -1,0 +1,283 @@
+//! From text to [`Config`]: every value is checked against its row, then the rules that tie several settings together.
+
+use super::keys::{Key, broker_key, items};
+use super::{
+    BrokerConfig, Config, ConnConfig, Durability, FetchConfig, GroupConfig, OffsetsConfig, ProducerConfig,
+    QuorumConfig, StoreConfig, TopicConfig, TopicsConfig, listener,
+};
+use crate::types::{BrokerId, Str};
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+/// One setting as somebody wrote it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Setting {
+    /// Kafka's name of it, or one of ours.
+    pub key: Str,
+    /// The text.
+    pub value: Str,
+    /// Where it was written, for people: a file and line, `--set`, a variable of the environment.
+    pub origin: Str,
+}
+
+/// A value that is not allowed. Prints as one line.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Mistake {
+    /// The key.
+    pub key: Str,
+    /// The value, unless it is a secret.
+    pub value: Str,
+    /// Where it was written; empty for a default.
+    pub origin: Str,
+    /// What is allowed.
+    pub allowed: String,
+}
+
+/// Something a person should know about a setting that was read. Prints as one line.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Notice {
+    /// The key.
+    pub key: Str,
+    /// Where it was written.
+    pub origin: Str,
+    /// What about it.
+    pub what: &'static str,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}: must be {}", self.key, self.value, self.allowed)?;
+        if self.origin.is_empty() { Ok(()) } else { write!(f, " ({})", self.origin) }
+    }
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} ({})", self.key, self.what, self.origin)
+    }
+}
+
+/// Settings that protect something: to accept them without effect would leave open what was meant to be closed.
+const REFUSED: &[&str] = &["alter.config.policy.class.name", "authorizer.class.name", "create.topic.policy.class.name"];
+
+/// The last of the settings of this key; they are sorted.
+pub(super) fn lookup<'a>(settings: &'a [Setting], key: &str) -> Option<&'a Setting> {
+    settings.binary_search_by(|setting| setting.key.as_str().cmp(key)).ok().map(|at| &settings[at])
+}
+
+/// Settings in the order they were given → configuration.
+pub(super) fn read(given: Vec<Setting>) -> Result<(Config, Vec<Notice>), Vec<Mistake>> {
+    let mut settings = given;
+    // Stable, so that of several settings of one key the last given ends up last; only that one stays.
+    settings.sort_by(|one, two| one.key.cmp(&two.key));
+    settings.reverse();
+    settings.dedup_by(|one, two| one.key == two.key);
+    settings.reverse();
+    let mut reader = Reader { settings, mistakes: Vec::new() };
+    let notices = reader.check_each();
+    let config = reader.config(&notices);
+    let Reader { settings, mistakes } = reader;
+    if mistakes.is_empty() { Ok((Config { settings, ..config.0 }, config.1)) } else { Err(mistakes) }
+}
+
+/// Hands out typed values. A value that is not allowed is replaced by its default, so that reading goes on and finds the
+/// other mistakes too.
+pub(super) struct Reader {
+    pub(super) settings: Vec<Setting>,
+    pub(super) mistakes: Vec<Mistake>,
+}
+
+impl Reader {
+    fn check_each(&mut self) -> Vec<Notice> {
+        let mut notices = Vec::new();
+        for setting in &self.settings {
+            let notice = |what| Notice { key: setting.key.clone(), origin: setting.origin.clone(), what };
+            let Some(key) = broker_key(&setting.key) else {
+                notices.push(notice("is not a setting that Ottla or Kafka 4.3 knows; it is ignored"));
+                continue;
+            };
+            if let Err(allowed) = key.check(&setting.value) {
+                let value = if key.is_sensitive() { Str::from_static("[hidden]") } else { setting.value.clone() };
+                let (key, origin) = (setting.key.clone(), setting.origin.clone());
+                self.mistakes.push(Mistake { key, value, origin, allowed });
+            } else if REFUSED.contains(&key.name) && !setting.value.trim().is_empty() {
+                let allowed = "left out: what it protects is not built, and Ottla does not pretend".to_string();
+                let Setting { key, value, origin } = setting.clone();
+                self.mistakes.push(Mistake { key, value, origin, allowed });
+            } else if key.doc.is_none() {
+                notices.push(notice("is accepted, but has no effect in Ottla"));
+            }
+        }
+        notices
+    }
+
+    /// The value of a key that has a row: what was set if it is allowed, else the default.
+    pub(super) fn text(&self, name: &'static str) -> Option<&str> {
+        let key: &Key = broker_key(name).expect("settings that are read have a row");
+        let set = lookup(&self.settings, name).map(|setting| setting.value.trim());
+        set.filter(|value| key.check(value).is_ok()).or(key.default)
+    }
+
+    /// The same for a number.
+    pub(super) fn number(&self, name: &'static str) -> Option<i64> {
+        self.text(name).and_then(|value| value.parse().ok())
+    }
+
+    fn number_or_zero(&self, name: &'static str) -> i64 {
+        self.number(name).unwrap_or(0)
+    }
+
+    fn count(&self, name: &'static str) -> u32 {
+        u32::try_from(self.number_or_zero(name)).unwrap_or(0)
+    }
+
+    fn millis(&self, name: &'static str) -> Duration {
+        millis(self.number_or_zero(name)).unwrap_or_default()
+    }
+
+    fn flag(&self, name: &'static str) -> bool {
+        self.text(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    }
+
+    /// Says that the value of a key breaks a rule that ties it to others.
+    pub(super) fn mistake(&mut self, name: &'static str, allowed: &str) {
+        let value = self.text(name).unwrap_or_default().into();
+        let origin = lookup(&self.settings, name).map(|setting| setting.origin.clone()).unwrap_or_default();
+        self.mistakes.push(Mistake { key: Str::from_static(name), value, origin, allowed: allowed.to_string() });
+    }
+
+    fn config(&mut self, notices: &[Notice]) -> (Config, Vec<Notice>) {
+        let mut notices = notices.to_vec();
+        self.check_together();
+        let broker = self.broker(&mut notices);
+        let config = Config {
+            broker,
+            conn: self.conn(),
+            store: self.store(),
+            topics: self.topics(),
+            topic: TopicConfig::defaults(self),
+            fetch: FetchConfig {
+                bytes_max: self.count("fetch.max.bytes"),
+                sessions_max: self.count("max.incremental.fetch.session.cache.slots"),
+                described_partitions_max: self.count("max.request.partition.size.limit"),
+            },
+            group: GroupConfig {
+                session_timeout_min: self.millis("group.min.session.timeout.ms"),
+                session_timeout_max: self.millis("group.max.session.timeout.ms"),
+                initial_rebalance_delay: self.millis("group.initial.rebalance.delay.ms"),
+                size_max: self.count("group.max.size"),
+            },
+            offsets: self.offsets(),
+            producer: ProducerConfig { id_expiry: self.millis("producer.id.expiration.ms") },
+            quorum: QuorumConfig { election_timeout: self.millis("controller.quorum.election.timeout.ms") },
+            settings: Vec::new(),
+        };
+        (config, notices)
+    }
+
+    fn broker(&mut self, notices: &mut Vec<Notice>) -> BrokerConfig {
+        let is_set = |name| lookup(&self.settings, name).is_some();
+        let (older, newer) = (is_set("broker.id"), is_set("node.id"));
+        let name = if older && !newer { "broker.id" } else { "node.id" };
+        let id = self.number_or_zero(name);
+        if id < 0 {
+            self.mistake(name, "at least 0");
+        }
+        if older && newer && self.number("broker.id") != self.number("node.id") {
+            self.mistake("broker.id", "equal to node.id, or left out");
+        }
+        BrokerConfig {
+            id: BrokerId(i32::try_from(id).unwrap_or(0)),
+            rack: self.text("broker.rack").filter(|rack| !rack.is_empty()).map(Str::from),
+            listeners: listener::read(self, notices),
+            lanes: usize::try_from(self.number_or_zero("ottla.lanes")).unwrap_or(1),
+        }
+    }
+
+    fn conn(&mut self) -> ConnConfig {
+        let http = self.text("ottla.http.listener").map(listener::Address::parse);
+        if http == Some(None) {
+            self.mistake("ottla.http.listener", "host:port");
+        }
+        ConnConfig {
+            request_bytes_max: self.count("socket.request.max.bytes"),
+            requests_queued_max: self.count("queued.max.requests"),
+            request_bytes_queued_max: u64::try_from(self.number_or_zero("queued.max.request.bytes"))
+                .ok()
+                .filter(|bytes| *bytes > 0),
+            idle_max: millis(self.number_or_zero("connections.max.idle.ms")),
+            connections_max: self.count("max.connections"),
+            connections_per_ip_max: self.count("max.connections.per.ip"),
+            http: http.flatten(),
+        }
+    }
+
+    fn store(&mut self) -> StoreConfig {
+        let name = if self.text("log.dirs").is_some() { "log.dirs" } else { "log.dir" };
+        let dirs: Vec<Str> = items(self.text(name).unwrap_or_default()).map(Str::from).collect();
+        if dirs.len() != 1 {
+            self.mistake(name, "exactly one directory");
+        }
+        StoreConfig {
+            dir: dirs.into_iter().next().unwrap_or_default(),
+            durability: match self.text("ottla.durability") {
+                Some("relaxed") => Durability::Relaxed,
+                _ => Durability::Durable,
+            },
+            journal_bytes: self.number_or_zero("ottla.journal.bytes").unsigned_abs(),
+            cache_bytes: self.number_or_zero("ottla.cache.bytes").unsigned_abs(),
+            retention_check_interval: self.millis("log.retention.check.interval.ms"),
+        }
+    }
+
+    fn topics(&mut self) -> TopicsConfig {
+        let factor = self.number_or_zero("default.replication.factor");
+        if !(1..=i64::from(i16::MAX)).contains(&factor) {
+            self.mistake("default.replication.factor", "a whole number from 1 to 32767");
+        }
+        TopicsConfig {
+            auto_create: self.flag("auto.create.topics.enable"),
+            delete: self.flag("delete.topic.enable"),
+            partitions: i32::try_from(self.number_or_zero("num.partitions")).unwrap_or(1),
+            replication_factor: i16::try_from(factor).unwrap_or(1),
+        }
+    }
+
+    fn offsets(&self) -> OffsetsConfig {
+        let factor = lookup(&self.settings, "offsets.topic.replication.factor")
+            .and_then(|_| self.number("offsets.topic.replication.factor"));
+        let minutes = self.number_or_zero("offsets.retention.minutes").unsigned_abs();
+        OffsetsConfig {
+            retention: Duration::from_secs(minutes * 60),
+            retention_check_interval: self.millis("offsets.retention.check.interval.ms"),
+            metadata_bytes_max: self.count("offset.metadata.max.bytes"),
+            partitions: i32::try_from(self.number_or_zero("offsets.topic.num.partitions")).unwrap_or(1),
+            replication_factor: factor.and_then(|factor| i16::try_from(factor).ok()),
+            segment_bytes: self.count("offsets.topic.segment.bytes"),
+        }
+    }
+
+    fn check_together(&mut self) {
+        if self.number("group.min.session.timeout.ms") > self.number("group.max.session.timeout.ms") {
+            self.mistake("group.min.session.timeout.ms", "at most group.max.session.timeout.ms");
+        }
+        let roles: Vec<&str> = items(self.text("process.roles").unwrap_or_default()).collect();
+        if roles.len() != 2 {
+            self.mistake("process.roles", "broker,controller: this version is always both");
+        }
+        if items(self.text("controller.quorum.voters").unwrap_or_default()).count() > 1 {
+            self.mistake("controller.quorum.voters", "at most one voter: this version is a cluster of its own");
+        }
+        // Kafka checks these in the log's own settings (LogConfig.validateValues).
+        if self.number("log.cleaner.min.compaction.lag.ms") > self.number("log.cleaner.max.compaction.lag.ms") {
+            self.mistake("log.cleaner.min.compaction.lag.ms", "at most log.cleaner.max.compaction.lag.ms");
+        }
+    }
+}
+
+/// Milliseconds, where a negative number is none at all.
+pub(super) fn millis(number: i64) -> Option<Duration> {
+    u64::try_from(number).ok().map(Duration::from_millis)
+}
