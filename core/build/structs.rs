@@ -49,7 +49,8 @@ fn structure(out: &mut String, one: &Struct) {
     let default = if plain { ", Default" } else { "" };
     let role = if one.message.is_some() { "message" } else { "structure" };
     writeln!(out, "/// The {role} of this name.").expect("a string grows");
-    writeln!(out, "#[derive(Clone, PartialEq, Debug{default})]\npub struct {} {{", one.name).expect("a string grows");
+    writeln!(out, "#[derive(Clone, PartialEq, Eq, Hash, Debug{default})]\npub struct {} {{", one.name)
+        .expect("a string grows");
     for field in &one.fields {
         writeln!(out, "pub {}: {},", field.name, field.rust()).expect("a string grows");
     }

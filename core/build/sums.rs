@@ -60,7 +60,7 @@ fn sum(out: &mut String, apis: &[(&Family, &Api)], kind: Kind) {
     let name = if kind == Kind::Request { "Request" } else { "Response" };
     writeln!(out, "/// Any {} of the APIs spoken here, free of versions.", name.to_lowercase())
         .expect("a string grows");
-    writeln!(out, "#[derive(Clone, PartialEq, Debug)]\npub enum {name} {{").expect("a string grows");
+    writeln!(out, "#[derive(Clone, PartialEq, Eq, Hash, Debug)]\npub enum {name} {{").expect("a string grows");
     for (family, api) in apis {
         writeln!(out, "{}({}::{}),", api.name, family.module, of_kind(family, kind).name).expect("a string grows");
     }
@@ -87,7 +87,7 @@ fn metadata(out: &mut String, families: &[Family]) {
     let family = family.expect("the metadata records");
     let records = || family.structs.iter().filter(|one| one.message.is_some());
     out.push_str(
-        "/// Any record of the metadata log.\n#[derive(Clone, PartialEq, Debug)]\npub enum MetadataRecord {\n",
+        "/// Any record of the metadata log.\n#[derive(Clone, PartialEq, Eq, Hash, Debug)]\npub enum MetadataRecord {\n",
     );
     for one in records() {
         writeln!(out, "{}(record::metadata::{}),", short(one), one.name).expect("a string grows");

@@ -3,8 +3,8 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
-use core::fmt;
-use core::slice;
+use core::hash::{Hash, Hasher};
+use core::{fmt, slice};
 
 /// The records of one partition in a Produce request or a Fetch response: batches back to back, in one or many
 /// reference-counted pieces. Null and empty are two things on the wire and here. A clone copies no bytes.
@@ -106,6 +106,14 @@ impl PartialEq for Records {
 }
 
 impl Eq for Records {}
+
+impl Hash for Records {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.is_null().hash(state);
+        self.len().hash(state);
+        self.pieces().iter().flat_map(|piece| piece.iter()).for_each(|byte| state.write_u8(*byte));
+    }
+}
 
 impl fmt::Debug for Records {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
