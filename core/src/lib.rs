@@ -8,6 +8,7 @@ extern crate std;
 
 pub mod boundary;
 pub mod config;
+pub mod conn;
 pub mod log;
 pub mod msg;
 pub mod record;

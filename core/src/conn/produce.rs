@@ -1,0 +1,90 @@
+//! A Produce request → the input whose batches are proved or refused, here or on another thread.
+
+use crate::boundary::{Asker, Input, Produce, ProducePartition, ProduceTopic};
+use crate::msg::produce::{PartitionProduceData, ProduceRequest};
+use crate::record::{self, Functions, Header, ProveRules};
+use crate::types::{ConnId, Ticket};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// Who asked, and how.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// Who waits.
+    pub ticket: Ticket,
+    /// What is known of the asker.
+    pub asker: Arc<Asker>,
+    /// Version of the request.
+    pub version: i16,
+}
+
+/// A Produce request whose batches are still to be proved: a pure function of its own fields, for any thread.
+#[derive(Debug)]
+pub struct ProveJob {
+    part: Part,
+    body: ProduceRequest,
+    batch_bytes_max: usize,
+}
+
+/// A Produce request whose batches are proved.
+#[derive(Debug)]
+pub struct ProveDone {
+    /// The connection to give it back to.
+    pub conn: ConnId,
+    pub(super) seq: u64,
+    pub(super) input: Input,
+}
+
+impl ProveJob {
+    pub(super) fn new(part: Part, body: ProduceRequest, batch_bytes_max: usize) -> Self {
+        Self { part, body, batch_bytes_max }
+    }
+
+    /// The connection it belongs to.
+    pub fn conn(&self) -> ConnId {
+        self.part.ticket.conn
+    }
+
+    pub(super) fn seq(&self) -> u64 {
+        self.part.ticket.seq
+    }
+
+    /// True if it is done at once: checksums and uncompressed records cost next to nothing, unpacking does.
+    pub(super) fn is_short(&self) -> bool {
+        let partitions = self.body.topic_data.iter().flat_map(|topic| &topic.partition_data);
+        let packed = partitions.filter(|partition| is_packed(partition)).map(|partition| partition.records.len());
+        packed.sum::<usize>() <= UNPACKED_INLINE_MAX
+    }
+
+    /// Proves every batch. `scratch` is where records are unpacked.
+    pub fn run(self, functions: &Functions, scratch: &mut Vec<u8>) -> ProveDone {
+        let Part { ticket, asker, version } = self.part;
+        let rules = ProveRules { version, batch_bytes_max: self.batch_bytes_max };
+        let mut prove = |partition: PartitionProduceData| ProducePartition {
+            index: partition.index,
+            batch: record::prove(partition.records.to_bytes(), &rules, functions, scratch),
+        };
+        let topics = self.body.topic_data.into_iter().map(|topic| ProduceTopic {
+            name: topic.name,
+            id: topic.topic_id,
+            partitions: topic.partition_data.into_iter().map(&mut prove).collect(),
+        });
+        let body = Produce {
+            topics: topics.collect(),
+            transactional_id: self.body.transactional_id,
+            acks: self.body.acks,
+            timeout: Duration::from_millis(self.body.timeout_ms.max(0).unsigned_abs().into()),
+        };
+        ProveDone { conn: ticket.conn, seq: ticket.seq, input: Input::Produce { ticket, asker, version, body } }
+    }
+}
+
+fn is_packed(partition: &PartitionProduceData) -> bool {
+    let piece = partition.records.pieces().first();
+    let header = piece.and_then(|piece| Header::read(piece).ok());
+    header.is_some_and(|header| header.attributes.compression() != Some(record::Compression::None))
+}
+
+/// Compressed bytes of one request that are unpacked on the connection's own thread.
+const UNPACKED_INLINE_MAX: usize = 4096;

@@ -1,0 +1,102 @@
+//! Answers owed, in the order of their requests: one that is ready early waits for its turn.
+
+use crate::msg::{ApiKey, Response};
+use crate::types::Mono;
+use crate::wire::{self, RequestHead, WireError, Writer};
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+/// Every request under way on one connection.
+#[derive(Debug, Default)]
+pub struct Queue {
+    waiting: VecDeque<Waiting>,
+    /// Number of the first that waits; they are numbered without a gap.
+    first_seq: u64,
+    /// Bytes of their requests, and of answers that are ready but not at the front.
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    api: ApiKey,
+    version: i16,
+    correlation_id: i32,
+    asked: Mono,
+    /// Of its request, then of its answer.
+    bytes: usize,
+    /// Set once it is answered; no chunk at all is silence.
+    answer: Option<Vec<Bytes>>,
+}
+
+/// A request whose answer leaves now.
+#[derive(Debug)]
+pub struct Ready {
+    /// Its API.
+    pub api: ApiKey,
+    /// When it was whole.
+    pub asked: Mono,
+}
+
+impl Queue {
+    /// One more request, `bytes` long; gives its number.
+    pub fn push(&mut self, head: &RequestHead, bytes: usize, asked: Mono) -> u64 {
+        let seq = self.first_seq + self.waiting.len() as u64;
+        let RequestHead { api, version, correlation_id, .. } = *head;
+        self.waiting.push_back(Waiting { api, version, correlation_id, asked, bytes, answer: None });
+        self.bytes += bytes;
+        seq
+    }
+
+    /// Encodes the answer to request number `seq`.
+    ///
+    /// # Panics
+    /// If the request was never asked, or is answered twice: the node ends each ticket once.
+    pub fn answer(&mut self, seq: u64, body: Option<&Response>) -> Result<(), (ApiKey, WireError)> {
+        let at = seq.checked_sub(self.first_seq).expect("a request is answered once");
+        let waiting = self.waiting.get_mut(at as usize).expect("only what was asked is answered");
+        assert!(waiting.answer.is_none(), "a request is answered once");
+        let chunks = match body {
+            None => Vec::new(),
+            Some(body) => {
+                let mut writer = Writer::with_capacity(ANSWER_BYTES);
+                wire::write_response_frame(&mut writer, waiting.version, waiting.correlation_id, body)
+                    .map_err(|fault| (waiting.api, fault))?;
+                writer.take()
+            }
+        };
+        self.bytes -= waiting.bytes;
+        waiting.bytes = chunks.iter().map(Bytes::len).sum();
+        self.bytes += waiting.bytes;
+        waiting.answer = Some(chunks);
+        Ok(())
+    }
+
+    /// Takes the first request off if it is answered, and adds its answer to `chunks`.
+    pub fn pop_ready(&mut self, chunks: &mut Vec<Bytes>) -> Option<Ready> {
+        self.waiting.front()?.answer.as_ref()?;
+        let done = self.waiting.pop_front()?;
+        self.first_seq += 1;
+        self.bytes -= done.bytes;
+        chunks.extend(done.answer.unwrap_or_default());
+        Some(Ready { api: done.api, asked: done.asked })
+    }
+
+    /// How many requests are under way.
+    pub fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// True if nothing is owed.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Bytes of the requests under way and of answers that wait for their turn.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+/// Room for a small answer, made at once.
+const ANSWER_BYTES: usize = 256;
