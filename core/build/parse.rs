@@ -133,10 +133,15 @@ impl Parser {
             }
         }
         if let Base::Struct(inner) = &field.base {
-            let known = self.family.structs.iter().any(|one| one.name == *inner);
-            if !known {
-                let at = self.add(&inner.clone(), field.range, None);
-                self.open.push((indent, at));
+            match self.family.structs.iter().find(|one| one.name == *inner) {
+                Some(known) if !known.range.holds(field.range) => {
+                    return Err(format!("{inner} begins or ends elsewhere"));
+                }
+                Some(_) => (),
+                None => {
+                    let at = self.add(&inner.clone(), field.range, None);
+                    self.open.push((indent, at));
+                }
             }
         }
         self.family.structs[owner].fields.push(field);

@@ -49,6 +49,13 @@ pub struct Range {
     pub last: i16,
 }
 
+impl Range {
+    /// True where the other range lies inside this one.
+    pub fn holds(self, other: Self) -> bool {
+        self.first <= other.first && other.last <= self.last
+    }
+}
+
 pub struct Field {
     pub name: String,
     pub array: bool,
