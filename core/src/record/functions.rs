@@ -15,10 +15,10 @@ pub struct Functions {
     pub compress: Compress,
 }
 
-/// Appends the compressed form of the bytes to `out`. Not for [`Compression::None`].
+/// Replaces what is in `out` by the compressed form of the bytes. Not for [`Compression::None`].
 pub type Compress = fn(codec: Compression, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), CodecFault>;
 
-/// Appends what the bytes decompress to to `out`, at most `cap` bytes of it, and never holds much more than that: a
+/// Replaces what is in `out` by what the bytes decompress to, at most `cap` bytes, and never holds much more than that: a
 /// bomb ends in [`CodecFault::OverCap`] before it is unpacked. Not for [`Compression::None`]. On a fault `out` holds
 /// anything.
 pub type Decompress = fn(codec: Compression, bytes: &[u8], cap: usize, out: &mut Vec<u8>) -> Result<(), CodecFault>;
