@@ -157,7 +157,7 @@ impl Parser {
 
 fn base(word: &str) -> Base {
     match word {
-        "i8" | "i16" | "i32" | "i64" | "u16" | "u32" | "f64" => Base::Number(word.into()),
+        "i8" | "i16" | "i32" | "i64" | "u16" => Base::Number(word.into()),
         "bool" => Base::Bool,
         "string" => Base::String,
         "bytes" => Base::Bytes,

@@ -3,6 +3,7 @@
 
 mod codec;
 mod crates;
+mod every;
 mod java;
 #[path = "../../core/build/parse.rs"]
 mod parse;
@@ -12,26 +13,7 @@ mod sample;
 #[path = "../../core/build/schema.rs"]
 mod schema;
 
-use schema::{Family, Struct};
-use std::path::{Path, PathBuf};
-
-/// Every family of the schema.
-fn families() -> Vec<Family> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/schema");
-    let entries = std::fs::read_dir(folder).expect("the schema folder").map(|entry| entry.expect("an entry").path());
-    let mut paths: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|end| end == "schema")).collect();
-    paths.sort();
-    paths.iter().map(|path| parse::family(path)).collect()
-}
-
-/// Every message of every family at every version.
-fn messages(families: &[Family]) -> Vec<(&Family, &Struct, i16)> {
-    let whole = families.iter().flat_map(|family| family.structs.iter().map(move |one| (family, one)));
-    let whole = whole.filter(|(_, one)| one.message.is_some());
-    whole
-        .flat_map(|(family, one)| (one.range.first..=one.range.last).map(move |version| (family, one, version)))
-        .collect()
-}
+use every::{families, messages};
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
