@@ -1,10 +1,11 @@
 //! What a node asks of the world. An effect is a finished decision: no driver asks whether it is still allowed.
 
 use super::action::{Action, Query};
+use super::input::JobDone;
 use super::note::Note;
 use crate::msg::fetch::FetchResponse;
 use crate::msg::{Request, Response};
-use crate::record::{CheckedBatch, Compression, Proved};
+use crate::record::{CheckedBatch, Compression, Functions, Proved, Refusal, find_by_time, find_max_time, recompress};
 use crate::types::{BrokerId, CallId, ConnId, LogId, Offset, OpId, Str, Ticket, Wall};
 use alloc::vec::Vec;
 
@@ -96,12 +97,19 @@ pub struct Slot {
 /// Work that needs no state: a function of its arguments, run off the node's thread.
 #[derive(Clone, Debug)]
 pub enum Job {
-    /// Find the first record of the batch with a timestamp of at least `target`.
+    /// Find the first record of the batch at or behind `from` with a timestamp of at least `target`.
     FindTime {
         /// Where to look.
         batch: CheckedBatch,
+        /// The log's start, which may lie inside the batch.
+        from: Offset,
         /// The wanted time.
         target: Wall,
+    },
+    /// Find the first record of the batch that has its maximum timestamp.
+    FindMaxTime {
+        /// Where to look.
+        batch: CheckedBatch,
     },
     /// Write the batch anew in another compression.
     Recompress {
@@ -110,6 +118,23 @@ pub enum Job {
         /// The compression that the topic demands.
         to: Compression,
     },
+}
+
+impl Job {
+    /// Does the work: a function of its arguments, on whatever thread. A batch whose records cannot be read holds no
+    /// record of any time.
+    pub fn run(self, functions: &Functions) -> JobDone {
+        match self {
+            Self::FindTime { batch, from, target } => {
+                JobDone::Time(find_by_time(&batch, from, target, functions).unwrap_or(None))
+            }
+            Self::FindMaxTime { batch } => JobDone::Time(find_max_time(&batch, functions).unwrap_or(None)),
+            Self::Recompress { batch, to } => {
+                let rebuilt = recompress(&batch, to, functions);
+                JobDone::Recompressed(rebuilt.map_err(|_| Refusal::NotDecompressible))
+            }
+        }
+    }
 }
 
 /// Why a process has to stop.

@@ -2,7 +2,7 @@
 
 use crate::msg::{Request, Response};
 use crate::record::{CheckedBatch, Proved, Records, Refusal};
-use crate::types::{CallId, ConnId, Offset, OpId, Str, Ticket, Uuid, Wall};
+use crate::types::{CallId, ConnId, LogId, Offset, OpId, Str, Ticket, Uuid, Wall};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -50,8 +50,8 @@ pub enum Input {
     Served {
         /// Whose answer it was.
         ticket: Ticket,
-        /// What came of it.
-        outcome: Result<(), DiskFault>,
+        /// What came of it; if it went wrong, which log could not be read.
+        outcome: Result<(), (LogId, DiskFault)>,
     },
     /// The connection is gone: its tickets are void, its lease ends.
     Closed {
