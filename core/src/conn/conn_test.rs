@@ -2,6 +2,7 @@ use super::client::{Answer, Client};
 use super::{Conn, ConnLimits, ConnOut, Reason};
 use crate::boundary::{Asker, Input};
 use crate::msg::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
+use crate::msg::fetch::{FetchRequest, FetchResponse};
 use crate::msg::heartbeat::{HeartbeatRequest, HeartbeatResponse};
 use crate::msg::leave_group::{LeaveGroupRequest, LeaveGroupResponse, MemberResponse};
 use crate::msg::produce::{PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData};
@@ -256,6 +257,22 @@ fn too_many_requests_pause_the_reading_until_one_is_answered() {
         assert_eq!(more, if seq < 3 { vec![seq + 2] } else { vec![] });
         assert_eq!(out.iter().any(|one| matches!(one, ConnOut::ResumeReading)), seq == 3);
     }
+}
+
+#[test]
+fn a_second_fetch_waits_for_the_first() {
+    let (mut conn, mut client, mut out) = (conn(ConnLimits::default()), client(), Vec::new());
+    let fetch = || FetchRequest::default().into();
+    conn.received(now(1), sent(&mut client, &fetch(), 12), &mut out);
+    conn.received(now(1), sent(&mut client, &heartbeat(1), 4), &mut out);
+    conn.received(now(1), sent(&mut client, &fetch(), 12), &mut out);
+    conn.received(now(1), sent(&mut client, &heartbeat(1), 4), &mut out);
+    assert_eq!(tickets(&out).len(), 2);
+    assert!(matches!(out.last(), Some(ConnOut::PauseReading)), "{out:?}");
+    out.clear();
+    conn.reply(now(1), Ticket { conn: ID, seq: 0 }, Some(FetchResponse::default().into()), &mut out);
+    let seqs: Vec<u64> = tickets(&out).iter().map(|ticket| ticket.seq).collect();
+    assert_eq!(seqs, [2, 3]);
 }
 
 #[test]

@@ -13,9 +13,11 @@ pub mod client;
 mod inbox;
 mod produce;
 mod queue;
+mod splice;
 
 pub use inbox::{BadLength, Inbox};
 pub use produce::{ProveDone, ProveJob};
+pub use splice::splice;
 
 use crate::boundary::{Asker, Input};
 use crate::msg::api_versions::{ApiVersion, ApiVersionsRequest, ApiVersionsResponse};
@@ -135,6 +137,8 @@ pub struct Conn {
     active: Mono,
     /// When the first byte of the frame came that is not yet whole.
     frame_since: Option<Mono>,
+    /// A Fetch request that waits until the one before it is answered.
+    deferred: Option<Bytes>,
     /// Where compressed records are unpacked.
     scratch: Vec<u8>,
 }
@@ -168,6 +172,7 @@ impl Conn {
             state: State::Reading,
             active: now.mono,
             frame_since: None,
+            deferred: None,
             scratch: Vec::new(),
         }
     }
@@ -249,7 +254,8 @@ impl Conn {
 
     /// Bytes that this connection holds in memory: frames begun, requests under way, answers not yet taken.
     pub fn held_bytes(&self) -> usize {
-        self.inbox.held_bytes() + self.queue.bytes() + self.unsent_bytes
+        let deferred = self.deferred.as_ref().map_or(0, Bytes::len);
+        self.inbox.held_bytes() + deferred + self.queue.bytes() + self.unsent_bytes
     }
 
     /// True while a request is under way.
@@ -259,10 +265,13 @@ impl Conn {
 
     fn take_frames(&mut self, now: Now, out: &mut Vec<ConnOut>) {
         while !self.is_full() {
-            match self.inbox.next_frame(self.limits.frame_bytes_max) {
+            match self.next_frame() {
                 Ok(None) => break,
+                // Each Fetch may bring megabytes: of those a connection has one at a time, as in Kafka.
+                Ok(Some(frame)) if self.queue.has_fetch() && is_of(&frame, ApiKey::Fetch) => {
+                    self.deferred = Some(frame);
+                }
                 Ok(Some(frame)) => {
-                    self.frame_since = None;
                     if let Err(reason) = self.take_frame(now, frame, out) {
                         return self.close(reason, out);
                     }
@@ -280,8 +289,20 @@ impl Conn {
         }
     }
 
+    fn next_frame(&mut self) -> Result<Option<Bytes>, BadLength> {
+        if self.deferred.is_some() {
+            return Ok(self.deferred.take());
+        }
+        let frame = self.inbox.next_frame(self.limits.frame_bytes_max)?;
+        if frame.is_some() {
+            self.frame_since = None;
+        }
+        Ok(frame)
+    }
+
     fn is_full(&self) -> bool {
-        self.queue.len() >= self.limits.requests_max
+        self.deferred.is_some() && self.queue.has_fetch()
+            || self.queue.len() >= self.limits.requests_max
             || !self.queue.is_empty() && self.queue.bytes() >= self.limits.request_bytes_max
             || self.unsent_bytes >= self.limits.unsent_bytes_max
     }
@@ -289,7 +310,7 @@ impl Conn {
     fn take_frame(&mut self, now: Now, frame: Bytes, out: &mut Vec<ConnOut>) -> Result<(), Reason> {
         let bytes = frame.len();
         // A small request must not keep the whole read alive that brought it, for as long as it is parked.
-        let is_copied = bytes <= COPIED_BYTES_MAX && !frame.starts_with(&ApiKey::Produce.code().to_be_bytes());
+        let is_copied = bytes <= COPIED_BYTES_MAX && !is_of(&frame, ApiKey::Produce);
         let frame = if is_copied { Bytes::copy_from_slice(&frame) } else { frame };
         let mut reader = Reader::new(frame, wire::REQUEST_BUDGET_BYTES);
         let head = wire::read_request_head(&mut reader).map_err(|fault| Reason::Malformed { api: None, fault })?;
@@ -379,10 +400,16 @@ impl Conn {
     fn close(&mut self, reason: Reason, out: &mut Vec<ConnOut>) {
         self.state = State::Closed;
         self.inbox = Inbox::default();
+        self.deferred = None;
         self.queue = Queue::default();
         self.held.clear();
         out.push(ConnOut::Close(reason));
     }
+}
+
+/// Does the header of this frame name this API?
+fn is_of(frame: &[u8], api: ApiKey) -> bool {
+    frame.starts_with(&api.code().to_be_bytes())
 }
 
 /// KIP-511: letters, digits, dots and dashes, and neither dot nor dash at an end.

@@ -15,6 +15,8 @@ pub struct Queue {
     first_seq: u64,
     /// Bytes of their requests, and of answers that are ready but not at the front.
     bytes: usize,
+    /// How many of them are Fetches.
+    fetches: usize,
 }
 
 #[derive(Debug)]
@@ -45,6 +47,7 @@ impl Queue {
         let RequestHead { api, version, correlation_id, .. } = *head;
         self.waiting.push_back(Waiting { api, version, correlation_id, asked, bytes, answer: None });
         self.bytes += bytes;
+        self.fetches += usize::from(api == ApiKey::Fetch);
         seq
     }
 
@@ -78,6 +81,7 @@ impl Queue {
         let done = self.waiting.pop_front()?;
         self.first_seq += 1;
         self.bytes -= done.bytes;
+        self.fetches -= usize::from(done.api == ApiKey::Fetch);
         chunks.extend(done.answer.unwrap_or_default());
         Some(Ready { api: done.api, asked: done.asked })
     }
@@ -85,6 +89,11 @@ impl Queue {
     /// How many requests are under way.
     pub fn len(&self) -> usize {
         self.waiting.len()
+    }
+
+    /// True while a Fetch is under way.
+    pub fn has_fetch(&self) -> bool {
+        self.fetches > 0
     }
 
     /// True if nothing is owed.
