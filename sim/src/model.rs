@@ -81,8 +81,6 @@ pub struct LogFacts {
     pub delete_asked: i64,
     /// The largest offset before which deletion was confirmed.
     pub delete_done: i64,
-    /// For each author, its newest record seen in order.
-    newest: BTreeMap<(usize, u32), (i64, RecordId)>,
 }
 
 /// Something that must not be.
@@ -109,6 +107,8 @@ pub struct Model {
     pub marks: BTreeMap<&'static str, u64>,
     /// Partitions that the broker may rightfully refuse to read since their bytes were damaged.
     pub excused: BTreeSet<LogName>,
+    /// Bytes were damaged, or a device failed, behind the broker's back.
+    pub damaged: bool,
 }
 
 impl Model {
@@ -218,7 +218,8 @@ impl Model {
             return;
         }
         if let Some(before) = before {
-            let text = format!("{} at {offset}: record {} was {how} where record {} was", self.name(log), id.0, before.0);
+            let text =
+                format!("{} at {offset}: record {} was {how} where record {} was", self.name(log), id.0, before.0);
             self.find("changed", text);
         }
         let sent = &mut self.sent[id.0 as usize];
@@ -244,12 +245,42 @@ impl Model {
             if let Some((before, older)) = newest.insert(sent.author, (*offset, *id))
                 && older > *id
             {
-                wrong.push(format!("{}: record {} at {before} before record {} at {offset}", self.name(log), older.0, id.0));
+                wrong.push(format!(
+                    "{}: record {} at {before} before record {} at {offset}",
+                    self.name(log),
+                    older.0,
+                    id.0
+                ));
             }
         }
-        self.log(log).newest = newest;
         self.log(log).at = at;
         wrong.into_iter().for_each(|text| self.find("reordered", text));
+    }
+
+    /// Somebody read the partition from its start to its end, without a gap. Whatever was acknowledged must have been
+    /// there, unless it was rightfully deleted.
+    pub fn read_whole(&mut self, log: LogName, start: i64, end: i64) {
+        self.mark("partitions read whole");
+        let acked_end = self.log(log).acked_end;
+        if acked_end > end {
+            let text = format!("{} ends at {end}, acknowledged up to {acked_end}", self.name(log));
+            self.find("lost", text);
+        }
+        if start > self.log(log).delete_asked && !self.topics[log.topic].expires {
+            let text = format!("{} starts at {start}, nobody deleted that much", self.name(log));
+            self.find("lost", text);
+        }
+        if start < self.log(log).delete_done {
+            let text = format!("{} starts at {start}, deleted before {}", self.name(log), self.log(log).delete_done);
+            self.find("resurrected", text);
+        }
+        let expires = self.topics[log.topic].expires;
+        let unseen = |sent: &Sent| sent.log == log && sent.fate == Fate::Acked(None) && sent.seen.is_empty();
+        if !expires && start == 0 && self.sent.iter().any(unseen) {
+            let text = format!("{}: an acknowledged record is nowhere", self.name(log));
+            self.find("lost", text);
+        }
+        self.judge_order(log);
     }
 
     /// A fingerprint of all of it.
