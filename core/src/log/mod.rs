@@ -2,11 +2,17 @@
 //! wrote what, and which producers number their batches.
 
 mod epochs;
+mod producers;
+mod snapshot;
+mod window;
 
 pub use epochs::{EpochEnd, EpochStart, Epochs};
+pub use producers::{Producer, ProducerRefusal, Producers, Verdict};
+pub use snapshot::SnapshotFault;
+pub use window::{KeptBatch, Window};
 
-use crate::record::Header;
-use crate::types::{Offset, OffsetRange};
+use crate::record::CheckedBatch;
+use crate::types::{Offset, OffsetRange, Wall};
 
 /// One log. `start ≤ durable ≤ end` always.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
@@ -15,6 +21,18 @@ pub struct Log {
     durable: Offset,
     end: Offset,
     epochs: Epochs,
+    producers: Producers,
+}
+
+/// What cutting a log back did to its producers.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[must_use]
+pub enum AfterCut {
+    /// Nothing: all that is remembered lies before the cut.
+    Whole,
+    /// What is remembered rests on batches that are gone: hand in what holds at the new end ([`Log::set_producers`])
+    /// before anything is appended.
+    Rebuild,
 }
 
 impl Log {
@@ -24,8 +42,8 @@ impl Log {
     }
 
     /// A log as it was found on disk, all of it durable.
-    pub fn recovered(range: OffsetRange, epochs: Epochs) -> Self {
-        let log = Self { start: range.start, durable: range.end, end: range.end, epochs };
+    pub fn recovered(range: OffsetRange, epochs: Epochs, producers: Producers) -> Self {
+        let log = Self { start: range.start, durable: range.end, end: range.end, epochs, producers };
         log.check();
         log
     }
@@ -50,15 +68,18 @@ impl Log {
         &self.epochs
     }
 
-    /// Takes note of a stamped batch that goes behind the last one.
-    pub fn append(&mut self, header: &Header) {
-        assert!(
-            header.base_offset >= self.end,
-            "a batch at {:?} in a log that ends at {:?}",
-            header.base_offset,
-            self.end
-        );
-        self.epochs.append(header.leader_epoch, header.base_offset);
+    /// Who numbers batches here.
+    pub fn producers(&self) -> &Producers {
+        &self.producers
+    }
+
+    /// Takes note of a stamped batch that goes behind the last one, at `now` by our clock.
+    pub fn append(&mut self, batch: &CheckedBatch, now: Wall) {
+        let header = batch.header();
+        let base = header.base_offset;
+        assert!(base >= self.end, "a batch at {base:?} in a log that ends at {:?}", self.end);
+        self.epochs.append(header.leader_epoch, base);
+        self.producers.apply(batch, now);
         self.end = header.end_offset();
         self.check();
     }
@@ -71,15 +92,23 @@ impl Log {
     }
 
     /// Drops everything from `end` on.
-    pub fn truncate(&mut self, end: Offset) {
+    pub fn truncate(&mut self, end: Offset) -> AfterCut {
         assert!(end >= self.start && end <= self.end, "a log is cut within itself");
         self.end = end;
         self.durable = self.durable.min(end);
         self.epochs.truncate(end);
         self.check();
+        if self.producers.reach_behind(end) { AfterCut::Rebuild } else { AfterCut::Whole }
     }
 
-    /// Drops everything below `start`; nothing if that is gone already.
+    /// Replaces what is remembered of producers, after [`AfterCut::Rebuild`].
+    pub fn set_producers(&mut self, producers: Producers) {
+        assert!(!producers.reach_behind(self.end), "what is remembered rests on what is in the log");
+        self.producers = producers;
+    }
+
+    /// Drops everything below `start`; nothing if that is gone already. Producers are remembered beyond their batches,
+    /// until they expire.
     pub fn trim(&mut self, start: Offset) {
         assert!(start <= self.durable, "what is dropped for good was durable before");
         if start > self.start {
@@ -89,11 +118,18 @@ impl Log {
         self.check();
     }
 
+    /// Forgets silent producers; see [`Producers::expire`].
+    pub fn expire_producers(&mut self, now: Wall, silence_ms: i64) -> usize {
+        self.producers.expire(now, silence_ms)
+    }
+
     /// A log starts before what is durable ends, and that ends before the log does.
     pub fn check(&self) {
-        assert!(
-            self.start <= self.durable && self.durable <= self.end,
-            "start, durable end and end of a log stand in this order: {self:?}"
-        );
+        let is_ordered = self.start <= self.durable && self.durable <= self.end;
+        assert!(is_ordered, "start, durable end and end of a log stand in this order: {self:?}");
     }
 }
+
+#[cfg(test)]
+#[path = "log_test.rs"]
+mod log_test;
