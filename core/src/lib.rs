@@ -11,6 +11,7 @@ pub mod config;
 pub mod conn;
 pub mod log;
 pub mod msg;
+pub mod partition;
 pub mod record;
 pub mod types;
 pub mod wire;

@@ -112,4 +112,6 @@ pub enum Query {
     },
     /// Bytes on disk.
     Size,
+    /// Bounds, epochs and producers: the truth of a log after an append to it failed.
+    Log,
 }

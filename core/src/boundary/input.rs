@@ -1,8 +1,10 @@
 //! What can happen to a node.
 
+use crate::log::Log;
 use crate::msg::{Request, Response};
 use crate::record::{CheckedBatch, Proved, Records, Refusal};
 use crate::types::{CallId, ConnId, LogId, Offset, OpId, Str, Ticket, Uuid, Wall};
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -133,6 +135,8 @@ pub enum Done {
     Batch(Option<CheckedBatch>),
     /// Bytes that the log takes on disk.
     Size(u64),
+    /// What the store holds of a log.
+    Log(Box<Log>),
     /// A job ended.
     Job(JobDone),
 }

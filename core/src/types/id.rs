@@ -81,6 +81,18 @@ impl fmt::Debug for LogId {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct BrokerId(pub i32);
 
+impl Ticket {
+    /// The first ticket that a connection can have.
+    pub const fn first(conn: ConnId) -> Self {
+        Self { conn, seq: 0 }
+    }
+
+    /// The last ticket that a connection can have.
+    pub const fn last(conn: ConnId) -> Self {
+        Self { conn, seq: u64::MAX }
+    }
+}
+
 impl BrokerId {
     /// "Nobody", as the protocol writes it.
     pub const NONE: Self = Self(-1);
@@ -98,6 +110,11 @@ impl ProducerId {
 /// One connection of one incarnation of this process; never reused.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ConnId(pub u64);
+
+impl ConnId {
+    /// Nobody's connection: under it coordinators ask for appends to their own logs.
+    pub const INTERNAL: Self = Self(u64::MAX);
+}
 
 /// Somebody waits for exactly one answer: request number `seq` of connection `conn`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -1,5 +1,7 @@
 //! Every bound of the system that is not a setting, and how they relate.
 
+use core::time::Duration;
+
 /// A device block: no write of the journal or of a segment shares one with bytes already acknowledged.
 pub const BLOCK_BYTES: usize = 4096;
 
@@ -31,6 +33,12 @@ pub const SCRATCH_KEPT_BYTES: usize = 1 << 20;
 
 /// How many records of a refused batch are named one by one (KIP-467).
 pub const RECORD_ERRORS_MAX: usize = 100;
+
+/// How many of the newest batches of a partition are remembered with their sizes, to judge a fetch's `min_bytes`.
+pub const RECENT_BATCHES_KEPT: usize = 64;
+
+/// A fetch session is safe from eviction for this long after it was last used, or made (Kafka's own bound).
+pub const FETCH_SESSION_KEPT: Duration = Duration::from_secs(120);
 
 /// The longest chain of nested inputs that one step may set off inside a node before it is a bug of ours.
 pub const ROUTE_ROUNDS_MAX: usize = 64;
