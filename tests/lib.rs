@@ -1,1 +1,3 @@
-//! Tests that see more than one package; each test binary is a folder beside this file.
+//! Tests that see more than one package; each test binary is a folder beside this file. What several of them share is here.
+
+pub mod harness;

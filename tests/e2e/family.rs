@@ -3,10 +3,10 @@
 
 use serde_json::json;
 
-use crate::broker::Broker;
-use crate::driver::Driver;
 use crate::records::{Record, assert_same, mix, placed, read};
-use crate::tools::{golang, java, node, python};
+use ottla_tests::harness::broker::Broker;
+use ottla_tests::harness::driver::Driver;
+use ottla_tests::harness::tools::{golang, java, node, python};
 
 const PARTITIONS: i32 = 3;
 const RECORDS: usize = 300;

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::broker::{Broker, Kind};
-use crate::tools::python;
+use ottla_tests::harness::broker::{Broker, Kind};
+use ottla_tests::harness::tools::python;
 
 #[test]
 fn the_first_program_reads_its_message_back_after_kill_9() {

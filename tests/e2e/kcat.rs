@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use crate::broker::Broker;
-use crate::tools::apt;
+use ottla_tests::harness::broker::Broker;
+use ottla_tests::harness::tools::apt;
 
 #[test]
 fn kcat_lists_the_broker_and_its_topics() {

@@ -3,11 +3,11 @@
 use std::process::Command;
 
 use super::{clients, finish, install, mortal};
-use crate::driver::Driver;
+use crate::harness::driver::Driver;
 
 /// Starts a Python client program by its name.
 pub fn start(program: &str) -> Driver {
-    let recipe = include_str!("../clients/python/requirements.txt");
+    let recipe = include_str!("../../e2e/clients/python/requirements.txt");
     let home = install("python", recipe, |home| {
         finish(Command::new("python3").args(["-m", "venv"]).arg(home), "python3 -m venv");
         let mut pip = Command::new(home.join("bin/pip"));

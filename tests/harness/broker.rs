@@ -7,11 +7,27 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::probe;
-use crate::tools::{self, java};
+use crate::harness::probe;
+use crate::harness::tools::{self, java};
 
 /// How long a start may take before the test fails; Kafka after kill -9 needs several seconds.
 const START_MAX: Duration = Duration::from_secs(60);
+
+/// How often a starting broker is asked whether it is there.
+const PROBE_EVERY: Duration = Duration::from_millis(2);
+/// What Kafka's start scripts give to Java.
+const KAFKA_SCRIPT_FLAGS: [&str; 8] = [
+    "-Xmx1G",
+    "-Xms1G",
+    "-server",
+    "-XX:+UseG1GC",
+    "-XX:MaxGCPauseMillis=20",
+    "-XX:InitiatingHeapOccupancyPercent=35",
+    "-XX:+ExplicitGCInvokesConcurrent",
+    "-Djava.awt.headless=true",
+];
+/// What lets a short-lived Kafka start quickly.
+const KAFKA_TEST_FLAGS: [&str; 3] = ["-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
 
 static BROKERS: AtomicU32 = AtomicU32::new(0);
 
@@ -22,11 +38,23 @@ pub enum Kind {
     Ottla,
     /// Apache Kafka 4.3.1 from Maven Central.
     Kafka,
+    /// The least that a broker can do (`bench/floor.rs`), for the benches.
+    Floor,
+}
+
+/// What a broker is started for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Purpose {
+    /// To be right: our assertions are on, Kafka gets a small heap and starts quickly.
+    Test,
+    /// To be measured: the release build, and Kafka with the flags of its own start scripts.
+    Measure,
 }
 
 /// A running broker; dropping it kills the process and removes its data.
 pub struct Broker {
     kind: Kind,
+    purpose: Purpose,
     port: u16,
     home: PathBuf,
     settings: Vec<(String, String)>,
@@ -46,17 +74,23 @@ impl Broker {
             Ok(other) if other != "ottla" => panic!("OTTLA_E2E_BROKER is `ottla` or `kafka`, not `{other}`"),
             _ => Kind::Ottla,
         };
+        let mut settings = settings.to_vec();
+        settings.push(("group.initial.rebalance.delay.ms", "0"));
+        let mut broker = Broker::make(kind, Purpose::Test, &settings);
+        broker.restart();
+        broker
+    }
+
+    /// A broker that does not run yet, with an empty (for Kafka: a formatted) data folder.
+    pub fn make(kind: Kind, purpose: Purpose, settings: &[(&str, &str)]) -> Broker {
         let serial = BROKERS.fetch_add(1, Ordering::Relaxed);
         let home = tools::target().join("e2e-data").join(format!("{}-{serial}", std::process::id()));
         fs::create_dir_all(home.join("data")).expect("the data folder can be made");
-        let mut settings: Vec<(String, String)> =
-            settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        settings.push(("group.initial.rebalance.delay.ms".into(), "0".into()));
-        let mut broker = Broker { kind, port: free_port(), home, settings, child: None };
+        let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let broker = Broker { kind, purpose, port: free_port(), home, settings, child: None };
         if kind == Kind::Kafka {
             broker.format();
         }
-        broker.restart();
         broker
     }
 
@@ -68,6 +102,11 @@ impl Broker {
     /// Which broker this is.
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("the broker runs").id()
     }
 
     /// The folder of `log.dirs`.
@@ -103,7 +142,7 @@ impl Broker {
             let ended = self.child.as_mut().expect("it was just started").try_wait().expect("its state can be read");
             assert!(ended.is_none(), "the broker ended at once ({ended:?}):\n{}", self.log());
             assert!(started.elapsed() < START_MAX, "the broker does not answer:\n{}", self.log());
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(PROBE_EVERY);
         }
     }
 
@@ -117,25 +156,30 @@ impl Broker {
     fn command(&self) -> Command {
         match self.kind {
             Kind::Ottla => {
-                let mut command = tools::mortal(tools::ottla());
-                command.arg("--set").arg(format!("listeners=PLAINTEXT://{}", self.address()));
-                command.arg("--set").arg(format!("log.dirs={}", self.data().display()));
+                let profile = if self.purpose == Purpose::Measure { "release" } else { "sim" };
+                let mut command = tools::mortal(&tools::ottla(profile));
+                let listener = format!("listeners=PLAINTEXT://{}", self.address());
+                command.args(["--set", &listener, "--set", &format!("log.dirs={}", self.data().display())]);
                 for (key, value) in &self.settings {
                     command.arg("--set").arg(format!("{key}={value}"));
                 }
                 command
             }
+            Kind::Floor => {
+                let mut command = tools::mortal(&tools::built("release", "ottla-tests", "floor"));
+                command.arg(self.address()).arg(self.data()).args(self.settings.iter().map(|(_, value)| value));
+                command
+            }
             Kind::Kafka => {
                 let mut command = tools::mortal(Path::new("java"));
-                command.args([
-                    "-Xmx512m",
-                    "-XX:TieredStopAtLevel=1",
-                    "-XX:+UseSerialGC",
-                    "-cp",
-                    &java::kafka().class_path(),
-                ]);
+                match self.purpose {
+                    Purpose::Test => command.args(KAFKA_TEST_FLAGS),
+                    Purpose::Measure => command.args(KAFKA_SCRIPT_FLAGS),
+                };
                 command.arg(format!("-Dlog4j2.configurationFile={}", java::log_settings().display()));
-                command.arg("kafka.Kafka").arg(self.home.join("server.properties"));
+                command
+                    .args(["-cp", &java::kafka().class_path(), "kafka.Kafka"])
+                    .arg(self.home.join("server.properties"));
                 command
             }
         }
@@ -150,9 +194,13 @@ impl Broker {
              listeners=PLAINTEXT://{address},CONTROLLER://127.0.0.1:{controller}\nadvertised.listeners=PLAINTEXT://{address}\n\
              controller.listener.names=CONTROLLER\nlistener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
              log.dirs={}\noffsets.topic.replication.factor=1\ntransaction.state.log.replication.factor=1\n\
-             transaction.state.log.min.isr=1\nbroker.session.timeout.ms=1500\nbroker.heartbeat.interval.ms=500\n",
+             transaction.state.log.min.isr=1\n",
             self.data().display()
         );
+        if self.purpose == Purpose::Test {
+            // After kill -9 the controller refuses the new process until the old session ends.
+            file.push_str("broker.session.timeout.ms=1500\nbroker.heartbeat.interval.ms=500\n");
+        }
         for (key, value) in &self.settings {
             file.push_str(&format!("{key}={value}\n"));
         }
@@ -173,7 +221,7 @@ impl Broker {
 impl Drop for Broker {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            crate::log::say(&format!("the broker wrote last:\n{}", self.log()));
+            crate::harness::log::say(&format!("the broker wrote last:\n{}", self.log()));
         }
         if let Some(mut child) = self.child.take() {
             // It may have ended by itself; either way it is gone after this.

@@ -7,27 +7,28 @@ pub mod java;
 pub mod node;
 pub mod python;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{LazyLock, Mutex};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::log::say;
+use crate::harness::log::say;
 
 /// This package's folder of client programs.
 pub fn clients() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/clients")
 }
 
-/// The workspace's build folder.
+/// The workspace's build folder: the one above this program that cargo marked as a cache.
 pub fn target() -> PathBuf {
-    // The folder of this very test binary: <target>/<profile>/deps/<name>.
-    let binary = std::env::current_exe().expect("a process knows its program");
-    binary.ancestors().nth(3).expect("a test binary lies three folders deep").to_owned()
+    let program = std::env::current_exe().expect("a process knows its program");
+    let target = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists());
+    target.expect("this program was built by cargo").to_owned()
 }
 
 /// Where an installed tool lies.
@@ -35,22 +36,34 @@ pub fn home(name: &str) -> PathBuf {
     target().join("e2e-tools").join(name)
 }
 
-/// Our broker, built once a run with optimisation and assertions; `OTTLA_E2E_BINARY` names another one.
-pub fn ottla() -> &'static Path {
-    static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
-        if let Some(given) = std::env::var_os("OTTLA_E2E_BINARY") {
-            return given.into();
-        }
-        say("building the broker");
+/// Our broker, built as the profile says; `OTTLA_E2E_BINARY` names another one.
+pub fn ottla(profile: &'static str) -> PathBuf {
+    std::env::var_os("OTTLA_E2E_BINARY").map_or_else(|| built(profile, "ottla", "ottla"), PathBuf::from)
+}
+
+/// A binary of the workspace, built at most once in the life of this process.
+pub fn built(profile: &'static str, package: &'static str, binary: &'static str) -> PathBuf {
+    static BUILT: Mutex<BTreeMap<(&str, &str), PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    let path = built.entry((profile, binary)).or_insert_with(|| {
+        say(&format!("building {binary} ({profile})"));
         let mut command = Command::new(env!("CARGO"));
         command.current_dir(env!("CARGO_MANIFEST_DIR")).arg("build").arg("--target-dir").arg(target());
-        command.args(["--profile", "sim", "-p", "ottla", "--bin", "ottla", "--message-format=json-render-diagnostics"]);
+        command.args([
+            "--profile",
+            profile,
+            "-p",
+            package,
+            "--bin",
+            binary,
+            "--message-format=json-render-diagnostics",
+        ]);
         let output = finish(&mut command, "cargo build");
-        let mut built = output.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let path = built.find_map(|message| Some(message.get("executable")?.as_str()?.to_owned()));
-        path.expect("cargo names the program it built").into()
+        let messages = output.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let mut programs = messages.filter_map(|message| Some(message.get("executable")?.as_str()?.to_owned()));
+        programs.next().expect("cargo names the program it built").into()
     });
-    &BINARY
+    path.clone()
 }
 
 /// A command whose process ends with the test thread that starts it, however that ends.
@@ -76,7 +89,7 @@ pub fn finish(command: &mut Command, what: &str) -> String {
 /// Installs a tool unless that was done for the same `recipe` (the text that says what to install). Returns its folder.
 pub fn install(name: &str, recipe: &str, make: impl FnOnce(&Path)) -> PathBuf {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let home = home(name);
     let mut hasher = DefaultHasher::new();
     recipe.hash(&mut hasher);

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
 use super::finish;
-use crate::log::say;
+use crate::harness::log::say;
 
 /// Makes sure that a program is there, installing its package as root if it is not.
 pub fn need(program: &str, package: &str) {

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::process::Command;
 
 use super::{clients, finish, install, mortal};
-use crate::driver::Driver;
+use crate::harness::driver::Driver;
 
 /// Starts the kafkajs client program.
 pub fn start() -> Driver {
-    let recipe = include_str!("../clients/node/package-lock.json");
+    let recipe = include_str!("../../e2e/clients/node/package-lock.json");
     let home = install("node", recipe, |home| {
         for file in ["package.json", "package-lock.json"] {
             fs::copy(clients().join("node").join(file), home.join(file)).expect("the manifest can be copied");

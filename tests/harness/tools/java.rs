@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{clients, finish, install, mortal};
-use crate::driver::Driver;
+use crate::harness::driver::Driver;
 
 /// A folder of jars, and our driver program compiled beside them.
 pub struct Jars(PathBuf);
@@ -18,18 +18,19 @@ impl Jars {
 
 /// Apache Kafka 4.3.1: the broker and its command line tools.
 pub fn kafka() -> Jars {
-    let recipe = concat!(include_str!("../clients/java/kafka.xml"), include_str!("../clients/java/Tools.java"));
+    let recipe =
+        concat!(include_str!("../../e2e/clients/java/kafka.xml"), include_str!("../../e2e/clients/java/Tools.java"));
     jars("kafka", recipe, &["Driver.java", "Tools.java"])
 }
 
 /// The client library 4.4.0.
 pub fn clients_4_4() -> Jars {
-    jars("clients-4.4", include_str!("../clients/java/clients-4.4.xml"), &["Driver.java"])
+    jars("clients-4.4", include_str!("../../e2e/clients/java/clients-4.4.xml"), &["Driver.java"])
 }
 
 /// The client library 3.9, the last one that still speaks to ZooKeeper's brokers.
 pub fn clients_3_9() -> Jars {
-    jars("clients-3.9", include_str!("../clients/java/clients-3.9.xml"), &["Driver.java"])
+    jars("clients-3.9", include_str!("../../e2e/clients/java/clients-3.9.xml"), &["Driver.java"])
 }
 
 /// Starts our driver program on these jars.
@@ -47,7 +48,7 @@ pub fn log_settings() -> PathBuf {
 }
 
 fn jars(name: &str, recipe: &str, sources: &[&str]) -> Jars {
-    let recipe = format!("{recipe}{}", include_str!("../clients/java/Driver.java"));
+    let recipe = format!("{recipe}{}", include_str!("../../e2e/clients/java/Driver.java"));
     let home = install(name, &recipe, |home| {
         let folder = clients().join("java");
         let mut mvn = Command::new("mvn");

@@ -1,0 +1,7 @@
+//! Broker processes and client programs, for the tests with real clients and for the benches.
+
+pub mod broker;
+pub mod driver;
+pub mod log;
+pub mod probe;
+pub mod tools;
