@@ -12,22 +12,39 @@ pub(super) enum VarintFault {
 }
 
 /// Takes a 32-bit number off `bytes`.
+#[inline]
 pub(super) fn take_i32(bytes: &mut &[u8]) -> Result<i32, VarintFault> {
-    // Nearly every length, delta and count of a record fits one byte.
-    if let Some((&byte, rest)) = bytes.split_first()
-        && byte < 0x80
-    {
-        *bytes = rest;
-        return Ok(i32::from(byte >> 1) ^ -i32::from(byte & 1));
-    }
-    let raw = u32::try_from(take_raw(bytes, 5)?).map_err(|_| VarintFault::Long)?;
+    let raw = match take_short(bytes) {
+        Some(raw) => raw,
+        None => u32::try_from(take_raw(bytes, 5)?).map_err(|_| VarintFault::Long)?,
+    };
     Ok((raw >> 1) as i32 ^ -((raw & 1) as i32))
 }
 
 /// Takes a 64-bit number off `bytes`.
+#[inline]
 pub(super) fn take_i64(bytes: &mut &[u8]) -> Result<i64, VarintFault> {
-    let raw = take_raw(bytes, 10)?;
+    let raw = match take_short(bytes) {
+        Some(raw) => u64::from(raw),
+        None => take_raw(bytes, 10)?,
+    };
     Ok((raw >> 1) as i64 ^ -((raw & 1) as i64))
+}
+
+/// Nearly every length, delta and count of a record fits one byte or two.
+#[inline(always)]
+fn take_short(bytes: &mut &[u8]) -> Option<u32> {
+    match **bytes {
+        [low, ref rest @ ..] if low < 0x80 => {
+            *bytes = rest;
+            Some(u32::from(low))
+        }
+        [low, high, ref rest @ ..] if high < 0x80 => {
+            *bytes = rest;
+            Some(u32::from(low & 0x7f) | u32::from(high) << 7)
+        }
+        _ => None,
+    }
 }
 
 fn take_raw(bytes: &mut &[u8], bytes_max: usize) -> Result<u64, VarintFault> {
