@@ -45,6 +45,11 @@ pub enum Note {
         /// The log that met it.
         log: LogId,
     },
+    /// A topic asks to be compacted, which this version does not do: all its records stay.
+    NotCompacted {
+        /// Which.
+        topic: Str,
+    },
     /// A group changed its state.
     Group {
         /// Its id.

@@ -116,8 +116,8 @@ fn unknown_keys_and_keys_without_effect_are_noticed() {
 fn the_last_of_two_settings_wins() {
     let config = read(&[("num.partitions", "3"), ("node.id", "7"), ("num.partitions", "5")]);
     assert_eq!(config.topics.partitions, 5);
-    assert_eq!(config.set("num.partitions").map(Str::as_str), Some("5"));
-    assert_eq!(config.set("broker.rack"), None);
+    assert_eq!(config.given("num.partitions").map(Str::as_str), Some("5"));
+    assert_eq!(config.given("broker.rack"), None);
 }
 
 #[test]
@@ -263,5 +263,8 @@ fn dynamic_settings_lie_on_top_of_the_file() {
     let config = read(&[("log.retention.ms", "1000")]);
     let changed = config.overlaid(pairs(&[("log.retention.ms", "2000")])).expect("allowed");
     assert_eq!(changed.topic.log.retention_age, Some(Duration::from_secs(2)));
+    assert_eq!(changed.given("log.retention.ms").map(Str::as_str), Some("1000"));
+    let again = changed.overlaid(pairs(&[])).expect("allowed");
+    assert_eq!(again, config);
     assert!(config.overlaid(pairs(&[("message.max.bytes", "-1")])).is_err());
 }

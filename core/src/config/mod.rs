@@ -9,6 +9,7 @@ mod read;
 mod topic;
 mod topic_keys;
 
+pub(crate) use keys::items;
 pub use keys::{Key, Kind, Update, broker_key, broker_keys};
 pub use listener::{Address, Listener};
 pub use read::{Mistake, Notice, Setting};
@@ -42,7 +43,9 @@ pub struct Config {
     pub producer: ProducerConfig,
     /// The metadata quorum.
     pub quorum: QuorumConfig,
-    /// What was set, sorted by key, each key once: for DescribeConfigs.
+    /// What was set at start, sorted by key, each key once: for DescribeConfigs.
+    given: Vec<Setting>,
+    /// The same with dynamic settings on top: what the typed values were read from.
     settings: Vec<Setting>,
 }
 
@@ -177,15 +180,17 @@ impl Config {
         read::read(settings.into_iter().collect())
     }
 
-    /// The same with other settings on top: the dynamic ones of the metadata log.
+    /// What was set at start with other settings on top: the dynamic ones of the metadata log, the weaker first. Those
+    /// of an earlier call are gone.
     pub fn overlaid(&self, dynamic: impl IntoIterator<Item = Setting>) -> Result<Self, Vec<Mistake>> {
-        let all = self.settings.iter().cloned().chain(dynamic).collect();
-        read::read(all).map(|(config, _)| config)
+        let all = self.given.iter().cloned().chain(dynamic).collect();
+        let (config, _) = read::read(all)?;
+        Ok(Self { given: self.given.clone(), ..config })
     }
 
-    /// The text that a broker setting was given; `None` if it has its default.
-    pub fn set(&self, key: &str) -> Option<&Str> {
-        read::lookup(&self.settings, key).map(|setting| &setting.value)
+    /// The text that a broker setting was given at start; `None` if it was not.
+    pub fn given(&self, key: &str) -> Option<&Str> {
+        read::lookup(&self.given, key).map(|setting| &setting.value)
     }
 }
 

@@ -79,7 +79,11 @@ pub(super) fn read(given: Vec<Setting>) -> Result<(Config, Vec<Notice>), Vec<Mis
     let notices = reader.check_each();
     let config = reader.config(&notices);
     let Reader { settings, mistakes } = reader;
-    if mistakes.is_empty() { Ok((Config { settings, ..config.0 }, config.1)) } else { Err(mistakes) }
+    if mistakes.is_empty() {
+        Ok((Config { given: settings.clone(), settings, ..config.0 }, config.1))
+    } else {
+        Err(mistakes)
+    }
 }
 
 /// Hands out typed values. A value that is not allowed is replaced by its default, so that reading goes on and finds the
@@ -172,6 +176,7 @@ impl Reader {
             offsets: self.offsets(),
             producer: ProducerConfig { id_expiry: self.millis("producer.id.expiration.ms") },
             quorum: QuorumConfig { election_timeout: self.millis("controller.quorum.election.timeout.ms") },
+            given: Vec::new(),
             settings: Vec::new(),
         };
         (config, notices)

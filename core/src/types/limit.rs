@@ -11,6 +11,9 @@ pub const TOPIC_NAME_BYTES_MAX: usize = 249;
 /// The most partitions that one topic may have; the sum over a broker is a matter of memory.
 pub const PARTITIONS_PER_TOPIC_MAX: i32 = 100_000;
 
+/// The most partitions that one request may create, as in Kafka: they are decided and committed as one batch.
+pub const PARTITIONS_PER_REQUEST_MAX: i64 = 10_000;
+
 /// How many batches a producer may have in flight and still be deduplicated (KIP-98: five).
 pub const PRODUCER_BATCHES_KEPT: usize = 5;
 

@@ -1,0 +1,131 @@
+//! What changed between two images, for whoever has to follow: logs to make, lead, follow or drop, settings to take up.
+
+use super::apply::Touched;
+use super::image::{Image, Partition, Resource, Topic};
+use crate::types::{BrokerId, LogId, Str};
+use alloc::collections::BTreeSet;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// The step from one image to a later one.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Delta {
+    before: Arc<Image>,
+    after: Arc<Image>,
+    touched: Touched,
+}
+
+/// What became of one log, as its broker sees it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum LogChange {
+    /// The broker holds it from now on.
+    Gained {
+        /// Which.
+        log: LogId,
+        /// Its topic.
+        topic: Str,
+        /// Its state.
+        partition: Arc<Partition>,
+    },
+    /// The broker goes on holding it, in another state.
+    Changed {
+        /// Which.
+        log: LogId,
+        /// The state it was in.
+        before: Arc<Partition>,
+        /// The state it is in.
+        after: Arc<Partition>,
+    },
+    /// The broker holds it no longer: its topic is gone, or its replica was moved.
+    Lost {
+        /// Which.
+        log: LogId,
+    },
+}
+
+impl Delta {
+    pub(super) fn new(before: Arc<Image>, after: Arc<Image>, touched: Touched) -> Self {
+        Self { before, after, touched }
+    }
+
+    pub(super) fn ending_in(self, after: Arc<Image>) -> Self {
+        Self { after, ..self }
+    }
+
+    /// From nothing to this image: what a broker does at start.
+    pub fn from_nothing(image: Arc<Image>) -> Self {
+        let log = |topic: &Arc<Topic>| {
+            let id = topic.id;
+            topic
+                .partitions
+                .iter()
+                .map(move |(partition, _)| LogId { topic: id, partition: *partition })
+                .collect::<Vec<_>>()
+        };
+        let touched = Touched {
+            topics: image.topics().map(|topic| topic.id).collect(),
+            logs: image.topics().flat_map(log).collect(),
+            resources: image.resources().map(|(resource, _)| resource.clone()).collect(),
+            brokers: image.brokers().map(|broker| broker.id).collect(),
+        };
+        Self::new(Arc::new(Image::default()), image, touched)
+    }
+
+    /// The later image.
+    pub fn after(&self) -> &Arc<Image> {
+        &self.after
+    }
+
+    /// What became of the logs of this broker, in the order of their ids; each log once.
+    pub fn logs(&self, me: BrokerId) -> Vec<LogChange> {
+        let logs: BTreeSet<LogId> = self.touched.logs.iter().copied().collect();
+        logs.into_iter().filter_map(|log| self.log(me, log)).collect()
+    }
+
+    fn log(&self, me: BrokerId, log: LogId) -> Option<LogChange> {
+        let mine = |image: &Image| image.partition(log).filter(|partition| partition.replicas.contains(&me)).cloned();
+        match (mine(&self.before), mine(&self.after)) {
+            (None, Some(partition)) => {
+                let topic = self.after.topic(log.topic).expect("its partition exists").name.clone();
+                Some(LogChange::Gained { log, topic, partition })
+            }
+            (Some(before), Some(after)) if before != after => Some(LogChange::Changed { log, before, after }),
+            (Some(_), None) => Some(LogChange::Lost { log }),
+            (Some(_), Some(_)) | (None, None) => None,
+        }
+    }
+
+    /// Topics that came into being.
+    pub fn topics_created(&self) -> Vec<Arc<Topic>> {
+        self.topics_only_in(&self.after, &self.before)
+    }
+
+    /// Topics that ceased to exist, as they were.
+    pub fn topics_deleted(&self) -> Vec<Arc<Topic>> {
+        self.topics_only_in(&self.before, &self.after)
+    }
+
+    fn topics_only_in(&self, one: &Image, other: &Image) -> Vec<Arc<Topic>> {
+        let ids: BTreeSet<_> = self.touched.topics.iter().copied().collect();
+        ids.into_iter().filter(|id| other.topic(*id).is_none()).filter_map(|id| one.topic(id).cloned()).collect()
+    }
+
+    /// Topics that existed before and after, and whose own settings changed: their logs are to be configured anew.
+    pub fn topics_configured(&self) -> Vec<Arc<Topic>> {
+        let names: BTreeSet<&Str> =
+            self.touched.resources.iter().filter(|one| one.kind == Resource::TOPIC).map(|one| &one.name).collect();
+        let lasting = |topic: &&Arc<Topic>| self.before.topic(topic.id).is_some();
+        names.into_iter().filter_map(|name| self.after.topic_named(name)).filter(lasting).cloned().collect()
+    }
+
+    /// True if a dynamic setting of this broker or of all brokers changed: its configuration is to be overlaid anew, and
+    /// every topic's with it.
+    pub fn is_broker_configured(&self, me: BrokerId) -> bool {
+        [Resource::all_brokers(), Resource::broker(me)].iter().any(|resource| self.touched.resources.contains(resource))
+    }
+
+    /// Brokers that registered, changed or left.
+    pub fn brokers(&self) -> BTreeSet<BrokerId> {
+        self.touched.brokers.iter().copied().collect()
+    }
+}

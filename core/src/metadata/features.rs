@@ -1,0 +1,45 @@
+//! The features of the cluster and their levels (KIP-584). What is not built is not named: a client that reads
+//! `group.version` 1 here would expect the protocol of KIP-848.
+
+use super::{FeatureRange, Image};
+use crate::msg::api_versions::{ApiVersionsResponse, FinalizedFeatureKey, SupportedFeatureKey};
+use crate::types::Str;
+use alloc::vec::Vec;
+
+/// The feature that says which records the metadata log may hold.
+pub const METADATA_VERSION: &str = "metadata.version";
+
+/// Name, lowest and highest level that we support, and the level of a fresh cluster. 30 is what Kafka calls 4.3-IV0.
+const FEATURES: &[(&str, i16, i16, i16)] = &[(METADATA_VERSION, 30, 30, 30)];
+
+/// The levels that this broker supports.
+pub fn supported() -> Vec<FeatureRange> {
+    let range = |(name, first, last, _): &(&'static str, i16, i16, i16)| FeatureRange {
+        name: Str::from_static(name),
+        first: *first,
+        last: *last,
+    };
+    FEATURES.iter().map(range).collect()
+}
+
+/// The levels that a fresh cluster begins with.
+pub fn fresh() -> impl Iterator<Item = (&'static str, i16)> {
+    FEATURES.iter().map(|(name, _, _, level)| (*name, *level))
+}
+
+/// Fills in what ApiVersions says of features.
+pub fn describe(image: &Image, response: &mut ApiVersionsResponse) {
+    let support = |range: FeatureRange| SupportedFeatureKey {
+        name: range.name,
+        min_version: range.first,
+        max_version: range.last,
+    };
+    let finalized = |(name, level): (&Str, &i16)| FinalizedFeatureKey {
+        name: name.clone(),
+        max_version_level: *level,
+        min_version_level: *level,
+    };
+    response.supported_features = supported().into_iter().map(support).collect();
+    response.finalized_features = image.features().iter().map(finalized).collect();
+    response.finalized_features_epoch = image.end().0 - 1;
+}

@@ -1,0 +1,133 @@
+use super::{NotLeader, Quorum, QuorumOut, Voter};
+use crate::log::Log;
+use crate::msg::describe_quorum::{DescribeQuorumRequest, RequestPartitionData, RequestTopicData};
+use crate::msg::record::control::LeaderChangeMessage;
+use crate::record::{CheckedBatch, ControlKind, Functions};
+use crate::types::{BrokerId, ErrorCode, LeaderEpoch, Mono, Now, Offset, Str, Uuid, Wall};
+use crate::wire::{decode_message, encode_message};
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+const ME: Voter = Voter { id: BrokerId(1), directory: Uuid([7; 16]) };
+const NOW: Now = Now { mono: Mono(5), wall: Wall(1000) };
+
+fn f() -> Functions {
+    Functions::slow()
+}
+
+/// Runs an election to its end, all writes durable; gives the first batch of the reign.
+fn elect(quorum: &mut Quorum) -> CheckedBatch {
+    let mut out = Vec::new();
+    quorum.wake(NOW, &mut out);
+    let [QuorumOut::Vote { term, voted }] = out[..] else { panic!("{out:?}") };
+    assert_eq!(voted, ME.id);
+    out.clear();
+    quorum.voted(term, NOW, &f(), &mut out);
+    let [QuorumOut::Lead { .. }, QuorumOut::Append(batch)] = &out[..] else { panic!("{out:?}") };
+    batch.clone()
+}
+
+fn fresh() -> Quorum {
+    Quorum::boot(ME, None, Log::empty(Offset::ZERO), NOW)
+}
+
+#[test]
+fn the_only_voter_stands_at_once() {
+    let mut quorum = fresh();
+    assert_eq!(quorum.deadline(), Some(NOW.mono));
+    assert_eq!(quorum.leader(), None);
+    elect(&mut quorum);
+    assert_eq!((quorum.leader(), quorum.term(), quorum.deadline()), (Some(ME.id), LeaderEpoch(1), None));
+}
+
+#[test]
+fn nothing_is_said_before_the_vote_is_durable() {
+    let mut quorum = fresh();
+    let mut out = Vec::new();
+    quorum.wake(NOW, &mut out);
+    quorum.wake(NOW, &mut out);
+    assert_eq!(out.len(), 1, "one vote, nothing else: {out:?}");
+    assert_eq!(quorum.leader(), None);
+    assert_eq!(quorum.append(&[Bytes::from_static(b"x")], NOW, &f()), Err(NotLeader));
+}
+
+#[test]
+fn a_term_is_never_used_twice() {
+    let log = || Log::empty(Offset::ZERO);
+    let mut voted = Quorum::boot(ME, Some((LeaderEpoch(7), Some(ME.id))), log(), NOW);
+    elect(&mut voted);
+    assert_eq!(voted.term(), LeaderEpoch(8));
+    // The vote was lost with its disk, but the log tells of a later term.
+    let mut quorum = Quorum::boot(ME, None, voted.log().clone(), NOW);
+    elect(&mut quorum);
+    assert_eq!(quorum.term(), LeaderEpoch(9));
+}
+
+#[test]
+fn a_reign_begins_with_a_record_that_says_who_leads() {
+    let mut quorum = fresh();
+    let batch = elect(&mut quorum);
+    assert!(batch.header().attributes.is_control());
+    assert_eq!((batch.base_offset(), batch.header().leader_epoch), (Offset::ZERO, LeaderEpoch(1)));
+    let (f, mut scratch) = (f(), Vec::new());
+    let mut walk = batch.walk(&f, &mut scratch).expect("ours");
+    let record = walk.next().expect("one record").expect("sound").record;
+    assert_eq!(ControlKind::from_key(record.key.expect("a key")), Some(ControlKind::LeaderChange));
+    let value = Bytes::copy_from_slice(record.value.expect("a value"));
+    let message: LeaderChangeMessage = decode_message(value, 0, 1 << 16).expect("ours");
+    assert_eq!((message.leader_id, message.voters.len(), message.granting_voters.len()), (1, 1, 1));
+}
+
+#[test]
+fn what_is_durable_is_committed_once_the_reign_has_begun() {
+    let mut quorum = fresh();
+    elect(&mut quorum);
+    let batch = quorum.append(&[Bytes::from_static(b"a"), Bytes::from_static(b"b")], NOW, &f()).expect("leads");
+    assert_eq!((batch.base_offset(), batch.end_offset()), (Offset(1), Offset(3)));
+    let mut out = Vec::new();
+    quorum.stored(Offset(1), &mut out);
+    quorum.stored(Offset(1), &mut out);
+    quorum.stored(Offset(3), &mut out);
+    assert_eq!(out, [QuorumOut::Committed { end: Offset(1) }, QuorumOut::Committed { end: Offset(3) }]);
+    assert_eq!(quorum.high_watermark(), Offset(3));
+}
+
+#[test]
+fn the_log_of_earlier_reigns_is_committed_by_the_first_record_of_this_one() {
+    let mut before = fresh();
+    elect(&mut before);
+    before.append(&[Bytes::from_static(b"a")], NOW, &f()).expect("leads");
+    before.stored(Offset(2), &mut Vec::new());
+    let mut after = Quorum::boot(ME, Some((LeaderEpoch(1), Some(ME.id))), before.log().clone(), NOW);
+    assert_eq!(after.high_watermark(), Offset::ZERO, "not before it leads");
+    elect(&mut after);
+    let mut out = Vec::new();
+    after.stored(Offset(3), &mut out);
+    assert_eq!(out, [QuorumOut::Committed { end: Offset(3) }]);
+}
+
+#[test]
+fn tools_are_told_who_votes_and_how_far_they_are() {
+    let mut quorum = fresh();
+    let ask = |topic: &'static str| DescribeQuorumRequest {
+        topics: alloc::vec![RequestTopicData {
+            topic_name: Str::from_static(topic),
+            partitions: alloc::vec![RequestPartitionData { partition_index: 0 }],
+        }],
+    };
+    let metadata = ask("__cluster_metadata");
+    let answer = quorum.describe(&metadata, 2, Vec::new(), Wall(9));
+    assert_eq!(answer.error_code, ErrorCode::NotLeaderOrFollower.code());
+    elect(&mut quorum);
+    quorum.stored(Offset(1), &mut Vec::new());
+    let answer = quorum.describe(&metadata, 2, Vec::new(), Wall(9));
+    let partition = &answer.topics[0].partitions[0];
+    assert_eq!((partition.leader_id, partition.leader_epoch, partition.high_watermark), (1, 1, 1));
+    assert_eq!((partition.current_voters[0].replica_id, partition.current_voters[0].log_end_offset), (1, 1));
+    for version in 0..=2 {
+        let answer = quorum.describe(&metadata, version, alloc::vec![Default::default()], Wall(9));
+        encode_message(&answer, version).expect("a version is told what it can carry");
+    }
+    let stranger = quorum.describe(&ask("orders"), 2, Vec::new(), Wall(9));
+    assert_eq!(stranger.topics[0].partitions[0].error_code, ErrorCode::UnknownTopicOrPartition.code());
+}
