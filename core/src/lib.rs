@@ -14,6 +14,7 @@ pub mod group;
 pub mod log;
 pub mod metadata;
 pub mod msg;
+pub mod node;
 pub mod partition;
 pub mod quorum;
 pub mod record;

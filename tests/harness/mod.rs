@@ -2,7 +2,6 @@
 
 pub mod broker;
 pub mod driver;
-pub mod flood;
 pub mod log;
 pub mod probe;
 pub mod tools;

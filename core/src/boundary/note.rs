@@ -68,6 +68,8 @@ pub enum Note {
 pub enum Ignored {
     /// The answer to a ticket whose connection had closed.
     TicketVoid,
+    /// A request that came before the metadata were read; its connection is closed.
+    NotReady,
     /// The end of an operation on a log that was deleted meanwhile.
     LogGone,
 }

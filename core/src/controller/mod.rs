@@ -80,7 +80,7 @@ pub enum Ask {
 }
 
 /// What the controller answers; one for each ask.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Reply {
     /// The cluster has begun.
     Bootstrapped,

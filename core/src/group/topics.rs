@@ -24,7 +24,7 @@ pub trait KnownTopics {
 }
 
 /// The part of an answer that the metadata have given already.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Aside {
     /// Nothing: the coordinator's answer is the answer.
     Nothing,

@@ -158,9 +158,13 @@ impl Partition {
         Self::lead(id, spec, Log::empty(Offset::ZERO), out)
     }
 
-    /// A partition whose log was found on disk.
-    pub fn recovered(id: LogId, spec: PartitionSpec, log: Log, out: &mut Vec<PartitionOut>) -> Self {
-        Self::lead(id, spec, log, out)
+    /// A partition whose log was found on disk; one whose bytes are not all there stays offline.
+    pub fn recovered(id: LogId, spec: PartitionSpec, log: Log, is_online: bool, out: &mut Vec<PartitionOut>) -> Self {
+        let mut partition = Self::lead(id, spec, log, out);
+        if !is_online {
+            partition.go_offline(out);
+        }
+        partition
     }
 
     fn lead(id: LogId, spec: PartitionSpec, log: Log, out: &mut Vec<PartitionOut>) -> Self {

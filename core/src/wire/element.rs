@@ -7,9 +7,8 @@ macro_rules! fixed {
     ($($kind:ty: $name:ident),*) => {$(
         impl Wire for $kind {
             #[inline]
-            fn read(&mut self, r: &mut Reader<'_>, _: i16) -> Result<(), WireError> {
-                *self = r.$name()?;
-                Ok(())
+            fn read(r: &mut Reader, _: i16) -> Result<Self, WireError> {
+                r.$name()
             }
 
             #[inline]
@@ -24,9 +23,8 @@ macro_rules! fixed {
 fixed!(i8: i8, i16: i16, i32: i32, i64: i64, Uuid: uuid);
 
 impl Wire for Str {
-    fn read(&mut self, r: &mut Reader<'_>, _: i16) -> Result<(), WireError> {
-        *self = r.string()?;
-        Ok(())
+    fn read(r: &mut Reader, _: i16) -> Result<Self, WireError> {
+        r.string()
     }
 
     fn write(&self, w: &mut Writer, _: i16) -> Result<(), WireError> {

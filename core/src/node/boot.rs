@@ -1,0 +1,83 @@
+//! From what was found on disk to a running node.
+
+use super::cluster::{Cluster, Found};
+use super::coordinators::Coordinators;
+use super::front::Front;
+use super::lane::Lane;
+use super::post::Post;
+use super::{Node, OWNER_LANES};
+use crate::boundary::Effects;
+use crate::config::{Config, Durability};
+use crate::log::Log;
+use crate::quorum::Voter;
+use crate::record::Functions;
+use crate::types::{BrokerId, LeaderEpoch, LogId, Now, Rng, Str, Uuid};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// Everything that a node starts from.
+#[derive(Clone, Debug)]
+pub struct Boot {
+    /// Every setting.
+    pub config: Config,
+    /// Checksum and compression.
+    pub functions: Functions,
+    /// The source of all chance of this life.
+    pub seed: u64,
+    /// The id of the cluster that the data directory belongs to.
+    pub cluster_id: Str,
+    /// The id of the data directory.
+    pub directory: Uuid,
+    /// The logs that were found in it.
+    pub logs: Vec<FoundLog>,
+    /// Letters between front and lanes take up to this long. Zero but in simulation.
+    pub lane_delay_max: Duration,
+}
+
+/// A log that was found on disk.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct FoundLog {
+    /// Which.
+    pub id: LogId,
+    /// What it holds.
+    pub log: Log,
+    /// The vote that was kept in it: a term, and whom this node voted for in it.
+    pub vote: Option<(LeaderEpoch, Option<BrokerId>)>,
+    /// False if bytes were lost: nothing of it can be trusted.
+    pub is_online: bool,
+}
+
+impl Node {
+    /// A node that has just started. It is [`super::View::is_ready`] after some steps; clients may come then.
+    pub fn boot(boot: Boot, now: Now, out: &mut Effects) -> Self {
+        let lanes = boot.config.broker.lanes;
+        let is_whole =
+            boot.logs.iter().all(|found| found.is_online) && boot.config.store.durability == Durability::Durable;
+        let mut found: BTreeMap<LogId, FoundLog> = boot.logs.into_iter().map(|found| (found.id, found)).collect();
+        let metadata = found.remove(&LogId::METADATA);
+        let is_new = metadata.is_none();
+        let me = Voter { id: boot.config.broker.id, directory: boot.directory };
+        let (log, vote) = metadata.map_or((None, None), |found| (Some(found.log), found.vote));
+        let cluster = Cluster::new(Found { id: boot.cluster_id, me, log, vote, is_whole }, now);
+        let retain_at = now.mono + boot.config.store.retention_check_interval;
+        let mut node = Self {
+            file_config: boot.config.clone(),
+            config: boot.config,
+            functions: boot.functions,
+            rng: Rng::new(boot.seed),
+            front: Front::default(),
+            lanes: (0..lanes as u64).map(|lane| Lane::new(OWNER_LANES + lane)).collect(),
+            post: Post::new(lanes, boot.lane_delay_max),
+            cluster,
+            coordinators: Coordinators::default(),
+            groups: super::groups::Gathering::default(),
+            found,
+            retain_at,
+            scratch: Vec::new(),
+        };
+        node.load_metadata(now, is_new, out);
+        node.deliver(now, out);
+        node
+    }
+}

@@ -1,0 +1,318 @@
+//! Hosts the group coordinators: one shard a partition of `__consumer_offsets`.
+//!
+//! ```text
+//!   Loading ──── everything up to the end was applied ────▶ Active
+//!      ▲                                                      │
+//!      └──────────────── an append failed ◀───────────────────┘
+//! ```
+//!
+//! A verdict's records are appended to the shard's own partition and applied at once; its replies leave when the records
+//! are committed. When an append fails nobody knows which answers would have been true: the connections that wait are
+//! closed, and the shard is loaded again from its log.
+
+use super::op_id;
+use crate::boundary::{DiskFault, Done, Effect, Note, Query};
+use crate::config::Config;
+use crate::group::{Ask, Caller, GroupOut, GroupRecord, GroupShard};
+use crate::msg::Response;
+use crate::node::lane::PartAsk;
+use crate::partition::{Answer, PartKey};
+use crate::record::{Builder, Functions, NewRecord, Records, check_stored};
+use crate::shard::Cx;
+use crate::types::{ConnId, ErrorCode, LogId, Mono, Now, Offset, OpId, Rng, Str, Ticket, Uuid};
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+
+/// All coordinators of this broker.
+#[derive(Clone, Hash, Debug, Default)]
+pub struct Coordinators {
+    hosts: BTreeMap<LogId, Host>,
+    /// Whose answers are awaited under which internal ticket.
+    appends: BTreeMap<u64, LogId>,
+    appends_begun: u64,
+    reads: BTreeMap<OpId, LogId>,
+    reads_begun: u64,
+}
+
+/// One shard and its log.
+#[derive(Clone, Hash, Debug)]
+struct Host {
+    state: HostState,
+    shard: GroupShard,
+    /// Where the next record goes; while loading, the next one to be read.
+    end: Offset,
+    /// Appends under way in order, each with the answers that wait for it.
+    awaited: VecDeque<(u64, Vec<(Ticket, Response)>)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum HostState {
+    Loading,
+    Active,
+    /// The log cannot be read.
+    Failed,
+}
+
+/// What a coordinator may use of the world.
+pub struct HostCx<'a> {
+    /// The clocks.
+    pub now: Now,
+    /// Every setting.
+    pub config: &'a Config,
+    /// The node's stream of chance.
+    pub rng: &'a mut Rng,
+    /// Checksum and compression.
+    pub functions: &'a Functions,
+    /// Where facts go.
+    pub notes: &'a mut Vec<Note>,
+}
+
+impl HostCx<'_> {
+    fn shard(&mut self) -> Cx<'_> {
+        Cx { now: self.now, config: self.config, rng: self.rng, notes: self.notes }
+    }
+}
+
+/// What the coordinators ask for.
+#[derive(Clone, Debug)]
+pub enum HostOut {
+    /// Something for the lane that owns the log.
+    Ask(LogId, PartKey, PartAsk),
+    /// Something for the world.
+    Effect(Effect),
+    /// An answer to a client.
+    Reply(Ticket, Response),
+}
+
+impl Coordinators {
+    /// This broker leads a partition of the offsets topic from now on. In a new one there is nothing to be read.
+    pub fn lead(&mut self, cx: &mut HostCx<'_>, log: LogId, is_new: bool, out: &mut Vec<HostOut>) {
+        let mut host = Host {
+            state: HostState::Loading,
+            shard: GroupShard::default(),
+            end: Offset::ZERO,
+            awaited: VecDeque::new(),
+        };
+        if is_new {
+            host.activate(cx);
+        }
+        self.hosts.insert(log, host);
+        if !is_new {
+            self.read_on(log, out);
+        }
+    }
+
+    /// The partition is gone.
+    pub fn resign(&mut self, log: LogId, out: &mut Vec<HostOut>) {
+        if let Some(host) = self.hosts.remove(&log) {
+            host.abandon(out);
+        }
+    }
+
+    /// A question for the group's shard.
+    pub fn ask(&mut self, cx: &mut HostCx<'_>, log: LogId, caller: &Caller<'_>, ask: Ask, out: &mut Vec<HostOut>) {
+        let error = match self.hosts.get(&log).map(|host| host.state) {
+            Some(HostState::Active) => {
+                let mut said = Vec::new();
+                let host = self.hosts.get_mut(&log).expect("just found");
+                host.shard.ask(&mut cx.shard(), caller, ask, &mut said);
+                return self.carry(cx, log, said, out);
+            }
+            Some(HostState::Loading) => ErrorCode::CoordinatorLoadInProgress,
+            Some(HostState::Failed) => ErrorCode::CoordinatorNotAvailable,
+            None => ErrorCode::NotCoordinator,
+        };
+        out.push(HostOut::Reply(caller.ticket, ask.refused(caller.version, error)));
+    }
+
+    /// The shards that answer questions about all groups.
+    pub fn active(&self) -> impl Iterator<Item = LogId> {
+        self.hosts.iter().filter(|(_, host)| host.state == HostState::Active).map(|(log, _)| *log)
+    }
+
+    /// True while a shard is still being loaded.
+    pub fn is_loading(&self) -> bool {
+        self.hosts.values().any(|host| host.state == HostState::Loading)
+    }
+
+    /// Appends and applies what a shard decided.
+    fn carry(&mut self, cx: &mut HostCx<'_>, log: LogId, said: Vec<GroupOut>, out: &mut Vec<HostOut>) {
+        let host = self.hosts.get_mut(&log).expect("a shard that spoke is hosted");
+        for one in said {
+            match one {
+                GroupOut::Reply(ticket, body) => out.push(HostOut::Reply(ticket, body)),
+                GroupOut::Verdict { records, replies } if records.is_empty() => match host.awaited.back_mut() {
+                    Some((_, waiting)) => waiting.extend(replies),
+                    None => out.extend(replies.into_iter().map(|(ticket, body)| HostOut::Reply(ticket, body))),
+                },
+                GroupOut::Verdict { records, replies } => {
+                    let seq = self.appends_begun;
+                    self.appends_begun += 1;
+                    self.appends.insert(seq, log);
+                    let ticket = Ticket { conn: ConnId::INTERNAL, seq };
+                    let batch = batch_of(cx, &records);
+                    out.push(HostOut::Ask(log, PartKey { ticket, topic: 0, partition: 0 }, PartAsk::Append(batch)));
+                    host.awaited.push_back((seq, replies));
+                    for record in &records {
+                        host.shard.apply(host.end, record);
+                        host.end = host.end.plus(1);
+                    }
+                }
+            }
+        }
+    }
+
+    /// An append of ours is committed, or refused.
+    pub fn answered(&mut self, cx: &mut HostCx<'_>, key: PartKey, answer: Answer, out: &mut Vec<HostOut>) {
+        let log = self.appends.remove(&key.ticket.seq).expect("INV-09: an append is answered once");
+        let Some(host) = self.hosts.get_mut(&log) else { return };
+        let Some(at) = host.awaited.iter().position(|(seq, _)| *seq == key.ticket.seq) else { return };
+        assert_eq!(at, 0, "INV-10: appends of one shard are committed in order");
+        let Answer::Produced(outcome) = answer else { unreachable!("an append is answered as such") };
+        match outcome {
+            Ok(_) => {
+                let (_, replies) = host.awaited.pop_front().expect("just found");
+                out.extend(replies.into_iter().map(|(ticket, body)| HostOut::Reply(ticket, body)));
+            }
+            Err(_) => {
+                self.resign(log, out);
+                self.lead(cx, log, false, out);
+            }
+        }
+    }
+
+    fn read_on(&mut self, log: LogId, out: &mut Vec<HostOut>) {
+        let host = &self.hosts[&log];
+        let op = op_id(self.reads_begun, super::OWNER_COORDINATORS);
+        self.reads_begun += 1;
+        self.reads.insert(op, log);
+        let query = Query::Records { from: host.end, end: Offset(i64::MAX), bytes_max: LOAD_BYTES };
+        out.push(HostOut::Effect(Effect::Read { op, log, query }));
+    }
+
+    /// A piece of a log that is being loaded has come.
+    pub fn read(&mut self, cx: &mut HostCx<'_>, op: OpId, outcome: Result<Done, DiskFault>, out: &mut Vec<HostOut>) {
+        let log = self.reads.remove(&op).expect("INV-04: an operation ends once, and only if it began");
+        let Some(host) = self.hosts.get_mut(&log) else { return };
+        if host.state != HostState::Loading {
+            return;
+        }
+        match outcome {
+            Ok(Done::Records(records)) if records.is_empty() => {
+                host.activate(cx);
+            }
+            Ok(Done::Records(records)) => match host.load(cx.functions, &records) {
+                Ok(()) => self.read_on(log, out),
+                Err(Unloadable) => self.fail(log, cx),
+            },
+            Ok(_) | Err(_) => self.fail(log, cx),
+        }
+    }
+
+    fn fail(&mut self, log: LogId, cx: &mut HostCx<'_>) {
+        if let Some(host) = self.hosts.get_mut(&log) {
+            host.state = HostState::Failed;
+            cx.notes.push(Note::LogOffline { log });
+        }
+    }
+
+    /// Topics are gone: so are the offsets committed for them.
+    pub fn topics_deleted(&mut self, cx: &mut HostCx<'_>, topics: &[(Uuid, Str)], out: &mut Vec<HostOut>) {
+        for log in self.active().collect::<Vec<_>>() {
+            let mut said = Vec::new();
+            let host = self.hosts.get_mut(&log).expect("active");
+            host.shard.topics_deleted(&mut cx.shard(), topics, &mut said);
+            self.carry(cx, log, said, out);
+        }
+    }
+
+    /// The connection is gone.
+    pub fn closed(&mut self, conn: ConnId) {
+        for host in self.hosts.values_mut() {
+            host.shard.closed(conn);
+            for (_, replies) in &mut host.awaited {
+                replies.retain(|(ticket, _)| ticket.conn != conn);
+            }
+        }
+    }
+
+    /// Time-outs that are due.
+    pub fn wake(&mut self, cx: &mut HostCx<'_>, out: &mut Vec<HostOut>) {
+        let is_due =
+            |host: &Host| host.state == HostState::Active && host.shard.deadline().is_some_and(|at| at <= cx.now.mono);
+        let due: Vec<LogId> = self.hosts.iter().filter(|(_, host)| is_due(host)).map(|(log, _)| *log).collect();
+        for log in due {
+            let mut said = Vec::new();
+            let host = self.hosts.get_mut(&log).expect("just found");
+            host.shard.wake(&mut cx.shard(), &mut said);
+            self.carry(cx, log, said, out);
+        }
+    }
+
+    /// When the next shard wants to be woken.
+    pub fn deadline(&self) -> Option<Mono> {
+        let active = self.hosts.values().filter(|host| host.state == HostState::Active);
+        active.filter_map(|host| host.shard.deadline()).min()
+    }
+}
+
+/// The log holds something that is no record of ours.
+struct Unloadable;
+
+impl Host {
+    /// Everything in the log is applied: questions may come.
+    fn activate(&mut self, cx: &mut HostCx<'_>) {
+        self.state = HostState::Active;
+        self.shard.loaded(&mut cx.shard());
+    }
+
+    /// Applies the records of some batches of the log.
+    fn load(&mut self, functions: &Functions, records: &Records) -> Result<(), Unloadable> {
+        let mut scratch = Vec::new();
+        for batch in check_stored(records.to_bytes(), functions) {
+            let batch = batch.map_err(|_| Unloadable)?;
+            if !batch.header().attributes.is_control() {
+                for placed in batch.walk(functions, &mut scratch).map_err(|_| Unloadable)? {
+                    let placed = placed.map_err(|_| Unloadable)?;
+                    let (Some(key), value) = (placed.record.key, placed.record.value) else { continue };
+                    let record = GroupRecord::decode(copied(key), value.map(copied)).map_err(|_| Unloadable)?;
+                    // A record of a kind that this version does not know is somebody else's to understand.
+                    if let Some(record) = record {
+                        self.shard.apply(placed.offset, &record);
+                    }
+                }
+            }
+            self.end = batch.end_offset();
+        }
+        Ok(())
+    }
+
+    /// The shard goes away: whoever waits is told so, or cut off where nobody knows what is true.
+    fn abandon(self, out: &mut Vec<HostOut>) {
+        for (ticket, _) in self.awaited.into_iter().flat_map(|(_, replies)| replies) {
+            out.push(HostOut::Effect(Effect::Hangup { conn: ticket.conn }));
+        }
+        out.extend(self.shard.abandon().into_iter().map(|(ticket, body)| HostOut::Reply(ticket, body)));
+    }
+}
+
+fn copied(bytes: &[u8]) -> bytes::Bytes {
+    bytes::Bytes::copy_from_slice(bytes)
+}
+
+fn batch_of(cx: &HostCx<'_>, records: &[GroupRecord]) -> crate::record::CheckedBatch {
+    let mut builder = Builder::new();
+    for record in records {
+        let (key, value) = (record.encode_key(), record.encode_value());
+        builder.push(&NewRecord {
+            timestamp: cx.now.wall,
+            key: Some(&key),
+            value: value.as_deref(),
+            ..NewRecord::default()
+        });
+    }
+    builder.build_plain(cx.functions)
+}
+
+/// So much of a log is loaded in one step.
+const LOAD_BYTES: u32 = 128 << 10;

@@ -1,0 +1,186 @@
+//! Fetch: what may be read is asked of every partition; the answer leaves when there is enough, or the time is over.
+
+use super::session::{SessionUse, Wanted};
+use super::{Body, Front, FrontCx, FrontOut, Pending, key, topic_id};
+use crate::boundary::{Effect, Slot};
+use crate::msg::Response;
+use crate::msg::fetch::{EpochEndOffset, FetchRequest, FetchResponse, FetchableTopicResponse, PartitionData};
+use crate::node::lane::{Order, PartAsk};
+use crate::partition::{PartKey, ReadAsk, Readable};
+use crate::types::{BrokerId, ErrorCode, LogId, Offset, Ticket};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// A fetch that waits for its parts, or for more bytes.
+#[derive(Clone, Hash, Debug)]
+pub struct PendingFetch {
+    parts: Vec<Part>,
+    /// Fewer bytes than this are not worth an answer yet.
+    bytes_min: u64,
+    /// Bound on all record bytes of the answer.
+    bytes_max: u32,
+    /// The reader sees only what committed transactions wrote.
+    committed_only: bool,
+    session: SessionUse,
+}
+
+/// One partition of a fetch, in the order of service.
+#[derive(Clone, Hash, Debug)]
+struct Part {
+    wanted: Wanted,
+    log: Option<LogId>,
+    readable: Readable,
+}
+
+impl PendingFetch {
+    /// A partition told what may be read of it.
+    pub fn learn(&mut self, key: PartKey, readable: Readable) {
+        self.parts[key.partition as usize].readable = readable;
+    }
+
+    /// Is there a reason to answer now?
+    pub fn is_satisfied(&self) -> bool {
+        let mut bytes = 0;
+        for part in &self.parts {
+            if part.readable.is_urgent() {
+                return true;
+            }
+            bytes += part.readable.bytes.min(u64::from(part.wanted.bytes_max));
+        }
+        bytes >= self.bytes_min || self.parts.is_empty()
+    }
+
+    /// Nobody waits for this fetch any more.
+    pub fn unwatch(&self, ticket: Ticket, out: &mut Vec<FrontOut>) {
+        let logs = self.parts.iter().filter_map(|part| part.log);
+        out.extend(logs.map(|log| FrontOut::Order(log, Order::Unwatch(log, ticket))));
+    }
+}
+
+impl Front {
+    /// A consumer's request.
+    pub fn fetch(
+        &mut self,
+        cx: &mut FrontCx<'_>,
+        (ticket, version): (Ticket, i16),
+        request: FetchRequest,
+        out: &mut Vec<FrontOut>,
+    ) {
+        let replica = if version >= 15 { request.replica_state.replica_id } else { request.replica_id };
+        let bytes_max = bound(request.max_bytes).min(cx.config.fetch.bytes_max);
+        let bytes_min = u64::from(bound(request.min_bytes)).min(u64::from(bytes_max));
+        let wait = Duration::from_millis(u64::from(bound(request.max_wait_ms)));
+        let committed_only = request.isolation_level == 1;
+        let (session, wanted) = match self.sessions.open(cx, version, request) {
+            Ok(opened) => opened,
+            Err(error) => {
+                let response = FetchResponse { error_code: error.code(), ..FetchResponse::default() };
+                let body = Some(Response::Fetch(response));
+                return out.push(FrontOut::Effect(Effect::Reply { ticket, body }));
+            }
+        };
+        let mut asks = Vec::with_capacity(wanted.len());
+        let mut parts = Vec::with_capacity(wanted.len());
+        for wanted in wanted {
+            let id = match replica {
+                // This broker leads everything it has and nobody replicates from it.
+                0.. => Err(ErrorCode::NotLeaderOrFollower),
+                _ => topic_id(cx.image, &wanted.name, wanted.id),
+            };
+            let log = id.ok().map(|topic| LogId { topic, partition: wanted.partition });
+            if let Some(log) = log {
+                let watch_below = if wait.is_zero() { 0 } else { bytes_min };
+                let ask = ReadAsk {
+                    from: wanted.from,
+                    current_epoch: wanted.current_epoch,
+                    last_fetched: wanted.last_fetched,
+                    watch_below,
+                };
+                asks.push((log, key(ticket, 0, parts.len()), PartAsk::Read(ask)));
+            }
+            let error = id.err().unwrap_or(ErrorCode::UnknownServerError);
+            parts.push(Part { wanted, log, readable: Readable::error(error) });
+        }
+        let fetch = PendingFetch { parts, bytes_min, bytes_max, committed_only, session };
+        let deadline = Some(cx.now.mono + wait);
+        let pending = Pending { left: asks.len(), deadline, body: Body::Fetch(Box::new(fetch)) };
+        self.begin(cx, ticket, pending, &mut asks, out);
+    }
+
+    /// The answer leaves; the store fills in the records.
+    pub(super) fn serve(&mut self, cx: &FrontCx<'_>, ticket: Ticket, fetch: PendingFetch, out: &mut Vec<FrontOut>) {
+        fetch.unwatch(ticket, out);
+        let mut response = FetchResponse { session_id: fetch.session.id(), ..FetchResponse::default() };
+        let mut slots = Vec::new();
+        for part in &fetch.parts {
+            if !self.sessions.is_worth_telling(cx.now.mono, fetch.session, &part.wanted, &part.readable) {
+                continue;
+            }
+            let topic = place_of(&mut response.responses, part);
+            let partitions = &mut response.responses[topic].partitions;
+            if let Some(slot) = slot_of(part, topic, partitions.len(), fetch.committed_only) {
+                slots.push(slot);
+            }
+            partitions.push(told(cx, part));
+        }
+        if slots.is_empty() {
+            let body = Some(Response::Fetch(response));
+            return out.push(FrontOut::Effect(Effect::Reply { ticket, body }));
+        }
+        self.serving.insert(ticket);
+        out.push(FrontOut::Effect(Effect::Serve { ticket, body: response, slots, bytes_max: fetch.bytes_max }));
+    }
+}
+
+/// Parts of one topic that follow each other share its entry.
+fn place_of(topics: &mut Vec<FetchableTopicResponse>, part: &Part) -> usize {
+    let continues = topics.last().is_some_and(|last| last.topic == part.wanted.name && last.topic_id == part.wanted.id);
+    if !continues {
+        topics.push(FetchableTopicResponse {
+            topic: part.wanted.name.clone(),
+            topic_id: part.wanted.id,
+            partitions: Vec::new(),
+        });
+    }
+    topics.len() - 1
+}
+
+fn slot_of(part: &Part, topic: usize, partition: usize, committed_only: bool) -> Option<Slot> {
+    let log = part.log?;
+    let end = if committed_only { part.readable.last_stable } else { part.readable.high_watermark };
+    if part.readable.is_urgent() || part.wanted.from >= end {
+        return None;
+    }
+    Some(Slot { topic, partition, log, from: part.wanted.from, end, bytes_max: part.wanted.bytes_max })
+}
+
+/// All that is said of a partition but its records.
+fn told(cx: &FrontCx<'_>, part: &Part) -> PartitionData {
+    let mut data = PartitionData {
+        partition_index: part.wanted.partition,
+        error_code: part.readable.error.code(),
+        high_watermark: part.readable.high_watermark.0,
+        last_stable_offset: part.readable.last_stable.0,
+        log_start_offset: part.readable.log_start.0,
+        records: crate::record::Records::EMPTY,
+        ..PartitionData::default()
+    };
+    if let Some((epoch, end)) = part.readable.diverging {
+        data.diverging_epoch = EpochEndOffset { epoch: epoch.0, end_offset: end.0 };
+    }
+    if matches!(part.readable.error, ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch) {
+        data.current_leader.leader_id = cx.config.broker.id.0;
+    }
+    data
+}
+
+/// A size that a client may have written as a negative number.
+pub(super) fn bound(value: i32) -> u32 {
+    u32::try_from(value).unwrap_or(0)
+}
+
+const _: () = {
+    // "Nobody" and "no offset" are told apart from every real one by their sign alone.
+    assert!(BrokerId::NONE.0 < 0 && Offset::NONE.0 < 0);
+};

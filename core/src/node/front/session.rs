@@ -1,0 +1,238 @@
+//! Incremental fetch sessions (KIP-227): a client names all its partitions once, then only what changed; we answer only
+//! what is new.
+//!
+//! | request's id, epoch | meaning |
+//! |---|---|
+//! | any, -1 | no session; the named one ends |
+//! | any, 0 | everything is named; a new session begins if there is room, the named one ends |
+//! | id, n > 0 | the n-th request of session id: changes only |
+
+use super::FrontCx;
+use super::fetch::bound;
+use crate::msg::fetch::{FetchPartition, FetchRequest};
+use crate::partition::Readable;
+use crate::types::{ErrorCode, LeaderEpoch, Mono, Offset, Rng, Str, Uuid, limit};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+/// All sessions of this broker.
+#[derive(Clone, Hash, Debug, Default)]
+pub struct Sessions {
+    by_id: BTreeMap<i32, Session>,
+}
+
+/// One client's session.
+#[derive(Clone, Hash, Debug)]
+struct Session {
+    /// The number that its next request must carry.
+    epoch: i32,
+    uses_ids: bool,
+    created: Mono,
+    used: Mono,
+    parts: BTreeMap<PartName, SessionPart>,
+    /// The order of service; whoever was served goes to the end.
+    order: BTreeMap<u64, PartName>,
+    turns: u64,
+}
+
+/// A partition as the session's requests name it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+struct PartName {
+    name: Str,
+    id: Uuid,
+    partition: i32,
+}
+
+#[derive(Clone, Hash, Debug)]
+struct SessionPart {
+    turn: u64,
+    wanted: Wanted,
+    /// High watermark and log start as the client knows them; nothing after an error.
+    told: Option<(Offset, Offset)>,
+}
+
+/// What a fetch wants of one partition.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Wanted {
+    /// The topic's name; empty where it is named by id.
+    pub name: Str,
+    /// The topic's id; zero where it is named by name.
+    pub id: Uuid,
+    /// The partition.
+    pub partition: i32,
+    /// The first offset wanted.
+    pub from: Offset,
+    /// The leader epoch that the client knows, or `NONE`.
+    pub current_epoch: LeaderEpoch,
+    /// The epoch of the last record that the client has, or `NONE`.
+    pub last_fetched: LeaderEpoch,
+    /// Bound on the bytes of this partition.
+    pub bytes_max: u32,
+}
+
+/// How a fetch uses a session.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum SessionUse {
+    /// Not at all.
+    None,
+    /// It began with this fetch.
+    Full(i32),
+    /// Only what is new is answered.
+    Incremental(i32),
+}
+
+impl SessionUse {
+    /// The id that the answer carries; 0 is none.
+    pub fn id(self) -> i32 {
+        match self {
+            Self::None => 0,
+            Self::Full(id) | Self::Incremental(id) => id,
+        }
+    }
+}
+
+impl Sessions {
+    /// Takes a fetch request apart: which session it uses, and what it wants in the order of service.
+    pub fn open(
+        &mut self,
+        cx: &mut FrontCx<'_>,
+        version: i16,
+        request: FetchRequest,
+    ) -> Result<(SessionUse, Vec<Wanted>), ErrorCode> {
+        let (id, epoch, uses_ids) = (request.session_id, request.session_epoch, version >= 13);
+        if epoch <= 0 {
+            self.by_id.remove(&id);
+            let wanted: Vec<Wanted> = named(request).collect();
+            if epoch < 0 || !self.has_room(cx, wanted.len()) {
+                return Ok((SessionUse::None, wanted));
+            }
+            let id = self.unused_id(cx.rng);
+            self.by_id.insert(id, Session::new(cx.now.mono, uses_ids, &wanted));
+            return Ok((SessionUse::Full(id), wanted));
+        }
+        let session = self.by_id.get_mut(&id).ok_or(ErrorCode::FetchSessionIdNotFound)?;
+        if session.epoch != epoch {
+            return Err(ErrorCode::InvalidFetchSessionEpoch);
+        }
+        if session.uses_ids != uses_ids {
+            return Err(ErrorCode::FetchSessionTopicIdError);
+        }
+        session.change(cx.now.mono, request);
+        if session.parts.is_empty() {
+            self.by_id.remove(&id);
+            return Ok((SessionUse::None, Vec::new()));
+        }
+        let wanted = session.order.values().map(|name| session.parts[name].wanted.clone()).collect();
+        Ok((SessionUse::Incremental(id), wanted))
+    }
+
+    /// Must the client be told of this partition? If so, remembers that it was.
+    pub fn is_worth_telling(&mut self, now: Mono, usage: SessionUse, wanted: &Wanted, readable: &Readable) -> bool {
+        let Some(session) = self.by_id.get_mut(&usage.id()) else { return true };
+        let name = PartName { name: wanted.name.clone(), id: wanted.id, partition: wanted.partition };
+        let Some(part) = session.parts.get_mut(&name) else { return true };
+        session.used = now;
+        let facts = (readable.high_watermark, readable.log_start);
+        let has_bytes = readable.bytes > 0;
+        let is_new = readable.is_urgent() || has_bytes || part.told != Some(facts);
+        part.told = if readable.error.is_error() { None } else { Some(facts) };
+        if has_bytes {
+            session.order.remove(&part.turn);
+            part.turn = session.turns;
+            session.order.insert(session.turns, name);
+            session.turns += 1;
+        }
+        is_new || matches!(usage, SessionUse::Full(_))
+    }
+
+    /// Makes room for a session of so many partitions if it can: by one that is stale, or by a smaller one that is old.
+    fn has_room(&mut self, cx: &FrontCx<'_>, parts: usize) -> bool {
+        if self.by_id.len() < cx.config.fetch.sessions_max as usize {
+            return true;
+        }
+        let is_old = |since: Mono| cx.now.mono.since(since) > limit::FETCH_SESSION_KEPT;
+        let stale = self.by_id.iter().find(|(_, session)| is_old(session.used));
+        let smaller = || {
+            let old = self.by_id.iter().filter(|(_, session)| is_old(session.created) && session.parts.len() < parts);
+            old.min_by_key(|(_, session)| session.parts.len())
+        };
+        match stale.or_else(smaller).map(|(id, _)| *id) {
+            Some(id) => self.by_id.remove(&id).is_some(),
+            None => false,
+        }
+    }
+
+    fn unused_id(&self, rng: &mut Rng) -> i32 {
+        loop {
+            let id = rng.between(1, i32::MAX as u64) as i32;
+            if !self.by_id.contains_key(&id) {
+                return id;
+            }
+        }
+    }
+}
+
+impl Session {
+    fn new(now: Mono, uses_ids: bool, wanted: &[Wanted]) -> Self {
+        let mut session = Self {
+            epoch: 1,
+            uses_ids,
+            created: now,
+            used: now,
+            parts: BTreeMap::new(),
+            order: BTreeMap::new(),
+            turns: 0,
+        };
+        wanted.iter().for_each(|one| session.want(one.clone()));
+        session
+    }
+
+    fn change(&mut self, now: Mono, mut request: FetchRequest) {
+        self.used = now;
+        self.epoch = self.epoch.checked_add(1).unwrap_or(1);
+        let forgotten = core::mem::take(&mut request.forgotten_topics_data);
+        named(request).for_each(|wanted| self.want(wanted));
+        for topic in forgotten {
+            for partition in topic.partitions {
+                let name = PartName { name: topic.topic.clone(), id: topic.topic_id, partition };
+                if let Some(part) = self.parts.remove(&name) {
+                    self.order.remove(&part.turn);
+                }
+            }
+        }
+    }
+
+    fn want(&mut self, mut wanted: Wanted) {
+        // A session outlives the frame that named the topic.
+        wanted.name = wanted.name.detached();
+        let name = PartName { name: wanted.name.clone(), id: wanted.id, partition: wanted.partition };
+        match self.parts.get_mut(&name) {
+            Some(part) => part.wanted = wanted,
+            None => {
+                self.order.insert(self.turns, name.clone());
+                self.parts.insert(name, SessionPart { turn: self.turns, wanted, told: None });
+                self.turns += 1;
+            }
+        }
+    }
+}
+
+/// The partitions that a request names.
+fn named(request: FetchRequest) -> impl Iterator<Item = Wanted> {
+    request.topics.into_iter().flat_map(|topic| {
+        let (name, id) = (topic.topic, topic.topic_id);
+        topic.partitions.into_iter().map(move |partition| wanted(name.clone(), id, &partition))
+    })
+}
+
+fn wanted(name: Str, id: Uuid, partition: &FetchPartition) -> Wanted {
+    Wanted {
+        name,
+        id,
+        partition: partition.partition,
+        from: Offset(partition.fetch_offset),
+        current_epoch: LeaderEpoch(partition.current_leader_epoch),
+        last_fetched: LeaderEpoch(partition.last_fetched_epoch),
+        bytes_max: bound(partition.partition_max_bytes),
+    }
+}

@@ -1,0 +1,238 @@
+//! The logs of one lane. Lanes share nothing: each owns the partitions that hash to it, and hears and speaks only in
+//! [`Order`]s and [`Said`]s, so that a lane could live on a thread of its own.
+
+use super::FoundLog;
+use crate::boundary::{DiskFault, Done, Effect, Note};
+use crate::partition::{
+    Acks, Answer, PartKey, Partition, PartitionCx, PartitionOut, PartitionSpec, ReadAsk, Then, WantedOffset,
+};
+use crate::record::{CheckedBatch, Proved};
+use crate::types::{ErrorCode, LeaderEpoch, LogId, Offset, OpId, Ticket};
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+/// What a lane is told to do.
+#[derive(Clone, Debug)]
+pub enum Order {
+    /// Something for one partition; it is answered under the key.
+    Ask(LogId, PartKey, PartAsk),
+    /// The fetch is answered: nobody watches any more.
+    Unwatch(LogId, Ticket),
+    /// Lead this partition from now on; its log is new or was recovered.
+    Lead(LogId, Box<PartitionSpec>, Option<Box<FoundLog>>),
+    /// The partition's settings or reign changed.
+    Configure(LogId, Box<PartitionSpec>),
+    /// The partition is gone with its topic.
+    Delete(LogId),
+    /// An operation of this lane ended.
+    Done(OpId, Result<Done, DiskFault>),
+    /// The bytes of a serve could not be read.
+    Unreadable(LogId, DiskFault),
+    /// Look through all logs for records that may go.
+    Retain,
+}
+
+/// One part of a request.
+#[derive(Clone, Debug)]
+pub enum PartAsk {
+    /// Append what a client sent.
+    Produce(Acks, Proved),
+    /// Append what a coordinator wrote.
+    Append(CheckedBatch),
+    /// What may be read?
+    Read(ReadAsk),
+    /// Which offset belongs to this time?
+    OffsetFor(LeaderEpoch, WantedOffset),
+    /// Where does this epoch end? The first is the client's own current epoch.
+    EpochEnd(LeaderEpoch, LeaderEpoch),
+    /// Everything before this offset may go.
+    Trim(Offset),
+    /// Who numbers batches here?
+    Producers,
+    /// How many bytes does it take?
+    Size,
+}
+
+/// What a lane says.
+#[derive(Clone, Debug)]
+pub enum Said {
+    /// The answer to one part.
+    Answer(PartKey, Answer),
+    /// A watcher may read more now.
+    Grew(PartKey, crate::partition::Readable),
+    /// To be done by the world.
+    Effect(Effect),
+    /// For people and oracles.
+    Note(Note),
+}
+
+/// The logs of one lane, and the operations under way for them.
+#[derive(Clone, Hash, Debug)]
+pub struct Lane {
+    /// This lane's place among the others; part of every operation's id.
+    number: u64,
+    partitions: BTreeMap<LogId, Partition>,
+    ops: BTreeMap<OpId, (LogId, Then)>,
+    ops_begun: u64,
+}
+
+impl Lane {
+    /// A lane without logs.
+    pub fn new(number: u64) -> Self {
+        Self { number, partitions: BTreeMap::new(), ops: BTreeMap::new(), ops_begun: 0 }
+    }
+
+    /// The partitions of this lane, in order.
+    pub fn partitions(&self) -> impl Iterator<Item = (&LogId, &Partition)> {
+        self.partitions.iter()
+    }
+
+    /// One partition.
+    pub fn partition(&self, log: LogId) -> Option<&Partition> {
+        self.partitions.get(&log)
+    }
+
+    /// Does what it is told. `scratch` is an empty buffer, and is left empty.
+    pub fn obey(&mut self, cx: PartitionCx<'_>, order: Order, scratch: &mut Vec<PartitionOut>, said: &mut Vec<Said>) {
+        match order {
+            Order::Ask(log, key, ask) => self.ask(cx, (log, key), ask, scratch, said),
+            Order::Unwatch(log, ticket) => {
+                if let Some(partition) = self.partitions.get_mut(&log) {
+                    partition.unwatch(ticket);
+                }
+            }
+            Order::Lead(log, spec, found) => {
+                let partition = match found {
+                    None => Partition::create(log, *spec, scratch),
+                    Some(found) => Partition::recovered(log, *spec, found.log, found.is_online, scratch),
+                };
+                let before = self.partitions.insert(log, partition);
+                assert!(before.is_none(), "a partition is led once: {log:?}");
+                self.carry(log, scratch, said);
+            }
+            Order::Configure(log, spec) => {
+                if let Some(partition) = self.partitions.get_mut(&log) {
+                    partition.configure(*spec, scratch);
+                }
+                self.carry(log, scratch, said);
+            }
+            Order::Delete(log) => {
+                if let Some(partition) = self.partitions.remove(&log) {
+                    partition.delete(scratch);
+                }
+                self.carry(log, scratch, said);
+            }
+            Order::Done(op, outcome) => self.done(cx, op, outcome, scratch, said),
+            Order::Unreadable(log, fault) => {
+                if let Some(partition) = self.partitions.get_mut(&log) {
+                    partition.unreadable(fault, scratch);
+                }
+                self.carry(log, scratch, said);
+            }
+            Order::Retain => self.retain(cx, scratch, said),
+        }
+    }
+
+    fn ask(
+        &mut self,
+        cx: PartitionCx<'_>,
+        (log, key): (LogId, PartKey),
+        ask: PartAsk,
+        scratch: &mut Vec<PartitionOut>,
+        said: &mut Vec<Said>,
+    ) {
+        let Some(partition) = self.partitions.get_mut(&log) else {
+            said.push(Said::Answer(key, ask.refused(ErrorCode::UnknownTopicOrPartition)));
+            return;
+        };
+        match ask {
+            PartAsk::Produce(acks, proved) => partition.produce(cx, (key, acks), proved, scratch),
+            PartAsk::Append(batch) => partition.append(cx, key, &batch, scratch),
+            PartAsk::Read(ask) => said.push(Said::Answer(key, Answer::Readable(partition.read(key, ask)))),
+            PartAsk::OffsetFor(current, wanted) => partition.offset_for(key, current, wanted, scratch),
+            PartAsk::EpochEnd(current, asked) => {
+                said.push(Said::Answer(key, Answer::EpochEnd(partition.epoch_end(current, asked))));
+            }
+            PartAsk::Trim(to) => partition.trim(key, to, scratch),
+            PartAsk::Producers => said.push(Said::Answer(key, Answer::Producers(Ok(partition.producers())))),
+            PartAsk::Size => partition.size(key, scratch),
+        }
+        self.carry(log, scratch, said);
+    }
+
+    fn done(
+        &mut self,
+        cx: PartitionCx<'_>,
+        op: OpId,
+        outcome: Result<Done, DiskFault>,
+        scratch: &mut Vec<PartitionOut>,
+        said: &mut Vec<Said>,
+    ) {
+        let (log, then) = self.ops.remove(&op).expect("INV-04: an operation ends once, and only if it began");
+        match self.partitions.get_mut(&log) {
+            Some(partition) => partition.done(cx, then, outcome, scratch),
+            None => {
+                if let Some((key, answer)) = then.orphaned() {
+                    said.push(Said::Answer(key, answer));
+                }
+                said.push(Said::Note(Note::Ignored(crate::boundary::Ignored::LogGone)));
+            }
+        }
+        self.carry(log, scratch, said);
+    }
+
+    fn retain(&mut self, cx: PartitionCx<'_>, scratch: &mut Vec<PartitionOut>, said: &mut Vec<Said>) {
+        let logs: Vec<LogId> = self.partitions.keys().copied().collect();
+        for log in logs {
+            if let Some(partition) = self.partitions.get_mut(&log) {
+                partition.retain(cx, scratch);
+            }
+            self.carry(log, scratch, said);
+        }
+    }
+
+    /// Gives each operation of a partition its id and hands everything on.
+    fn carry(&mut self, log: LogId, scratch: &mut Vec<PartitionOut>, said: &mut Vec<Said>) {
+        for out in scratch.drain(..) {
+            let one = match out {
+                PartitionOut::Act(action, then) => {
+                    Said::Effect(Effect::Store { op: self.begin(log, then), log, action })
+                }
+                PartitionOut::Ask(query, then) => Said::Effect(Effect::Read { op: self.begin(log, then), log, query }),
+                PartitionOut::Work(job, then) => Said::Effect(Effect::Job { op: self.begin(log, then), job }),
+                PartitionOut::Answer(key, answer) => Said::Answer(key, answer),
+                PartitionOut::Grew(key, readable) => Said::Grew(key, readable),
+                PartitionOut::Note(note) => Said::Note(note),
+            };
+            said.push(one);
+        }
+    }
+
+    fn begin(&mut self, log: LogId, then: Then) -> OpId {
+        let op = super::op_id(self.ops_begun, self.number);
+        self.ops_begun += 1;
+        self.ops.insert(op, (log, then));
+        op
+    }
+
+    /// What must hold between any two steps.
+    pub fn check(&self) {
+        self.partitions.values().for_each(Partition::check);
+    }
+}
+
+impl PartAsk {
+    /// The answer of this kind that says no.
+    fn refused(&self, error: ErrorCode) -> Answer {
+        match self {
+            Self::Produce(..) | Self::Append(_) => Answer::Produced(Err(crate::partition::Refused::plain(error))),
+            Self::Read(_) => Answer::Readable(crate::partition::Readable::error(error)),
+            Self::OffsetFor(..) => Answer::Offset(Err(error)),
+            Self::EpochEnd(..) => Answer::EpochEnd(Err(error)),
+            Self::Trim(_) => Answer::Trimmed(Err(error)),
+            Self::Producers => Answer::Producers(Err(error)),
+            Self::Size => Answer::Size(Err(error)),
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The node: one broker without its body. It owns every machine and carries what one says to the next.
+//!
+//! ```text
+//!                      ┌────────────┐   Order    ┌────────┐
+//!   Produce, Fetch … ─▶│   front    │──────────▶ │ lane 0 │──▶ Store, Read, Job
+//!                      │ splits and │◀────────── │ lane 1 │
+//!   Reply, Serve     ◀─│   joins    │    Said    │  …     │
+//!                      └────────────┘            └────────┘
+//!   groups           ─▶ coordinators ── append ──────▲
+//!   topics, settings ─▶ cluster ── metadata log ─▶ Store       image ─▶ front, lanes
+//! ```
+
+mod boot;
+mod cluster;
+mod coordinators;
+mod follow;
+mod front;
+mod groups;
+mod lane;
+mod post;
+mod request;
+mod route;
+mod view;
+
+pub use boot::{Boot, FoundLog};
+pub use view::View;
+
+use cluster::Cluster;
+use coordinators::Coordinators;
+use front::Front;
+use lane::Lane;
+use post::Post;
+
+use crate::boundary::{Digest, Effects, Ice, Ignored, Input, Note};
+use crate::config::Config;
+use crate::partition::PartitionOut;
+use crate::record::Functions;
+use crate::types::{LogId, Mono, Now, OpId, Rng};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
+
+/// One broker: everything it decides, and nothing it does.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// The settings in force: the file's, with the dynamic ones on top.
+    config: Config,
+    /// The settings that the process was started with.
+    file_config: Config,
+    functions: Functions,
+    rng: Rng,
+    front: Front,
+    lanes: Vec<Lane>,
+    post: Post,
+    cluster: Cluster,
+    coordinators: Coordinators,
+    groups: groups::Gathering,
+    /// Logs that were on disk at start and that the metadata have not claimed yet.
+    found: BTreeMap<LogId, FoundLog>,
+    /// When records are next looked through for those that may go.
+    retain_at: Mono,
+    /// Empty between steps; kept for its memory.
+    scratch: Vec<PartitionOut>,
+}
+
+impl Node {
+    /// The only way state changes: something happened at `now`. What is to be done about it is appended to `out`.
+    pub fn step(&mut self, now: Now, input: Input, out: &mut Effects) {
+        match input {
+            Input::Produce { ticket, body, .. } => self.produce(now, ticket, body, out),
+            Input::Request { ticket, asker, version, body } => self.request(now, (ticket, &asker, version), body, out),
+            Input::Response { .. } => out.note(Note::Ignored(Ignored::TicketVoid)),
+            Input::Done { op, outcome } => self.done(now, op, outcome, out),
+            Input::Served { ticket, outcome } => self.served(now, ticket, outcome),
+            Input::Closed { conn } => self.closed(now, conn, out),
+            Input::Wake => self.wake(now, out),
+        }
+        self.deliver(now, out);
+    }
+
+    /// When this node must be woken, if nothing else happens before.
+    pub fn deadline(&self) -> Option<Mono> {
+        let wishes = [
+            self.front.deadline(),
+            self.coordinators.deadline(),
+            self.cluster.deadline(),
+            self.post.deadline(),
+            Some(self.retain_at),
+        ];
+        wishes.into_iter().flatten().min()
+    }
+
+    /// Asserts every whole-node truth; panics with its number.
+    pub fn check(&self) {
+        self.front.check();
+        self.lanes.iter().for_each(Lane::check);
+        assert!(self.post.is_quiet(), "INV-11: a step ends when no letter is left that has arrived");
+        assert!(self.scratch.is_empty(), "INV-11: a step ends when nothing is left to be carried");
+    }
+
+    /// Canonical bytes of all state.
+    pub fn freeze(&self) -> Vec<u8> {
+        let mut ice = Ice::default();
+        self.hash(&mut ice);
+        ice.into_bytes()
+    }
+
+    /// The fingerprint of all state: equal for equal histories.
+    pub fn digest(&self) -> u64 {
+        let mut digest = Digest::default();
+        self.hash(&mut digest);
+        digest.finish()
+    }
+
+    fn lane_of(&self, log: LogId) -> usize {
+        let mut digest = Digest::default();
+        log.hash(&mut digest);
+        (digest.finish() % self.lanes.len() as u64) as usize
+    }
+}
+
+/// All that a step can change. What never changes after boot is left out, and so is the empty scratch.
+impl Hash for Node {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.rng.hash(state);
+        self.front.hash(state);
+        self.lanes.hash(state);
+        self.post.hash(state);
+        self.cluster.hash(state);
+        self.coordinators.hash(state);
+        self.groups.hash(state);
+        self.found.hash(state);
+        self.config.hash(state);
+        self.retain_at.hash(state);
+    }
+}
+
+/// The name of an operation: who began it, and their how manieth it is.
+fn op_id(begun: u64, owner: u64) -> OpId {
+    OpId(begun << OWNER_BITS | owner)
+}
+
+/// Who began an operation.
+fn owner_of(op: OpId) -> u64 {
+    op.0 & ((1 << OWNER_BITS) - 1)
+}
+
+const OWNER_BITS: u32 = 8;
+/// The metadata log.
+const OWNER_CLUSTER: u64 = 0;
+/// The coordinators, which read logs to load them.
+const OWNER_COORDINATORS: u64 = 1;
+/// The first lane; the others follow.
+const OWNER_LANES: u64 = 2;
+
+#[cfg(test)]
+#[path = "node_test.rs"]
+mod node_test;
+#[cfg(test)]
+#[path = "scene_test.rs"]
+mod scene_test;

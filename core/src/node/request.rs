@@ -1,0 +1,161 @@
+//! Which machine answers which request.
+
+use super::Node;
+use super::cluster::From;
+use crate::boundary::{Asker, Effect, Effects, Ignored, Note};
+use crate::metadata::answer::{self, Known};
+use crate::metadata::features;
+use crate::msg::api_versions::{ApiVersion, ApiVersionsRequest, ApiVersionsResponse};
+use crate::msg::describe_quorum::Listener;
+use crate::msg::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
+use crate::msg::{ApiKey, Request, Response};
+use crate::types::{ErrorCode, Now, Ticket};
+use alloc::vec::Vec;
+
+/// Who asks, and in which version.
+type Caller<'a> = (Ticket, &'a Asker, i16);
+
+impl Node {
+    /// Any request but Produce.
+    pub(super) fn request(&mut self, now: Now, caller: Caller<'_>, body: Request, out: &mut Effects) {
+        let (ticket, asker, version) = caller;
+        if !self.cluster.is_ready() && !matches!(body, Request::ApiVersions(_)) {
+            out.note(Note::Ignored(Ignored::NotReady));
+            return out.push(Effect::Hangup { conn: ticket.conn });
+        }
+        match body {
+            // The connection turns every Produce into what the boundary calls one.
+            Request::Produce(_) => out.push(Effect::Hangup { conn: ticket.conn }),
+            Request::Fetch(body) => self.with_front(now, out, |front, cx, said| {
+                front.fetch(cx, (ticket, version), body, said);
+            }),
+            Request::ListOffsets(body) => {
+                self.with_front(now, out, |front, cx, said| front.list_offsets(cx, ticket, body, said));
+            }
+            Request::OffsetForLeaderEpoch(body) => {
+                self.with_front(now, out, |front, cx, said| front.epoch_ends(cx, ticket, body, said));
+            }
+            Request::DeleteRecords(body) => {
+                self.with_front(now, out, |front, cx, said| front.delete_records(cx, ticket, body, said));
+            }
+            Request::DescribeProducers(body) => {
+                self.with_front(now, out, |front, cx, said| front.describe_producers(cx, ticket, body, said));
+            }
+            Request::DescribeLogDirs(body) => {
+                self.with_front(now, out, |front, cx, said| front.log_dirs(cx, ticket, body, said));
+            }
+            Request::FindCoordinator(body) => self.find_coordinator(now, caller, body, out),
+            Request::OffsetCommit(_)
+            | Request::OffsetFetch(_)
+            | Request::JoinGroup(_)
+            | Request::Heartbeat(_)
+            | Request::LeaveGroup(_)
+            | Request::SyncGroup(_)
+            | Request::DescribeGroups(_)
+            | Request::ListGroups(_)
+            | Request::DeleteGroups(_)
+            | Request::OffsetDelete(_) => self.group_request(now, caller, body, out),
+            Request::CreateTopics(_)
+            | Request::DeleteTopics(_)
+            | Request::CreatePartitions(_)
+            | Request::AlterConfigs(_)
+            | Request::IncrementalAlterConfigs(_) => {
+                let ask = Self::admin_ask(body, version).expect("these change the metadata");
+                self.ask_controller(now, From::Client(ticket), &ask, out);
+            }
+            Request::InitProducerId(body) => self.number(now, ticket, &body, out),
+            Request::Metadata(_)
+            | Request::ApiVersions(_)
+            | Request::DescribeCluster(_)
+            | Request::DescribeTopicPartitions(_)
+            | Request::DescribeConfigs(_)
+            | Request::ListConfigResources(_)
+            | Request::DescribeQuorum(_) => {
+                let (body, missing) = self.known_answer(now, (asker, version), &body);
+                out.push(Effect::Reply { ticket, body: Some(body) });
+                if !missing.is_empty() {
+                    self.create_missing(now, missing, out);
+                }
+            }
+        }
+    }
+
+    /// What is known answers at once; with it, the topics that somebody named and that are to be created.
+    fn known_answer(
+        &self,
+        now: Now,
+        (asker, version): (&Asker, i16),
+        request: &Request,
+    ) -> (Response, Vec<crate::types::Str>) {
+        let listener = self.config.broker.listeners.get(asker.listener);
+        let known = Known {
+            image: self.cluster.image(),
+            config: &self.config,
+            cluster_id: &self.cluster.id,
+            listener: listener.map_or("", |listener| &listener.name),
+            version,
+        };
+        let response = match request {
+            Request::Metadata(body) => {
+                let answer = answer::metadata(&known, body);
+                return (Response::Metadata(answer.response), answer.create);
+            }
+            Request::ApiVersions(body) => Response::ApiVersions(self.api_versions(body, version)),
+            Request::DescribeCluster(body) => Response::DescribeCluster(answer::describe_cluster(&known, body)),
+            Request::DescribeTopicPartitions(body) => {
+                Response::DescribeTopicPartitions(answer::describe_topic_partitions(&known, body))
+            }
+            Request::DescribeConfigs(body) => Response::DescribeConfigs(answer::describe_configs(&known, body)),
+            Request::ListConfigResources(body) => {
+                Response::ListConfigResources(answer::list_config_resources(&known, body))
+            }
+            Request::DescribeQuorum(body) => {
+                let quorum = self.cluster.quorum();
+                Response::DescribeQuorum(quorum.describe(body, version, self.own_listeners(), now.wall))
+            }
+            other => unreachable!("not answered by what is known: {other:?}"),
+        };
+        (response, Vec::new())
+    }
+
+    fn own_listeners(&self) -> Vec<Listener> {
+        let listeners = self.config.broker.listeners.iter();
+        let own = listeners.filter_map(|listener| {
+            let at = listener.advertised.as_ref()?;
+            Some(Listener { name: listener.name.clone(), host: at.host.clone(), port: at.port })
+        });
+        own.collect()
+    }
+
+    /// Every API that is answered, and none that is not. A client that looks for another cluster or node is sent away
+    /// (KIP-1242).
+    fn api_versions(&self, request: &ApiVersionsRequest, version: i16) -> ApiVersionsResponse {
+        let api = |api: &ApiKey| {
+            let facts = api.facts();
+            ApiVersion { api_key: api.code(), min_version: facts.announced_first, max_version: facts.last }
+        };
+        let mut response =
+            ApiVersionsResponse { api_keys: ApiKey::ALL.iter().map(api).collect(), ..Default::default() };
+        features::describe(self.cluster.image(), &mut response);
+        let is_elsewhere = request.cluster_id.as_ref().is_some_and(|id| *id != self.cluster.id)
+            || request.node_id >= 0 && request.node_id != self.config.broker.id.0;
+        if version >= 5 && is_elsewhere {
+            response.error_code = ErrorCode::RebootstrapRequired.code();
+        }
+        response
+    }
+
+    fn number(&mut self, now: Now, ticket: Ticket, request: &InitProducerIdRequest, out: &mut Effects) {
+        if request.transactional_id.is_none() {
+            return self.init_producer_id(now, ticket, out);
+        }
+        // Transactions are not built: saying so at the first step keeps a producer from believing in them.
+        let response = InitProducerIdResponse {
+            error_code: ErrorCode::UnsupportedVersion.code(),
+            producer_id: -1,
+            producer_epoch: -1,
+            ..Default::default()
+        };
+        out.push(Effect::Reply { ticket, body: Some(Response::InitProducerId(response)) });
+    }
+}

@@ -1,0 +1,256 @@
+//! A stage for a node: logs in memory that do at once what is asked of them.
+
+use super::{Boot, FoundLog, Node};
+use crate::boundary::{
+    Action, Asker, DiskFault, Done, Effect, Effects, Input, Note, Produce, ProducePartition, ProduceTopic, Query, Slot,
+};
+use crate::config::{Config, Setting};
+use crate::log::Log;
+use crate::msg::fetch::FetchResponse;
+use crate::msg::{Request, Response};
+use crate::record::{Builder, CheckedBatch, Functions, NewRecord, ProveRules, Proved, Records, prove};
+use crate::types::{ConnId, LogId, Mono, Now, Offset, OpId, Str, Ticket, Uuid, Wall};
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+use std::vec;
+
+/// A node, its logs, and everything that it said.
+pub struct Scene {
+    pub node: Node,
+    pub now: Now,
+    logs: BTreeMap<LogId, (Log, Vec<CheckedBatch>)>,
+    pub replies: Vec<(Ticket, Option<Response>)>,
+    pub hangups: Vec<ConnId>,
+    pub notes: Vec<Note>,
+    /// What is appended fails like this, as long as it is set.
+    pub append_fault: Option<DiskFault>,
+    /// Done with, but not told yet.
+    held: Vec<Input>,
+    /// Completions are held back until `release`.
+    pub is_slow: bool,
+    next_seq: u64,
+}
+
+fn boot(config: Config, logs: Vec<FoundLog>) -> Boot {
+    Boot {
+        config,
+        functions: Functions::slow(),
+        seed: 7,
+        cluster_id: Str::from("ottla-test-cluster-id0"),
+        directory: Uuid([9; 16]),
+        logs,
+        lane_delay_max: Duration::ZERO,
+    }
+}
+
+fn config(pairs: &[(&str, &str)]) -> Config {
+    let setting = |(key, value): &(&str, &str)| Setting {
+        key: Str::from(*key),
+        value: Str::from(*value),
+        origin: Str::from_static("test"),
+    };
+    Config::read(pairs.iter().map(setting)).expect("good settings").0
+}
+
+impl Scene {
+    pub fn new(pairs: &[(&str, &str)]) -> Self {
+        let now = Now { mono: Mono(0), wall: Wall(1_000_000) };
+        let mut out = Effects::default();
+        let node = Node::boot(boot(config(pairs), Vec::new()), now, &mut out);
+        let mut scene = Self {
+            node,
+            now,
+            logs: BTreeMap::new(),
+            replies: Vec::new(),
+            hangups: Vec::new(),
+            notes: Vec::new(),
+            append_fault: None,
+            held: Vec::new(),
+            is_slow: false,
+            next_seq: 0,
+        };
+        scene.act(out);
+        scene
+    }
+
+    /// The process dies and starts again with what its logs hold.
+    pub fn restart(&mut self, pairs: &[(&str, &str)]) {
+        let found = |(id, (log, _)): (&LogId, &(Log, Vec<CheckedBatch>))| FoundLog {
+            id: *id,
+            log: log.clone(),
+            vote: None,
+            is_online: true,
+        };
+        let mut out = Effects::default();
+        self.held.clear();
+        self.node = Node::boot(boot(config(pairs), self.logs.iter().map(found).collect()), self.now, &mut out);
+        self.act(out);
+    }
+
+    pub fn step(&mut self, input: Input) {
+        let mut out = Effects::default();
+        self.node.step(self.now, input, &mut out);
+        self.node.check();
+        self.act(out);
+    }
+
+    /// Lets time pass, waking the node whenever it wants to be.
+    pub fn pass(&mut self, time: Duration) {
+        let end = self.now.mono + time;
+        while let Some(at) = self.node.deadline().filter(|at| *at <= end) {
+            self.now.wall = Wall(self.now.wall.0 + at.since(self.now.mono).as_millis() as i64);
+            self.now.mono = self.now.mono.max(at);
+            self.step(Input::Wake);
+        }
+        self.now.mono = end;
+    }
+
+    /// What was held back is told.
+    pub fn release(&mut self) {
+        self.is_slow = false;
+        for input in core::mem::take(&mut self.held) {
+            self.step(input);
+        }
+    }
+
+    pub fn ask(&mut self, version: i16, body: Request) -> Ticket {
+        let ticket = self.ticket();
+        let asker = Arc::new(Asker {
+            conn: ticket.conn,
+            client_id: Str::from("tester"),
+            host: Str::from("/127.0.0.1"),
+            listener: 0,
+        });
+        self.step(Input::Request { ticket, asker, version, body });
+        ticket
+    }
+
+    pub fn produce(&mut self, acks: i16, topic: &str, batches: Vec<(i32, Proved)>) -> Ticket {
+        let ticket = self.ticket();
+        let asker = Arc::new(Asker { conn: ticket.conn, client_id: Str::new(), host: Str::new(), listener: 0 });
+        let partition = |(index, proved)| ProducePartition { index, batch: Ok(proved) };
+        let partitions = batches.into_iter().map(partition).collect();
+        let topics = vec![ProduceTopic { name: Str::from(topic), id: Uuid::ZERO, partitions }];
+        let body = Produce { transactional_id: None, acks, timeout: Duration::from_secs(30), topics };
+        self.step(Input::Produce { ticket, asker, version: 9, body });
+        ticket
+    }
+
+    fn ticket(&mut self) -> Ticket {
+        self.next_seq += 1;
+        Ticket { conn: ConnId(1), seq: self.next_seq }
+    }
+
+    /// The answer to a ticket, if it has come.
+    pub fn answer(&mut self, ticket: Ticket) -> Option<Option<Response>> {
+        let at = self.replies.iter().position(|(known, _)| *known == ticket)?;
+        Some(self.replies.remove(at).1)
+    }
+
+    fn act(&mut self, out: Effects) {
+        self.notes.extend(out.notes);
+        let mut inputs = Vec::new();
+        for effect in out.effects {
+            match effect {
+                Effect::Reply { ticket, body } => self.replies.push((ticket, body)),
+                Effect::Serve { ticket, body, slots, .. } => {
+                    let body = self.spliced(body, &slots);
+                    self.replies.push((ticket, Some(Response::Fetch(body))));
+                    inputs.push(Input::Served { ticket, outcome: Ok(()) });
+                }
+                Effect::Store { op, log, action } => inputs.push(self.store(op, log, action)),
+                Effect::Read { op, log, query } => {
+                    let outcome = self.read(log, query);
+                    inputs.push(Input::Done { op, outcome });
+                }
+                Effect::Job { op, job } => {
+                    let outcome = Ok(Done::Job(job.run(&Functions::slow())));
+                    inputs.push(Input::Done { op, outcome });
+                }
+                Effect::Hangup { conn } => self.hangups.push(conn),
+                Effect::Call { .. } => panic!("there is nobody to call"),
+                Effect::Halt { fault } => panic!("halted: {fault:?}"),
+            }
+        }
+        match self.is_slow {
+            true => self.held.extend(inputs),
+            false => inputs.into_iter().for_each(|input| self.step(input)),
+        }
+    }
+
+    fn store(&mut self, op: OpId, log: LogId, action: Action) -> Input {
+        if let (Some(fault), Action::Append { .. }) = (self.append_fault, &action) {
+            return Input::Done { op, outcome: Err(fault) };
+        }
+        if let Action::Create(_) = action {
+            self.logs.insert(log, (Log::empty(Offset(0)), Vec::new()));
+        }
+        let Some((facts, batches)) = self.logs.get_mut(&log) else {
+            return Input::Done { op, outcome: Err(DiskFault::NoSuchLog) };
+        };
+        let is_deleted = matches!(action, Action::Delete);
+        match action {
+            Action::Append { batches: new } => {
+                for batch in new {
+                    facts.append(&batch, self.now.wall);
+                    batches.push(batch);
+                }
+                facts.stored(facts.end());
+            }
+            Action::Trim { start } => facts.trim(start),
+            Action::Truncate { .. } => panic!("a single replica is never cut back"),
+            Action::Create(_) | Action::Configure(_) | Action::Retain { .. } | Action::Delete | Action::Vote { .. } => {
+            }
+        }
+        let outcome = Ok(Done::Stored { start: facts.start(), end: facts.end() });
+        if is_deleted {
+            self.logs.remove(&log);
+        }
+        Input::Done { op, outcome }
+    }
+
+    fn read(&self, log: LogId, query: Query) -> Result<Done, DiskFault> {
+        let (facts, batches) = self.logs.get(&log).ok_or(DiskFault::NoSuchLog)?;
+        let before = |end: Offset| batches.iter().filter(move |batch| batch.base_offset() < end);
+        Ok(match query {
+            Query::Records { from, end, .. } => Done::Records(
+                before(end).filter(|batch| batch.end_offset() > from).map(CheckedBatch::to_bytes).collect(),
+            ),
+            Query::AtTime { target, end } => {
+                Done::Batch(before(end).find(|batch| batch.header().max_timestamp >= target).cloned())
+            }
+            Query::MaxTime { end } => {
+                Done::Batch(before(end).max_by_key(|batch| batch.header().max_timestamp).cloned())
+            }
+            Query::Size => Done::Size(batches.iter().map(|batch| batch.bytes_len() as u64).sum()),
+            Query::Log => Done::Log(alloc::boxed::Box::new(facts.clone())),
+        })
+    }
+
+    fn spliced(&self, mut body: FetchResponse, slots: &[Slot]) -> FetchResponse {
+        for slot in slots {
+            let query = Query::Records { from: slot.from, end: slot.end, bytes_max: slot.bytes_max };
+            let Ok(Done::Records(records)) = self.read(slot.log, query) else { panic!("the log is here") };
+            body.responses[slot.topic].partitions[slot.partition].records = records;
+        }
+        body
+    }
+}
+
+/// A batch of so many records, as a client sends it.
+pub fn batch(records: usize) -> Proved {
+    let mut builder = Builder::new();
+    for _ in 0..records {
+        builder.push(&NewRecord { timestamp: Wall(900), value: Some(b"value"), ..NewRecord::default() });
+    }
+    let f = Functions::slow();
+    let rules = ProveRules { version: 9, batch_bytes_max: 1 << 20 };
+    prove(builder.build_plain(&f).to_bytes(), &rules, &f, &mut Vec::new()).expect("well made")
+}
+
+/// How many bytes of records came.
+pub fn bytes(records: &Records) -> usize {
+    records.len()
+}

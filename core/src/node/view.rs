@@ -1,0 +1,53 @@
+//! Read-only facts of a node: for metrics, for the console, and to tell oracles where to look. Nothing that is judged is
+//! judged by them.
+
+use super::Node;
+use crate::metadata::Image;
+use crate::partition::Partition;
+use crate::types::{LogId, Offset};
+
+/// A look at a node between two steps.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    node: &'a Node,
+}
+
+impl Node {
+    /// A look at this node.
+    pub fn view(&self) -> View<'_> {
+        View { node: self }
+    }
+}
+
+impl<'a> View<'a> {
+    /// True once clients may come: the metadata are read, and this broker is registered.
+    pub fn is_ready(&self) -> bool {
+        self.node.cluster.is_ready()
+    }
+
+    /// True while coordinators still read their logs.
+    pub fn is_loading(&self) -> bool {
+        self.node.coordinators.is_loading()
+    }
+
+    /// The cluster's metadata, as far as they are committed.
+    pub fn image(&self) -> &'a Image {
+        self.node.cluster.image()
+    }
+
+    /// Every partition that is led here.
+    pub fn partitions(&self) -> impl Iterator<Item = (LogId, &'a Partition)> {
+        self.node.lanes.iter().flat_map(|lane| lane.partitions()).map(|(log, partition)| (*log, partition))
+    }
+
+    /// The high watermark of a partition that is led here.
+    pub fn high_watermark(&self, log: LogId) -> Option<Offset> {
+        let lane = &self.node.lanes[self.node.lane_of(log)];
+        lane.partition(log).map(Partition::high_watermark)
+    }
+
+    /// How many requests wait for an answer.
+    pub fn waiting(&self) -> usize {
+        self.node.front.waiting()
+    }
+}
