@@ -5,7 +5,7 @@ use super::input::JobDone;
 use super::note::Note;
 use crate::msg::fetch::FetchResponse;
 use crate::msg::{Request, Response};
-use crate::record::{CheckedBatch, Compression, Functions, Proved, Refusal, find_by_time, find_max_time, recompress};
+use crate::record::{CheckedBatch, Compression, Functions, Proved, find_by_time, find_max_time, recompress};
 use crate::types::{BrokerId, CallId, ConnId, LogId, Offset, OpId, Str, Ticket, Wall};
 use alloc::vec::Vec;
 
@@ -129,10 +129,7 @@ impl Job {
                 JobDone::Time(find_by_time(&batch, from, target, functions).unwrap_or(None))
             }
             Self::FindMaxTime { batch } => JobDone::Time(find_max_time(&batch, functions).unwrap_or(None)),
-            Self::Recompress { batch, to } => {
-                let rebuilt = recompress(&batch, to, functions);
-                JobDone::Recompressed(rebuilt.map_err(|_| Refusal::NotDecompressible))
-            }
+            Self::Recompress { batch, to } => JobDone::Recompressed(recompress(&batch, to, functions)),
         }
     }
 }

@@ -14,7 +14,7 @@ pub use window::{KeptBatch, Window};
 use crate::record::CheckedBatch;
 use crate::types::{Offset, OffsetRange, Wall};
 
-/// One log. `start ≤ durable ≤ end` always.
+/// One log. `start ≤ durable ≤ end` always (INV-01).
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Log {
     start: Offset,
@@ -123,10 +123,10 @@ impl Log {
         self.producers.expire(now, silence_ms)
     }
 
-    /// A log starts before what is durable ends, and that ends before the log does.
+    /// INV-01: a log starts before what is durable ends, and that ends before the log does.
     pub fn check(&self) {
         let is_ordered = self.start <= self.durable && self.durable <= self.end;
-        assert!(is_ordered, "start, durable end and end of a log stand in this order: {self:?}");
+        assert!(is_ordered, "INV-01: start, durable end and end stand in this order: {self:?}");
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::{
     Attributes, CheckedBatch, CodecFault, Compression, Functions, HEADER_BYTES, Header, NO_SEQUENCE, NO_TIMESTAMP,
-    TimestampType, varint,
+    Proved, Refusal, TimestampType, varint,
 };
 use crate::types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Wall};
 use alloc::vec::Vec;
@@ -179,7 +179,7 @@ fn put_nullable(part: Option<&[u8]>, out: &mut Vec<u8>) {
 
 /// Rebuilds a proved batch with another codec, as `compression.type` demands. Work for a job: it unpacks and packs the
 /// whole batch. What the batch says stays the same, and so do the facts about it; the CRC is new.
-pub fn recompress(proved: &super::Proved, codec: Compression, f: &Functions) -> Result<super::Proved, CodecFault> {
+pub fn recompress(proved: &Proved, codec: Compression, f: &Functions) -> Result<Proved, Refusal> {
     let batch = proved.batch();
     let mut records = Vec::new();
     let plain = batch.unpacked(f, &mut records)?;

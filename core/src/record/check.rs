@@ -3,8 +3,8 @@
 //! header and at the facts that the walk brought, never at the records again.
 
 use super::{
-    CRC_FROM, CheckedBatch, CodecFault, Compression, Functions, HEADER_BYTES, Header, HeaderFault, NO_TIMESTAMP,
-    Record, RecordError, RecordReason, Refusal, TimestampType,
+    CRC_FROM, CheckedBatch, Compression, Functions, HEADER_BYTES, Header, HeaderFault, NO_TIMESTAMP, Record,
+    RecordError, RecordReason, Refusal, TimestampType,
 };
 use crate::types::{Wall, limit};
 use alloc::vec::Vec;
@@ -156,11 +156,8 @@ fn prove_header(header: &Header, rules: &ProveRules) -> Result<Compression, Refu
 
 fn unpack(codec: Compression, body: &[u8], f: &Functions, scratch: &mut Vec<u8>) -> Result<(), Refusal> {
     scratch.clear();
-    (f.decompress)(codec, body, records_bytes_max(body.len()), scratch).map_err(|fault| match fault {
-        CodecFault::Corrupt => Refusal::NotDecompressible,
-        CodecFault::OverCap => Refusal::Bomb,
-        CodecFault::Unknown => Refusal::UnknownCompression,
-    })
+    (f.decompress)(codec, body, records_bytes_max(body.len()), scratch)?;
+    Ok(())
 }
 
 /// How many bytes this many compressed ones may become.

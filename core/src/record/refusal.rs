@@ -1,5 +1,6 @@
 //! Every reason for which a batch that a client sent is not appended, and what Kafka tells the client then.
 
+use super::CodecFault;
 use crate::types::{ErrorCode, Wall};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -146,6 +147,16 @@ impl Refusal {
     /// The sentence for the client.
     pub fn message(&self) -> String {
         alloc::format!("{self}")
+    }
+}
+
+impl From<CodecFault> for Refusal {
+    fn from(fault: CodecFault) -> Self {
+        match fault {
+            CodecFault::Corrupt => Self::NotDecompressible,
+            CodecFault::OverCap => Self::Bomb,
+            CodecFault::Unknown => Self::UnknownCompression,
+        }
     }
 }
 

@@ -17,8 +17,9 @@ pub const PARTITIONS_PER_REQUEST_MAX: i64 = 10_000;
 /// How many batches a producer may have in flight and still be deduplicated (KIP-98: five).
 pub const PRODUCER_BATCHES_KEPT: usize = 5;
 
-/// How many numbering producers one log remembers before it forgets those that were silent longest.
-pub const PRODUCERS_PER_LOG_MAX: usize = 50_000;
+/// How many numbering producers one log remembers before it forgets those that were silent longest: about 3 MB, and a look
+/// at all of them stays a short step.
+pub const PRODUCERS_PER_LOG_MAX: usize = 10_000;
 
 /// What a compressed batch may always unpack to, however small it is: eight default batches of the largest size.
 pub const RECORDS_BYTES_FREE: usize = 8 << 20;
