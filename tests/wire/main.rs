@@ -5,6 +5,7 @@ mod codec;
 mod crates;
 mod every;
 mod java;
+mod matrix;
 #[path = "../../core/build/parse.rs"]
 mod parse;
 mod round;
