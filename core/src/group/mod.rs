@@ -256,3 +256,7 @@ mod stage_test;
 #[cfg(test)]
 #[path = "group_test.rs"]
 mod group_test;
+
+#[cfg(test)]
+#[path = "model_test.rs"]
+mod model_test;

@@ -28,6 +28,10 @@ pub(super) struct Stage {
     pub log: Vec<(Bytes, Option<Bytes>)>,
     pub notes: Vec<Note>,
     pub rng: Rng,
+    /// Answers that depend on records stay until somebody says `flush`.
+    pub lags: bool,
+    held: Vec<(Ticket, Response)>,
+    committed: usize,
     answers: BTreeMap<Ticket, Response>,
     waiting: BTreeSet<Ticket>,
     seq: u64,
@@ -47,6 +51,9 @@ impl Stage {
             log: Vec::new(),
             notes: Vec::new(),
             rng: Rng::new(seed),
+            lags: false,
+            held: Vec::new(),
+            committed: 0,
             answers: BTreeMap::new(),
             waiting: BTreeSet::new(),
             seq: 0,
@@ -77,10 +84,34 @@ impl Stage {
                 GroupOut::Reply(ticket, body) => self.answer(ticket, body),
                 GroupOut::Verdict { records, replies } => {
                     records.iter().for_each(|record| self.append(record));
-                    replies.into_iter().for_each(|(ticket, body)| self.answer(ticket, body));
+                    self.held.extend(replies);
                 }
             }
         }
+        if !self.lags {
+            self.flush();
+        }
+    }
+
+    /// Everything appended is committed.
+    pub fn flush(&mut self) {
+        self.committed = self.log.len();
+        for (ticket, body) in core::mem::take(&mut self.held) {
+            self.answer(ticket, body);
+        }
+    }
+
+    /// The coordinator is gone with all that was not committed; another one reads what is left. Whoever waited learns
+    /// that there is no coordinator.
+    pub fn crash(&mut self) {
+        self.log.truncate(self.committed);
+        self.held.clear();
+        self.answers.clear();
+        for (ticket, body) in core::mem::take(&mut self.shard).abandon() {
+            self.answer(ticket, body);
+        }
+        self.waiting.clear();
+        self.reload();
     }
 
     fn append(&mut self, record: &GroupRecord) {
@@ -92,7 +123,7 @@ impl Stage {
 
     fn answer(&mut self, ticket: Ticket, body: Response) {
         assert!(self.waiting.remove(&ticket), "{ticket:?} is answered once: {body:?}");
-        self.answers.insert(ticket, body);
+        assert!(self.answers.insert(ticket, body).is_none());
     }
 
     /// Time passes, and every timer goes off when it is due.
@@ -112,13 +143,19 @@ impl Stage {
 
     /// A new coordinator reads the log.
     pub fn reload(&mut self) {
-        self.shard = GroupShard::new();
-        for (at, (key, value)) in self.log.iter().enumerate() {
-            let record = GroupRecord::decode(key.clone(), value.clone()).expect("ours").expect("known");
-            self.shard.apply(Offset(i64::try_from(at).expect("a short log")), &record);
-        }
+        self.shard = self.replayed();
         let Self { config, now, rng, notes, .. } = self;
         self.shard.loaded(&mut Cx { now: *now, config, rng, notes });
+    }
+
+    /// What the log alone makes of a shard.
+    pub fn replayed(&self) -> GroupShard {
+        let mut shard = GroupShard::new();
+        for (at, (key, value)) in self.log.iter().enumerate() {
+            let record = GroupRecord::decode(key.clone(), value.clone()).expect("ours").expect("known");
+            shard.apply(Offset(i64::try_from(at).expect("a short log")), &record);
+        }
+        shard
     }
 
     /// The last record of the log.
@@ -131,8 +168,11 @@ impl Stage {
         self.waiting.contains(&ticket)
     }
 
+    /// The connection closes, whether or not it waits.
     pub fn give_up(&mut self, ticket: Ticket) {
         self.waiting.remove(&ticket);
+        self.held.retain(|(held, _)| *held != ticket);
+        self.answers.remove(&ticket);
         self.shard.closed(ticket.conn);
     }
 
@@ -258,13 +298,19 @@ impl Stage {
     }
 
     /// What must survive a restart.
-    pub fn hard(&self) -> Vec<u8> {
+    pub fn hard(shard: &GroupShard) -> Vec<u8> {
         let mut ice = Ice::default();
-        for (id, group) in &self.shard.groups {
+        for (id, group) in &shard.groups {
             (id, &group.kept).hash(&mut ice);
         }
-        self.shard.offsets.hash(&mut ice);
+        shard.offsets.hash(&mut ice);
         ice.into_bytes()
+    }
+
+    /// The generation that the log remembers.
+    pub fn remembered(&self) -> i32 {
+        let kept = self.shard.groups.get("g").and_then(|group| group.kept.as_ref());
+        kept.map_or(0, |kept| kept.generation.0)
     }
 
     pub fn digest(&self) -> u64 {
