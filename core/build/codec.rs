@@ -14,7 +14,7 @@ pub fn modules(families: &[Family]) -> String {
         };
         for one in &family.structs {
             writeln!(out, "impl Wire for {path}::{} {{", one.name).expect("a string grows");
-            read(&mut out, one, &path);
+            read(&mut out, one);
             write(&mut out, one);
             out.push_str("}\n");
             message(&mut out, one, &path);
@@ -59,35 +59,29 @@ fn within(inner: Range, outer: Range) -> Option<String> {
     }
 }
 
-fn read(out: &mut String, one: &Struct, path: &str) {
-    let tags = tagged(one);
+fn read(out: &mut String, one: &Struct) {
     let (r, v) = if one.fields.is_empty() && !may_flex(one) { ("_", "_") } else { ("r", "v") };
-    writeln!(out, "fn read({r}: &mut Reader, {v}: i16) -> Result<Self, WireError> {{").expect("a string grows");
-    let mutable = if tags.is_empty() { "" } else { "mut " };
-    writeln!(out, "let {mutable}x = {path}::{} {{", one.name).expect("a string grows");
-    for field in &one.fields {
-        let value = if field.tag.is_some() { field.default_value() } else { read_field(field, one.range) };
-        writeln!(out, "{}: {value},", field.name).expect("a string grows");
+    writeln!(out, "fn read(&mut self, {r}: &mut Reader<'_>, {v}: i16) -> Result<(), WireError> {{")
+        .expect("a string grows");
+    for field in one.fields.iter().filter(|field| field.tag.is_none()) {
+        let (name, value) = (&field.name, read_nullable(field));
+        match within(field.range, one.range) {
+            None => writeln!(out, "self.{name} = {value};"),
+            Some(guard) => writeln!(out, "if {guard} {{ self.{name} = {value}; }}"),
+        }
+        .expect("a string grows");
     }
-    out.push_str("};\n");
     if may_flex(one) {
         out.push_str("if r.flexible() {\nfor _ in 0..r.tags()? {\nlet tag = r.tag()?;\nmatch tag.number {\n");
-        for field in tags {
+        for field in tagged(one) {
             let guard = within(field.range, one.range).map_or(String::new(), |guard| format!(" if {guard}"));
             let number = field.tag.unwrap_or(0);
-            writeln!(out, "{number}{guard} => x.{} = {},", field.name, read_nullable(field)).expect("a string grows");
+            writeln!(out, "{number}{guard} => self.{} = {},", field.name, read_nullable(field))
+                .expect("a string grows");
         }
         out.push_str("_ => r.skip_tag()?,\n}\nr.end_tag(tag)?;\n}\n}\n");
     }
-    out.push_str("Ok(x)\n}\n");
-}
-
-fn read_field(field: &Field, outer: Range) -> String {
-    let value = read_nullable(field);
-    match within(field.range, outer) {
-        None => value,
-        Some(guard) => format!("if {guard} {{ {value} }} else {{ {} }}", field.default_value()),
-    }
+    out.push_str("Ok(())\n}\n");
 }
 
 fn read_nullable(field: &Field) -> String {
@@ -224,12 +218,12 @@ pub fn dispatch(families: &[Family]) -> String {
     let mut out = String::new();
     let apis = || families.iter().filter_map(|family| family.api.as_ref().map(|api| (family, api)));
     for (kind, name, low) in [(Kind::Request, "Request", "request"), (Kind::Response, "Response", "response")] {
-        let signature = "(api: ApiKey, r: &mut Reader, v: i16)";
+        let signature = "(api: ApiKey, r: &mut Reader<'_>, v: i16)";
         writeln!(out, "pub(super) fn read_{low}{signature} -> Result<{name}, WireError> {{\nmatch api {{")
             .expect("a string grows");
         for (family, api) in apis() {
             let body = format!("{}::{}", family.module, of_kind(family, kind).name);
-            writeln!(out, "ApiKey::{0} => {body}::read(r, v).map({name}::{0}),", api.name).expect("a string grows");
+            writeln!(out, "ApiKey::{0} => read::<{body}>(r, v).map({name}::{0}),", api.name).expect("a string grows");
         }
         out.push_str("}\n}\n");
         let signature = format!("(body: &{name}, w: &mut Writer, v: i16)");
@@ -250,7 +244,7 @@ fn metadata(out: &mut String, families: &[Family]) {
         let structs = family.iter().flat_map(|family| &family.structs);
         structs.filter_map(|one| one.message.as_ref().and_then(|message| message.key).map(|key| (one, key)))
     };
-    out.push_str("pub(super) fn read_metadata(key: u32, r: &mut Reader, v: i16) -> Result<MetadataRecord, WireError> {\nmatch key {\n");
+    out.push_str("pub(super) fn read_metadata(key: u32, r: &mut Reader<'_>, v: i16) -> Result<MetadataRecord, WireError> {\nmatch key {\n");
     for (one, key) in records() {
         writeln!(out, "{key} => message(r, v).map(MetadataRecord::{}),", short(one)).expect("a string grows");
     }

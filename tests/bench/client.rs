@@ -107,7 +107,7 @@ impl Client {
         let frames = self.read();
         let mut answers = Vec::with_capacity(frames.len());
         for frame in frames {
-            let mut reader = Reader::new(frame, ANSWER_BUDGET);
+            let mut reader = Reader::new(&frame, ANSWER_BUDGET);
             let (correlation, body) = read_response_frame(&mut reader, of.api, of.version).expect("a good answer");
             let (sent, at) = self.waiting.pop_front().expect("an answer to something");
             assert_eq!(correlation, sent, "answers come in the order of the questions");

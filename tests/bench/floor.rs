@@ -100,7 +100,7 @@ impl Floor {
             let mut answers = Writer::new();
             while let Some(frame) = take_frame(&mut frames) {
                 let (head, body) =
-                    read_request_frame(&mut Reader::new(frame, READ_BYTES)).expect("the driver sends well");
+                    read_request_frame(&mut Reader::new(&frame, READ_BYTES)).expect("the driver sends well");
                 let answer = self.answer(body);
                 write_response_frame(&mut answers, head.version, head.correlation_id, &answer)
                     .expect("it can be written");

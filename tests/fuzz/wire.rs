@@ -39,7 +39,7 @@ pub enum Decoded {
 pub fn decode(data: &Bytes, budget: usize) -> Result<Decoded, WireError> {
     let Some((first, _)) = data.split_first() else { return Err(WireError::Short) };
     let rest = data.slice(1..);
-    let mut r = Reader::new(rest.clone(), budget);
+    let mut r = Reader::new(&rest, budget);
     match *first {
         REQUEST => wire::read_request_frame(&mut r).map(|(head, body)| Decoded::Request(head, body)),
         RESPONSE => {
@@ -72,14 +72,16 @@ impl Decoded {
             Self::Request(head, body) => {
                 let mut w = Writer::new();
                 wire::write_request_frame(&mut w, head, body).expect("it came in this version");
-                let mut r = Reader::new(w.into_bytes().slice(4..), BUDGET);
+                let frame = w.into_bytes().slice(4..);
+                let mut r = Reader::new(&frame, BUDGET);
                 let (again, same) = wire::read_request_frame(&mut r).expect("just written");
                 assert!(again == *head && same == *body, "{body:?} became {same:?}");
             }
             Self::Response(api, version, correlation_id, body) => {
                 let mut w = Writer::new();
                 wire::write_response_frame(&mut w, *version, *correlation_id, body).expect("it came in this version");
-                let mut r = Reader::new(w.into_bytes().slice(4..), BUDGET);
+                let frame = w.into_bytes().slice(4..);
+                let mut r = Reader::new(&frame, BUDGET);
                 let again = wire::read_response_frame(&mut r, *api, *version);
                 assert_eq!(again, Ok((*correlation_id, body.clone())));
             }

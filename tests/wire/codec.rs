@@ -20,7 +20,7 @@ pub fn carried(family: &Family, message: &Struct, versions: (i16, i16), bytes: &
     let bytes = Bytes::copy_from_slice(bytes);
     let kind = message.message.as_ref().expect("a whole message").kind;
     let mut w = Writer::new();
-    let mut r = Reader::new(bytes.clone(), BUDGET);
+    let mut r = Reader::new(&bytes, BUDGET);
     let api = family.api.as_ref().map(|api| ApiKey::from_code(api.key).expect("a known API"));
     let done = match (kind, api) {
         (Kind::Request, Some(api)) => wire::decode_request(api, version, &mut r).and_then(|body| {

@@ -97,10 +97,12 @@ fn versions_and_headers_are_those_of_kafkas_own_classes() {
 fn header_versions(api: ApiKey, version: i16) -> (usize, usize) {
     let (code, number) = (api.code().to_be_bytes(), version.to_be_bytes());
     let bytes = [&code[..], &number, &[0; 4], &[0xff; 2], &[0; 8]].concat();
-    let mut request = Reader::new(Bytes::from(bytes), 0);
+    let bytes = Bytes::from(bytes);
+    let mut request = Reader::new(&bytes, 0);
     let head = RequestHead { api, version, correlation_id: 0, client_id: None };
     assert_eq!(wire::read_request_head(&mut request), Ok(head));
-    let mut response = Reader::new(Bytes::from_static(&[0; 12]), 0);
+    let zeros = Bytes::from_static(&[0; 12]);
+    let mut response = Reader::new(&zeros, 0);
     assert_eq!(wire::read_response_head(&mut response, api, version), Ok(0));
     (1 + 8 - request.remaining(), 8 - response.remaining())
 }

@@ -73,7 +73,7 @@ impl Client {
         self.inbox.push(bytes);
         while let Some(frame) = self.inbox.next_frame(self.frame_bytes_max)? {
             let waiting = self.waiting.pop_front().ok_or(ClientFault::Uncalled)?;
-            let mut reader = Reader::new(frame, wire::REQUEST_BUDGET_BYTES);
+            let mut reader = Reader::new(&frame, wire::REQUEST_BUDGET_BYTES);
             let (correlation_id, body) =
                 wire::read_response_frame(&mut reader, waiting.api, waiting.version).map_err(ClientFault::Malformed)?;
             if correlation_id != waiting.correlation_id {

@@ -312,7 +312,7 @@ impl Conn {
         // A small request must not keep the whole read alive that brought it, for as long as it is parked.
         let is_copied = bytes <= COPIED_BYTES_MAX && !is_of(&frame, ApiKey::Produce);
         let frame = if is_copied { Bytes::copy_from_slice(&frame) } else { frame };
-        let mut reader = Reader::new(frame, wire::REQUEST_BUDGET_BYTES);
+        let mut reader = Reader::new(&frame, wire::REQUEST_BUDGET_BYTES);
         let head = wire::read_request_head(&mut reader).map_err(|fault| Reason::Malformed { api: None, fault })?;
         let RequestHead { api, version, .. } = head;
         if !api.speaks(version) {

@@ -7,8 +7,9 @@ macro_rules! fixed {
     ($($kind:ty: $name:ident),*) => {$(
         impl Wire for $kind {
             #[inline]
-            fn read(r: &mut Reader, _: i16) -> Result<Self, WireError> {
-                r.$name()
+            fn read(&mut self, r: &mut Reader<'_>, _: i16) -> Result<(), WireError> {
+                *self = r.$name()?;
+                Ok(())
             }
 
             #[inline]
@@ -23,8 +24,9 @@ macro_rules! fixed {
 fixed!(i8: i8, i16: i16, i32: i32, i64: i64, Uuid: uuid);
 
 impl Wire for Str {
-    fn read(r: &mut Reader, _: i16) -> Result<Self, WireError> {
-        r.string()
+    fn read(&mut self, r: &mut Reader<'_>, _: i16) -> Result<(), WireError> {
+        *self = r.string()?;
+        Ok(())
     }
 
     fn write(&self, w: &mut Writer, _: i16) -> Result<(), WireError> {

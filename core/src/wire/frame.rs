@@ -8,7 +8,7 @@
 //! | response, flexible | 1 | correlation id, tagged fields |
 //! | ApiVersions response | 0 in every version | so that a client can read the refusal of a version it does not know (KIP-511) |
 
-use super::{Reader, Wire, WireError, Writer, decode_request, decode_response, encode_request, encode_response};
+use super::{Reader, Wire, WireError, Writer, decode_request, decode_response, encode_request, encode_response, read};
 use crate::msg::record::header::{RequestHeader, ResponseHeader};
 use crate::msg::{ApiKey, Request, Response};
 use crate::types::Str;
@@ -36,21 +36,21 @@ pub fn frame_length(prefix: [u8; 4], bytes_max: usize) -> Result<usize, WireErro
 }
 
 /// Reads the header of a request; the body is what remains.
-pub fn read_request_head(r: &mut Reader) -> Result<RequestHead, WireError> {
+pub fn read_request_head(r: &mut Reader<'_>) -> Result<RequestHead, WireError> {
     let mut ahead = r.clone();
     let (code, version) = (ahead.i16()?, ahead.i16()?);
     let api = ApiKey::from_code(code).ok_or(WireError::UnknownApi { code })?;
     let flexible = api.is_flexible(version);
     r.set_flexible(flexible);
-    let RequestHeader { correlation_id, client_id, .. } = Wire::read(r, if flexible { 2 } else { 1 })?;
+    let RequestHeader { correlation_id, client_id, .. } = read(r, if flexible { 2 } else { 1 })?;
     Ok(RequestHead { api, version, correlation_id, client_id })
 }
 
 /// Reads the header of the response to a request of this API and version, and returns its correlation id.
-pub fn read_response_head(r: &mut Reader, api: ApiKey, version: i16) -> Result<i32, WireError> {
+pub fn read_response_head(r: &mut Reader<'_>, api: ApiKey, version: i16) -> Result<i32, WireError> {
     let flexible = has_response_tags(api, version);
     r.set_flexible(flexible);
-    let header = ResponseHeader::read(r, i16::from(flexible))?;
+    let header: ResponseHeader = read(r, i16::from(flexible))?;
     Ok(header.correlation_id)
 }
 
@@ -88,14 +88,14 @@ pub fn write_response_frame(
 }
 
 /// Reads a request frame without its length: header and body, nothing behind it.
-pub fn read_request_frame(r: &mut Reader) -> Result<(RequestHead, Request), WireError> {
+pub fn read_request_frame(r: &mut Reader<'_>) -> Result<(RequestHead, Request), WireError> {
     let head = read_request_head(r)?;
     let body = decode_request(head.api, head.version, r)?;
     Ok((head, body))
 }
 
 /// Reads a response frame without its length: correlation id and body, nothing behind it.
-pub fn read_response_frame(r: &mut Reader, api: ApiKey, version: i16) -> Result<(i32, Response), WireError> {
+pub fn read_response_frame(r: &mut Reader<'_>, api: ApiKey, version: i16) -> Result<(i32, Response), WireError> {
     let correlation_id = read_response_head(r, api, version)?;
     let body = decode_response(api, version, r)?;
     Ok((correlation_id, body))

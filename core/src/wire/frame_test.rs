@@ -25,7 +25,8 @@ fn a_request_frame_is_laid_out_as_kafka_does() {
     let bytes = w.into_bytes();
     let expected = b"\0\0\0\x12\0\x12\0\x03\0\0\0\x07\0\x02me\0\x02k\x021\0";
     assert_eq!(&bytes[..], expected);
-    let mut r = Reader::new(bytes.slice(4..), 1 << 20);
+    let frame = bytes.slice(4..);
+    let mut r = Reader::new(&frame, 1 << 20);
     assert_eq!(read_request_frame(&mut r), Ok((head(ApiKey::ApiVersions, 3), Request::from(body))));
 }
 
@@ -38,21 +39,24 @@ fn the_answer_to_api_versions_has_the_old_header_in_every_version() {
     write_response_frame(&mut w, 4, 7, &Response::from(HeartbeatResponse::default())).expect("it is carried");
     let bytes = w.into_bytes();
     assert_eq!(&bytes[..], b"\0\0\0\x0c\0\0\0\x07\0\0\0\0\0\0\0\0");
-    let mut r = Reader::new(bytes.slice(4..), 1 << 20);
+    let frame = bytes.slice(4..);
+    let mut r = Reader::new(&frame, 1 << 20);
     let answer = Response::from(HeartbeatResponse::default());
     assert_eq!(read_response_frame(&mut r, ApiKey::Heartbeat, 4), Ok((7, answer)));
 }
 
 #[test]
 fn the_header_of_a_version_from_the_future_can_be_read() {
-    let mut r = Reader::new(Bytes::from_static(b"\0\x12\0\x63\0\0\0\x07\0\x02me\0rest"), 1 << 20);
+    let frame = Bytes::from_static(b"\0\x12\0\x63\0\0\0\x07\0\x02me\0rest");
+    let mut r = Reader::new(&frame, 1 << 20);
     assert_eq!(read_request_head(&mut r), Ok(head(ApiKey::ApiVersions, 99)));
     assert_eq!(r.remaining(), 4);
 }
 
 #[test]
 fn an_api_that_is_not_spoken_is_refused() {
-    let mut r = Reader::new(Bytes::from_static(b"\x03\xe7\0\0\0\0\0\x07\xff\xff"), 1 << 20);
+    let frame = Bytes::from_static(b"\x03\xe7\0\0\0\0\0\x07\xff\xff");
+    let mut r = Reader::new(&frame, 1 << 20);
     assert_eq!(read_request_head(&mut r), Err(WireError::UnknownApi { code: 999 }));
 }
 

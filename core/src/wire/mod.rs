@@ -27,9 +27,10 @@ pub use write::Writer;
 pub const REQUEST_BUDGET_BYTES: usize = 64 << 20;
 
 /// Anything with a form on the wire. Whether lengths are compact is a state of reader and writer, set per message.
-pub trait Wire: Sized {
-    /// Reads the fields of version `v`.
-    fn read(r: &mut Reader, v: i16) -> Result<Self, WireError>;
+pub trait Wire: Default {
+    /// Reads the fields of version `v` into a default value. In place, since a partition that is built elsewhere and moved
+    /// into its array costs twice as much.
+    fn read(&mut self, r: &mut Reader<'_>, v: i16) -> Result<(), WireError>;
     /// Writes the fields of version `v`.
     fn write(&self, w: &mut Writer, v: i16) -> Result<(), WireError>;
 }
@@ -45,7 +46,7 @@ pub trait Message: Wire {
 }
 
 /// Reads the body of a request, which must be all that is left.
-pub fn decode_request(api: ApiKey, version: i16, r: &mut Reader) -> Result<Request, WireError> {
+pub fn decode_request(api: ApiKey, version: i16, r: &mut Reader<'_>) -> Result<Request, WireError> {
     enter(r, api, version)?;
     let body = generated::read_request(api, r, version)?;
     r.finish()?;
@@ -53,7 +54,7 @@ pub fn decode_request(api: ApiKey, version: i16, r: &mut Reader) -> Result<Reque
 }
 
 /// Reads the body of a response, which must be all that is left.
-pub fn decode_response(api: ApiKey, version: i16, r: &mut Reader) -> Result<Response, WireError> {
+pub fn decode_response(api: ApiKey, version: i16, r: &mut Reader<'_>) -> Result<Response, WireError> {
     enter(r, api, version)?;
     let body = generated::read_response(api, r, version)?;
     r.finish()?;
@@ -72,7 +73,7 @@ pub fn encode_response(body: &Response, version: i16, w: &mut Writer) -> Result<
     generated::write_response(body, w, version)
 }
 
-fn enter(r: &mut Reader, api: ApiKey, version: i16) -> Result<(), WireError> {
+fn enter(r: &mut Reader<'_>, api: ApiKey, version: i16) -> Result<(), WireError> {
     r.set_flexible(known(api, version)?);
     Ok(())
 }
@@ -82,9 +83,16 @@ fn known(api: ApiKey, version: i16) -> Result<bool, WireError> {
     if api.speaks(version) { Ok(api.is_flexible(version)) } else { Err(WireError::UnknownVersion { version }) }
 }
 
-fn message<M: Message>(r: &mut Reader, version: i16) -> Result<M, WireError> {
+fn message<M: Message>(r: &mut Reader<'_>, version: i16) -> Result<M, WireError> {
     r.set_flexible(flexible::<M>(version)?);
-    M::read(r, version)
+    read(r, version)
+}
+
+#[inline]
+fn read<T: Wire>(r: &mut Reader<'_>, version: i16) -> Result<T, WireError> {
+    let mut value = T::default();
+    value.read(r, version)?;
+    Ok(value)
 }
 
 fn put_message<M: Message>(body: &M, w: &mut Writer, version: i16) -> Result<(), WireError> {
@@ -100,7 +108,7 @@ fn flexible<M: Message>(version: i16) -> Result<bool, WireError> {
 #[allow(clippy::all, clippy::wildcard_imports, unused_variables, reason = "generated code")]
 mod generated {
     use super::write::present;
-    use super::{Message, Reader, Wire, WireError, Writer, message, put_message};
+    use super::{Message, Reader, Wire, WireError, Writer, message, put_message, read};
     use crate::msg::*;
 
     include!(concat!(env!("OUT_DIR"), "/wire.rs"));

@@ -1,7 +1,7 @@
 //! Reads Kafka's primitive types from a reference-counted buffer. Texts and byte fields share the buffer; only arrays
 //! allocate, and what they allocate is charged to a budget before it happens.
 
-use super::{Wire, WireError};
+use super::{Wire, WireError, read};
 use crate::record::Records;
 use crate::types::{Str, Uuid};
 use alloc::vec::Vec;
@@ -13,32 +13,45 @@ const TEXT_BYTES_MAX: usize = i16::MAX as usize;
 
 /// A place in a buffer, the end of what may be read, and what may still be allocated.
 #[derive(Clone, Debug)]
-pub struct Reader {
-    bytes: Bytes,
-    at: usize,
-    /// Exclusive; lies before the end of `bytes` inside a tagged field.
-    end: usize,
+pub struct Reader<'a> {
+    /// The whole buffer, which texts and byte fields share.
+    frame: &'a Bytes,
+    /// What is left of it; inside a tagged field, what is left of that.
+    rest: &'a [u8],
     /// How many bytes arrays may still take.
     budget: usize,
     flexible: bool,
 }
 
 /// A tagged field that is being read.
-pub(super) struct Tag {
+pub(super) struct Tag<'a> {
     pub(super) number: u32,
-    outer_end: usize,
+    /// What follows it.
+    after: &'a [u8],
 }
 
-impl Reader {
-    /// Reads `bytes` from the start; arrays may take `budget` bytes of memory together.
-    pub fn new(bytes: Bytes, budget: usize) -> Self {
-        let end = bytes.len();
-        Self { bytes, at: 0, end, budget, flexible: false }
+/// The bytes become a number before they become a `Result`: a `Result` of an array is taken apart byte by byte.
+macro_rules! fixed {
+    ($($(#[$doc:meta])* $seen:vis fn $name:ident() -> $kind:ty = $make:expr;)*) => {$(
+        $(#[$doc])*
+        #[inline]
+        $seen fn $name(&mut self) -> Result<$kind, WireError> {
+            let Some((taken, rest)) = self.rest.split_first_chunk() else { return Err(WireError::Short) };
+            self.rest = rest;
+            Ok($make(*taken))
+        }
+    )*};
+}
+
+impl<'a> Reader<'a> {
+    /// Reads a frame from the start; arrays may take `budget` bytes of memory together.
+    pub fn new(frame: &'a Bytes, budget: usize) -> Self {
+        Self { frame, rest: frame, budget, flexible: false }
     }
 
     /// How many bytes are left.
     pub fn remaining(&self) -> usize {
-        self.end - self.at
+        self.rest.len()
     }
 
     /// How much memory arrays may still take, in bytes.
@@ -65,24 +78,10 @@ impl Reader {
     }
 
     #[inline]
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
-        match self.bytes[self.at..self.end].first_chunk::<N>() {
-            Some(taken) => {
-                self.at += N;
-                Ok(*taken)
-            }
-            None => Err(WireError::Short),
-        }
-    }
-
-    #[inline]
     fn slice(&mut self, len: usize) -> Result<Bytes, WireError> {
-        if len > self.remaining() {
-            return Err(WireError::Short);
-        }
-        let slice = self.bytes.slice(self.at..self.at + len);
-        self.at += len;
-        Ok(slice)
+        let (taken, rest) = self.rest.split_at_checked(len).ok_or(WireError::Short)?;
+        self.rest = rest;
+        Ok(self.frame.slice_ref(taken))
     }
 
     fn charge(&mut self, bytes: usize) -> Result<(), WireError> {
@@ -90,41 +89,39 @@ impl Reader {
         Ok(())
     }
 
+    #[inline]
     pub(super) fn bool(&mut self) -> Result<bool, WireError> {
         Ok(self.i8()? != 0)
     }
 
-    pub(super) fn i8(&mut self) -> Result<i8, WireError> {
-        self.take().map(i8::from_be_bytes)
-    }
-
-    /// An i16 as it stands in front of records and headers.
-    pub fn i16(&mut self) -> Result<i16, WireError> {
-        self.take().map(i16::from_be_bytes)
-    }
-
-    pub(super) fn u16(&mut self) -> Result<u16, WireError> {
-        self.take().map(u16::from_be_bytes)
-    }
-
-    /// An i32 as it stands in headers.
-    pub fn i32(&mut self) -> Result<i32, WireError> {
-        self.take().map(i32::from_be_bytes)
-    }
-
-    pub(super) fn i64(&mut self) -> Result<i64, WireError> {
-        self.take().map(i64::from_be_bytes)
-    }
-
-    pub(super) fn uuid(&mut self) -> Result<Uuid, WireError> {
-        self.take().map(Uuid)
+    fixed! {
+        pub(super) fn i8() -> i8 = i8::from_be_bytes;
+        /// An i16 as it stands in front of records and headers.
+        pub fn i16() -> i16 = i16::from_be_bytes;
+        pub(super) fn u16() -> u16 = u16::from_be_bytes;
+        /// An i32 as it stands in headers.
+        pub fn i32() -> i32 = i32::from_be_bytes;
+        pub(super) fn i64() -> i64 = i64::from_be_bytes;
+        pub(super) fn uuid() -> Uuid = Uuid;
+        fn u8() -> u8 = u8::from_be_bytes;
     }
 
     /// An unsigned number of up to 32 bits, seven to a byte, the lowest first.
+    #[inline]
     pub(super) fn uvarint(&mut self) -> Result<u32, WireError> {
+        match self.rest {
+            [byte @ 0..0x80, rest @ ..] => {
+                self.rest = rest;
+                Ok(u32::from(*byte))
+            }
+            _ => self.long_uvarint(),
+        }
+    }
+
+    fn long_uvarint(&mut self) -> Result<u32, WireError> {
         let mut value: u32 = 0;
         for shift in [0, 7, 14, 21, 28] {
-            let [byte] = self.take()?;
+            let byte = self.u8()?;
             let bits = u32::from(byte & 0x7f);
             if shift == 28 && bits > 0x0f {
                 return Err(WireError::LongVarint);
@@ -179,6 +176,7 @@ impl Reader {
         self.text(length)
     }
 
+    #[inline]
     pub(super) fn nullable_bytes(&mut self) -> Result<Option<Bytes>, WireError> {
         match self.length()? {
             None => Ok(None),
@@ -186,12 +184,17 @@ impl Reader {
         }
     }
 
+    #[inline]
     pub(super) fn bytes(&mut self) -> Result<Bytes, WireError> {
         self.nullable_bytes()?.ok_or(WireError::UnexpectedNull)
     }
 
+    #[inline]
     pub(super) fn nullable_records(&mut self) -> Result<Records, WireError> {
-        Ok(self.nullable_bytes()?.map_or(Records::NULL, Records::from))
+        match self.length()? {
+            None => Ok(Records::NULL),
+            Some(length) => self.slice(length).map(Records::from),
+        }
     }
 
     pub(super) fn nullable_array<T: Wire>(&mut self, v: i16) -> Result<Option<Vec<T>>, WireError> {
@@ -202,9 +205,8 @@ impl Reader {
         }
         self.charge(length.saturating_mul(mem::size_of::<T>()))?;
         let mut array = Vec::with_capacity(length);
-        for _ in 0..length {
-            array.push(T::read(self, v)?);
-        }
+        array.resize_with(length, T::default);
+        array.iter_mut().try_for_each(|element| element.read(self, v))?;
         Ok(Some(array))
     }
 
@@ -213,42 +215,41 @@ impl Reader {
     }
 
     pub(super) fn structure<T: Wire>(&mut self, v: i16) -> Result<T, WireError> {
-        T::read(self, v)
+        read(self, v)
     }
 
     pub(super) fn nullable_structure<T: Wire>(&mut self, v: i16) -> Result<Option<T>, WireError> {
-        if self.i8()? < 0 { Ok(None) } else { T::read(self, v).map(Some) }
+        if self.i8()? < 0 { Ok(None) } else { read(self, v).map(Some) }
     }
 
     /// How many tagged fields follow. The number is not to be trusted, but each takes two bytes at least.
+    #[inline]
     pub(super) fn tags(&mut self) -> Result<u32, WireError> {
         self.uvarint()
     }
 
     /// Enters a tagged field: until [`Reader::end_tag`] nothing behind it can be read.
-    pub(super) fn tag(&mut self) -> Result<Tag, WireError> {
+    pub(super) fn tag(&mut self) -> Result<Tag<'a>, WireError> {
         let number = self.uvarint()?;
         let size = self.uvarint()? as usize;
-        if size > self.remaining() {
-            return Err(WireError::Short);
-        }
-        let outer_end = mem::replace(&mut self.end, self.at + size);
-        Ok(Tag { number, outer_end })
+        let (content, after) = self.rest.split_at_checked(size).ok_or(WireError::Short)?;
+        self.rest = content;
+        Ok(Tag { number, after })
     }
 
     /// Passes over the content of a tagged field that is not known here; its bytes are charged as if they were kept.
     pub(super) fn skip_tag(&mut self) -> Result<(), WireError> {
         self.charge(self.remaining())?;
-        self.at = self.end;
+        self.rest = &[];
         Ok(())
     }
 
     /// Leaves a tagged field, which must have been read to its end.
-    pub(super) fn end_tag(&mut self, tag: Tag) -> Result<(), WireError> {
-        if self.at != self.end {
+    pub(super) fn end_tag(&mut self, tag: Tag<'a>) -> Result<(), WireError> {
+        if !self.rest.is_empty() {
             return Err(WireError::TagSize);
         }
-        self.end = tag.outer_end;
+        self.rest = tag.after;
         Ok(())
     }
 }

@@ -1,12 +1,14 @@
 use crate::msg::metadata::MetadataRequest;
 use crate::msg::{ApiKey, Request};
 use crate::wire::{Reader, WireError, decode_request};
+use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
-fn reader(bytes: &[u8]) -> Reader {
-    Reader::new(Bytes::copy_from_slice(bytes), 1 << 20)
+/// A reader over a buffer that lives as long as the tests.
+fn reader(bytes: &[u8]) -> Reader<'static> {
+    Reader::new(Box::leak(Box::new(Bytes::copy_from_slice(bytes))), 1 << 20)
 }
 
 fn metadata(version: i16, bytes: &[u8]) -> Result<MetadataRequest, WireError> {
@@ -44,7 +46,8 @@ fn arrays_are_charged_to_the_budget() {
     body.extend([0u8, 0].repeat(usize::from(count)));
     body.push(1);
     let with_budget = |budget| {
-        let mut r = Reader::new(Bytes::from(body.clone()), budget);
+        let body = Bytes::from(body.clone());
+        let mut r = Reader::new(&body, budget);
         decode_request(ApiKey::Metadata, 4, &mut r).map(|_| r.budget())
     };
     let size = size_of::<crate::msg::metadata::MetadataRequestTopic>();
@@ -76,7 +79,8 @@ fn unknown_tagged_fields_are_passed_over_and_charged() {
     assert!(metadata(12, &body(&[0])).is_ok());
     assert!(metadata(12, &body(&[2, 7, 3, 1, 2, 3, 8, 0])).is_ok());
     assert_eq!(metadata(12, &body(&[1, 7, 4, 1, 2, 3])), Err(WireError::Short));
-    let mut r = Reader::new(Bytes::from(body(&[1, 7, 3, 1, 2, 3])), 2);
+    let frame = Bytes::from(body(&[1, 7, 3, 1, 2, 3]));
+    let mut r = Reader::new(&frame, 2);
     assert_eq!(decode_request(ApiKey::Metadata, 12, &mut r), Err(WireError::OverBudget));
 }
 
@@ -107,7 +111,7 @@ fn texts_and_records_share_the_frame() {
     let mut body = vec![0xff, 0xff, 0, 1, 0, 0, 0, 9, 0, 0, 0, 1, 0, 1, b't', 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 4];
     body.extend(b"rrrr");
     let frame = Bytes::from(body);
-    let mut r = Reader::new(frame.clone(), 1 << 20);
+    let mut r = Reader::new(&frame, 1 << 20);
     let Ok(Request::Produce(request)) = decode_request(ApiKey::Produce, 3, &mut r) else { panic!("not decoded") };
     let inside = frame.as_ptr_range();
     let topic = &request.topic_data[0];

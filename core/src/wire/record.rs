@@ -29,7 +29,7 @@ pub enum GroupKey {
 
 /// Reads the value of a record of the metadata log.
 pub fn decode_metadata_record(value: Bytes, budget: usize) -> Result<MetadataRecord, WireError> {
-    let mut r = Reader::new(value, budget);
+    let mut r = Reader::new(&value, budget);
     let frame = r.uvarint()?;
     let (key, version) = (r.uvarint()?, r.uvarint()?);
     if frame != METADATA_FRAME {
@@ -53,7 +53,7 @@ pub fn encode_metadata_record(record: &MetadataRecord, version: i16) -> Result<B
 
 /// Reads the key of a record of `__consumer_offsets`.
 pub fn decode_group_key(key: Bytes, budget: usize) -> Result<GroupKey, WireError> {
-    let mut r = Reader::new(key, budget);
+    let mut r = Reader::new(&key, budget);
     let key = match r.i16()? {
         // Kind 0 is the offset commit of brokers before 0.8.3; the fields are the same.
         0 | KIND_OFFSET_COMMIT => GroupKey::OffsetCommit(message(&mut r, 0)?),
@@ -82,7 +82,7 @@ pub fn encode_group_key(key: &GroupKey) -> Result<Bytes, WireError> {
 
 /// Reads a message behind its version as i16: the value of a group record, or what a consumer tells its group.
 pub fn decode_versioned<M: Message>(bytes: Bytes, budget: usize) -> Result<(i16, M), WireError> {
-    let mut r = Reader::new(bytes, budget);
+    let mut r = Reader::new(&bytes, budget);
     let version = r.i16()?;
     let body = message(&mut r, version)?;
     r.finish()?;
@@ -99,7 +99,7 @@ pub fn encode_versioned<M: Message>(body: &M, version: i16) -> Result<Bytes, Wir
 
 /// Reads a message whose version is known from elsewhere.
 pub fn decode_message<M: Message>(bytes: Bytes, version: i16, budget: usize) -> Result<M, WireError> {
-    let mut r = Reader::new(bytes, budget);
+    let mut r = Reader::new(&bytes, budget);
     let body = message(&mut r, version)?;
     r.finish()?;
     Ok(body)

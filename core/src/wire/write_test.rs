@@ -27,7 +27,8 @@ fn record_pieces_are_handed_on_and_not_copied() {
     assert_eq!(out.len(), 5, "fields, piece, fields with the small piece, piece, fields");
     assert_eq!(out[1].as_ptr(), pieces[0].as_ptr());
     assert_eq!(out[3].as_ptr(), pieces[2].as_ptr());
-    let mut r = Reader::new(Records::from(out).to_bytes(), 1 << 20);
+    let bytes = Records::from(out).to_bytes();
+    let mut r = Reader::new(&bytes, 1 << 20);
     assert_eq!(decode_response(response.api_key(), 12, &mut r), Ok(response));
 }
 
@@ -37,7 +38,8 @@ fn null_and_empty_records_stay_apart_on_the_wire() {
         for records in [Records::NULL, Records::EMPTY] {
             let mut w = Writer::new();
             encode_response(&fetched(records.clone()), version, &mut w).expect("it can be carried");
-            let mut r = Reader::new(w.into_bytes(), 1 << 20);
+            let bytes = w.into_bytes();
+            let mut r = Reader::new(&bytes, 1 << 20);
             assert_eq!(decode_response(crate::msg::ApiKey::Fetch, version, &mut r), Ok(fetched(records)));
         }
     }
@@ -84,7 +86,8 @@ fn the_length_of_a_tagged_field_is_put_in_front_of_it() {
         let tag = w.begin_tag(3);
         w.string(&Str::from(String::from("y").repeat(length))).expect("short enough");
         w.end_tag(tag).expect("short enough");
-        let mut r = Reader::new(w.into_bytes(), 0);
+        let bytes = w.into_bytes();
+        let mut r = Reader::new(&bytes, 0);
         r.set_flexible(true);
         let tag = r.tag().expect("a tag");
         assert_eq!((tag.number, r.string().expect("a text").len()), (3, length));
