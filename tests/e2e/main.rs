@@ -3,7 +3,9 @@
 //! The broker is our own binary, built here, or Apache Kafka itself with `OTTLA_E2E_BROKER=kafka`, which is how these tests
 //! are shown to ask for nothing that Kafka does not do. Clients are installed into `target/e2e-tools` on first use.
 
+mod apache_tools;
 mod family;
 mod first_program;
+mod flood;
 mod kcat;
 mod records;

@@ -109,6 +109,11 @@ impl Broker {
         self.child.as_ref().expect("the broker runs").id()
     }
 
+    /// The folder of everything that this broker has, removed with it.
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
     /// The folder of `log.dirs`.
     pub fn data(&self) -> PathBuf {
         self.home.join("data")

@@ -69,14 +69,24 @@ impl Driver {
 
     /// The answer to a command sent before.
     pub fn answer(&mut self, command: &Value) -> Value {
-        let line =
-            self.lines.recv_timeout(ANSWER_MAX).unwrap_or_else(|silence| self.fail(command, &silence.to_string()));
-        let answer: Value =
-            serde_json::from_str(&line).unwrap_or_else(|fault| self.fail(command, &format!("{fault}: {line}")));
-        if let Some(error) = answer.get("error") {
-            self.fail(command, &error.to_string());
+        self.answer_after(command, |_| {})
+    }
+
+    /// The same for a long command, which says now and then how far it is.
+    pub fn answer_after(&mut self, command: &Value, progress: impl Fn(u64)) -> Value {
+        loop {
+            let line = self.lines.recv_timeout(ANSWER_MAX);
+            let line = line.unwrap_or_else(|silence| self.fail(command, &silence.to_string()));
+            let answer: Value =
+                serde_json::from_str(&line).unwrap_or_else(|fault| self.fail(command, &format!("{fault}: {line}")));
+            if let Some(error) = answer.get("error") {
+                self.fail(command, &error.to_string());
+            }
+            match answer.get("progress").and_then(Value::as_u64) {
+                Some(count) => progress(count),
+                None => return answer,
+            }
         }
-        answer
     }
 
     fn fail(&self, command: &Value, what: &str) -> ! {

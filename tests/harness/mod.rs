@@ -2,6 +2,7 @@
 
 pub mod broker;
 pub mod driver;
+pub mod flood;
 pub mod log;
 pub mod probe;
 pub mod tools;

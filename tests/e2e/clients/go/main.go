@@ -26,8 +26,10 @@ type record struct {
 
 type command struct {
 	Do, Bootstrap, Topic, Group, Compression, Key string
+	Name                                          string
 	Records                                       []record
 	Count, Partitions                             int
+	Clients                                       map[string]int
 	Configs                                       map[string]string
 }
 
@@ -41,7 +43,11 @@ func main() {
 		answer := any(nil)
 		err := json.Unmarshal(lines.Bytes(), &c)
 		if err == nil {
-			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			limit := time.Minute
+			if c.Do == "flood" || c.Do == "verify" {
+				limit = time.Hour
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), limit)
 			answer, err = handle(ctx, c)
 			cancel()
 		}
@@ -62,6 +68,10 @@ func handle(ctx context.Context, c command) (any, error) {
 		return produce(ctx, c)
 	case "consume":
 		return consume(ctx, c)
+	case "flood":
+		return flood(ctx, c)
+	case "verify":
+		return verify(ctx, c)
 	}
 	client, err := kgo.NewClient(kgo.SeedBrokers(bootstrap))
 	if err != nil {
@@ -71,10 +81,13 @@ func handle(ctx context.Context, c command) (any, error) {
 	return administrate(ctx, c, kadm.NewClient(client))
 }
 
+func codec(name string) kgo.CompressionCodec {
+	return map[string]kgo.CompressionCodec{"none": kgo.NoCompression(), "gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(),
+		"lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression()}[name]
+}
+
 func produce(ctx context.Context, c command) (any, error) {
-	codec := map[string]kgo.CompressionCodec{"none": kgo.NoCompression(), "gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(),
-		"lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression()}[c.Compression]
-	client, err := kgo.NewClient(kgo.SeedBrokers(bootstrap), kgo.ProducerBatchCompression(codec), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	client, err := kgo.NewClient(kgo.SeedBrokers(bootstrap), kgo.ProducerBatchCompression(codec(c.Compression)), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
 		return nil, err
 	}

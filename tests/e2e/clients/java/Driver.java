@@ -15,6 +15,8 @@ import java.util.Map;
 import java.util.Properties;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -58,6 +60,7 @@ public class Driver {
         switch (command.get("do").asText()) {
             case "connect" -> bootstrap = command.get("bootstrap").asText();
             case "produce" -> produce(command, answer);
+            case "flood" -> flood(command, answer);
             case "consume" -> consume(command, answer);
             case "tool" -> ((Extension) Class.forName("Tools").getDeclaredConstructor().newInstance()).handle(command, answer);
             default -> administrate(command, answer);
@@ -96,6 +99,45 @@ public class Driver {
             RecordMetadata place = one.get(WAIT_S, TimeUnit.SECONDS);
             places.addArray().add(place.partition()).add(place.offset());
         }
+    }
+
+    static void flood(JsonNode command, ObjectNode answer) {
+        Properties settings = settings(command);
+        settings.put("compression.type", command.get("compression").asText());
+        settings.put("linger.ms", "5");
+        settings.put("delivery.timeout.ms", "600000");
+        settings.put("max.block.ms", "600000");
+        String name = command.get("name").asText();
+        AtomicReference<Exception> fault = new AtomicReference<>();
+        AtomicLong acknowledged = new AtomicLong();
+        try (var producer = new KafkaProducer<>(settings, new ByteArraySerializer(), new ByteArraySerializer())) {
+            for (long seq = 0; seq < command.get("count").asLong(); seq++) {
+                byte[] text = (name + " " + seq + " ").getBytes(StandardCharsets.UTF_8);
+                byte[] value = new byte[(int) (64 + seq * 7919 % 4001)];
+                for (int at = 0; at < value.length; at++) {
+                    value[at] = text[at % text.length];
+                }
+                byte[] key = seq % 5 == 0 ? null : (name + "-" + seq % 101).getBytes(StandardCharsets.UTF_8);
+                int partition = (int) (seq % command.get("partitions").asInt());
+                var record = new ProducerRecord<>(command.get("topic").asText(), partition, key, value);
+                if (seq % 3 == 0) {
+                    record.headers().add("seq", Long.toString(seq).getBytes(StandardCharsets.UTF_8));
+                }
+                producer.send(record, (place, error) -> {
+                    if (error != null) {
+                        fault.compareAndSet(null, error);
+                    }
+                    long count = acknowledged.incrementAndGet();
+                    if (count % 500 == 0) {
+                        System.out.println("{\"progress\": " + count + "}");
+                    }
+                });
+            }
+        }
+        if (fault.get() != null) {
+            throw new IllegalStateException(fault.get());
+        }
+        answer.put("sent", acknowledged.get());
     }
 
     static void consume(JsonNode command, ObjectNode answer) {

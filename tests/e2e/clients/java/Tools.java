@@ -15,21 +15,18 @@ import org.apache.kafka.common.utils.Exit;
 public class Tools implements Driver.Extension {
     /** Thrown in place of the end of the process when a tool exits. */
     static class Exited extends RuntimeException {
-        final int code;
-
-        Exited(int code) {
-            this.code = code;
-        }
     }
 
     @Override
     public void handle(JsonNode command, ObjectNode answer) throws Exception {
-        Exit.setExitProcedure((code, message) -> {
-            throw new Exited(code);
-        });
-        Exit.setHaltProcedure((code, message) -> {
-            throw new Exited(code);
-        });
+        // A tool may catch the exception that stands for its exit and then exit once more: the first code counts.
+        List<Integer> codes = new ArrayList<>();
+        Exit.Procedure procedure = (status, message) -> {
+            codes.add(status);
+            throw new Exited();
+        };
+        Exit.setExitProcedure(procedure);
+        Exit.setHaltProcedure(procedure);
         List<Runnable> atExit = new ArrayList<>();
         Exit.setShutdownHookAdder((name, runnable) -> atExit.add(runnable));
         InputStream input = System.in;
@@ -37,24 +34,22 @@ public class Tools implements Driver.Extension {
         PrintStream errors = System.err;
         ByteArrayOutputStream printed = new ByteArrayOutputStream();
         ByteArrayOutputStream complained = new ByteArrayOutputStream();
-        int code = 0;
         try {
             System.setIn(new ByteArrayInputStream(command.path("stdin").asText("").getBytes(StandardCharsets.UTF_8)));
             System.setOut(new PrintStream(printed, true, StandardCharsets.UTF_8));
             System.setErr(new PrintStream(complained, true, StandardCharsets.UTF_8));
             String[] arguments = new ObjectMapper().convertValue(command.get("args"), String[].class);
             Class.forName(command.get("class").asText()).getMethod("main", String[].class).invoke(null, (Object) arguments);
-            atExit.forEach(Runnable::run);
         } catch (InvocationTargetException thrown) {
-            if (!(thrown.getCause() instanceof Exited exited)) {
+            if (!(thrown.getCause() instanceof Exited)) {
                 throw thrown;
             }
-            code = exited.code;
         } finally {
+            atExit.forEach(Runnable::run);
             System.setIn(input);
             System.setOut(output);
             System.setErr(errors);
         }
-        answer.put("exit", code).put("out", printed.toString(StandardCharsets.UTF_8)).put("err", complained.toString(StandardCharsets.UTF_8));
+        answer.put("exit", codes.isEmpty() ? 0 : codes.get(0)).put("out", printed.toString(StandardCharsets.UTF_8)).put("err", complained.toString(StandardCharsets.UTF_8));
     }
 }

@@ -3,7 +3,7 @@
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
-from lines import hexed, serve, unhex
+from lines import Progress, flooding, hexed, serve, unhex
 
 BOOTSTRAP = {}
 
@@ -33,6 +33,31 @@ def produce(command):
     if left:
         raise RuntimeError(f"{left} records were not delivered")
     return {"at": places}
+
+
+def flood(command):
+    producer = Producer({**BOOTSTRAP, "compression.type": command["compression"], "linger.ms": 5, "enable.idempotence": True,
+                         "message.timeout.ms": 600000, "reconnect.backoff.max.ms": 500})
+    progress = Progress()
+
+    def delivered(error, _):
+        if error is not None:
+            progress.fault = progress.fault or str(error)
+        progress.add()
+
+    for partition, key, value, headers in flooding(command):
+        while True:
+            try:
+                producer.produce(command["topic"], value, key, partition, headers=headers, on_delivery=delivered)
+                break
+            except BufferError:
+                producer.poll(0.1)
+        producer.poll(0)
+    while producer.flush(1):
+        pass
+    if progress.fault:
+        raise RuntimeError(progress.fault)
+    return {"sent": progress.count}
 
 
 def consume(command):
@@ -86,4 +111,4 @@ def watermarks(command):
 
 
 serve({"connect": connect, "produce": produce, "consume": consume, "create_topic": create_topic, "delete_topic": delete_topic,
-       "topics": topics, "config": config, "watermarks": watermarks})
+       "topics": topics, "config": config, "watermarks": watermarks, "flood": flood})

@@ -4,7 +4,7 @@ import kafka
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewTopic
 
-from lines import hexed, serve, unhex
+from lines import Progress, flooding, hexed, serve, unhex
 
 BOOTSTRAP = {}
 
@@ -26,6 +26,25 @@ def produce(command):
     placed = [future.get(60) for future in waiting]
     producer.close()
     return {"at": [[place.partition, place.offset] for place in placed]}
+
+
+def flood(command):
+    compression = None if command["compression"] == "none" else command["compression"]
+    producer = KafkaProducer(**BOOTSTRAP, compression_type=compression, linger_ms=5, acks="all", enable_idempotence=True,
+                             delivery_timeout_ms=600000, max_block_ms=600000, reconnect_backoff_max_ms=500)
+    progress = Progress()
+
+    def failed(error):
+        progress.fault = progress.fault or repr(error)
+
+    for partition, key, value, headers in flooding(command):
+        future = producer.send(command["topic"], value, key, headers, partition)
+        future.add_callback(lambda _: progress.add()).add_errback(failed)
+    producer.flush(600)
+    producer.close()
+    if progress.fault or progress.count != command["count"]:
+        raise RuntimeError(f"{progress.count} were acknowledged; {progress.fault}")
+    return {"sent": progress.count}
 
 
 def consume(command):
@@ -73,4 +92,4 @@ def config(command):
 
 
 serve({"connect": connect, "produce": produce, "consume": consume, "create_topic": create_topic, "delete_topic": delete_topic,
-       "topics": topics, "config": config})
+       "topics": topics, "config": config, "flood": flood})
