@@ -88,14 +88,6 @@ pub fn device_bytes(pid: u32) -> u64 {
     line.and_then(|bytes| bytes.parse().ok()).expect("the kernel counts bytes")
 }
 
-/// Resident memory in bytes.
-pub fn resident_bytes(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process lives");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kilobytes = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok()).expect("a size");
-    kilobytes * 1024
-}
-
 /// Per cent of the last ten seconds in which some task waited for a CPU; 0 where the kernel does not say.
 pub fn cpu_pressure() -> f64 {
     let text = fs::read_to_string("/proc/pressure/cpu").unwrap_or_default();

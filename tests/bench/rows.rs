@@ -8,7 +8,7 @@ use ottla_tests::harness::broker::{Broker, Kind};
 use crate::client::{Client, Prepared, batch};
 use crate::load::{Load, Took, pipelined, produce, run};
 use crate::options::Options;
-use crate::process::{Usage, resident_bytes};
+use crate::process::Usage;
 use crate::reads;
 use crate::report::Measure;
 use crate::systems::{Running, System};
@@ -205,7 +205,7 @@ fn end_to_end(_: &'static System, broker: Option<&mut Running>, _: &Options) -> 
 fn idle(system: &'static System, _: Option<&mut Running>, options: &Options) -> Vec<Measure> {
     let broker = system.start().broker;
     thread::sleep(SETTLE);
-    let (before, memory) = (Usage::of(broker.pid()), resident_bytes(broker.pid()));
+    let (before, memory) = (Usage::of(broker.pid()), broker.resident_bytes());
     let request = Prepared::api_versions();
     let clients: Vec<Client> = (0..options.connections)
         .map(|_| {
@@ -215,7 +215,7 @@ fn idle(system: &'static System, _: Option<&mut Running>, options: &Options) -> 
         })
         .collect();
     let opened = Usage::of(broker.pid()).since(before).total();
-    let grown = resident_bytes(broker.pid()) as f64 - memory as f64;
+    let grown = broker.resident_bytes() as f64 - memory as f64;
     let waited = Usage::of(broker.pid());
     thread::sleep(IDLE);
     let idled = Usage::of(broker.pid()).since(waited).total();
@@ -231,12 +231,12 @@ fn start(system: &'static System, _: Option<&mut Running>, options: &Options) ->
     let mut broker = system.make();
     let first = start_to_acknowledgement(&mut broker, "first", true);
     thread::sleep(SETTLE);
-    let (resident, waited) = (resident_bytes(broker.pid()), Usage::of(broker.pid()));
+    let (resident, waited) = (broker.resident_bytes(), Usage::of(broker.pid()));
     thread::sleep(IDLE);
     let idled = Usage::of(broker.pid()).since(waited).total();
     let load = Load { bytes: options.bytes, records: 128, record_bytes: 1024, in_flight: 5, codec: "none".into() };
     produce(&broker, "first", &load);
-    let loaded = resident_bytes(broker.pid());
+    let loaded = broker.resident_bytes();
     broker.terminate();
     let again = start_to_acknowledgement(&mut broker, "first", false);
     broker.kill_9();

@@ -7,5 +7,7 @@ mod apache_tools;
 mod family;
 mod first_program;
 mod flood;
+mod hostile;
 mod kcat;
 mod records;
+mod together;

@@ -119,6 +119,14 @@ impl Broker {
         self.home.join("data")
     }
 
+    /// Memory that the process holds.
+    pub fn resident_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the process lives");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok()).expect("a size");
+        kilobytes * 1024
+    }
+
     /// Ends the process with SIGKILL, as a crash would.
     pub fn kill_9(&mut self) {
         let mut child = self.child.take().expect("the broker runs");
