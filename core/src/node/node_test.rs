@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 use std::vec;
 
-fn with_topic(partitions: i32) -> Scene {
+pub fn with_topic(partitions: i32) -> Scene {
     let mut scene = Scene::new(&[("group.initial.rebalance.delay.ms", "0"), ("offsets.topic.num.partitions", "3")]);
     assert!(scene.node.view().is_ready());
     let topic = CreatableTopic {

@@ -236,3 +236,7 @@ fn wanted(name: Str, id: Uuid, partition: &FetchPartition) -> Wanted {
         bytes_max: bound(partition.partition_max_bytes),
     }
 }
+
+#[cfg(test)]
+#[path = "session_test.rs"]
+mod session_test;
