@@ -81,3 +81,7 @@ const CLUSTER_OPERATIONS: i32 = 1 << 5 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 | 1 
 fn numbers(brokers: &[BrokerId]) -> Vec<i32> {
     brokers.iter().map(|broker| broker.0).collect()
 }
+
+#[cfg(test)]
+#[path = "answer_test.rs"]
+mod answer_test;
