@@ -212,7 +212,7 @@ fn topic_settings_are_as_strict_as_kafkas() {
     for (name, value) in [
         ("segment.bytes", "1048575"),
         ("retention.ms", "-2"),
-        ("cleanup.policy", "delete,delete"),
+        ("cleanup.policy", "delete,,compact"),
         ("cleanup.policy", "delete,"),
         ("cleanup.policy", "shred"),
         ("compression.type", "none"),
@@ -247,6 +247,7 @@ fn a_topic_is_deleted_from_compacted_both_or_neither() {
     assert_eq!(policy("compact"), Ok((false, true)));
     assert_eq!(policy("compact, delete"), Ok((true, true)));
     assert_eq!(policy(""), Ok((false, false)));
+    assert_eq!(policy("delete,delete"), Ok((true, false)), "each counts once (KIP-1161)");
 }
 
 #[test]

@@ -45,7 +45,7 @@ pub enum Kind {
     OneOf(&'static [&'static str]),
     /// One of these, in capitals or not.
     AnyCase(&'static [&'static str]),
-    /// Items separated by commas, none empty, none twice.
+    /// Items separated by commas, none empty.
     List,
     /// A list of these; it may be empty (KIP-1161).
     ListOf(&'static [&'static str]),
@@ -168,6 +168,20 @@ impl Kind {
         if good { Ok(()) } else { Err(self.allowed()) }
     }
 
+    /// An allowed value as it is shown: without blanks around it, and a list with each item once.
+    pub fn shown(self, value: &str) -> String {
+        if !self.is_list() {
+            return value.trim().to_string();
+        }
+        let mut list: Vec<&str> = Vec::new();
+        items(value).for_each(|item| {
+            if !list.contains(&item) {
+                list.push(item);
+            }
+        });
+        list.join(",")
+    }
+
     /// What a value must look like, for people.
     pub fn allowed(self) -> String {
         match self {
@@ -179,8 +193,8 @@ impl Kind {
             Self::Decimal => "a decimal number".to_string(),
             Self::Fraction => "a decimal number from 0 to 1".to_string(),
             Self::OneOf(known) | Self::AnyCase(known) => format!("one of {}", known.join(", ")),
-            Self::List => "a list separated by commas, without empty and double entries".to_string(),
-            Self::ListOf(known) => format!("a list, without double entries, of {}", known.join(", ")),
+            Self::List => "a list separated by commas, without empty entries".to_string(),
+            Self::ListOf(known) => format!("a list of {}", known.join(", ")),
             Self::Throttled => "* or a list of partition:broker".to_string(),
             Self::Text | Self::Password | Self::Class => "any text".to_string(),
         }
@@ -193,12 +207,9 @@ pub(crate) fn items(value: &str) -> impl Iterator<Item = &str> {
     value.split(',').map(str::trim).take(wanted)
 }
 
+/// Double entries are allowed and count once (KIP-1161); empty ones are not.
 fn are_items(value: &str) -> bool {
-    let mut seen: Vec<&str> = items(value).collect();
-    let count = seen.len();
-    seen.sort_unstable();
-    seen.dedup();
-    seen.len() == count && seen.first().is_none_or(|first| !first.is_empty())
+    items(value).all(|item| !item.is_empty())
 }
 
 /// Whole digits, decimals and exponent of a number; nothing is computed with it, so it stays text.

@@ -84,11 +84,11 @@ pub fn topic_value(key: &Key, overrides: &Overrides, config: &Config) -> String 
 
 fn effective(key: &Key, overrides: &Overrides, settings: &[Setting], good: impl Fn(&Setting) -> bool) -> String {
     if let Some(own) = overrides.get(key.name) {
-        return own.trim().to_string();
+        return key.kind.shown(own);
     }
     for synonym in synonyms(key.name) {
         let Some(setting) = lookup(settings, synonym.name).filter(|setting| good(setting)) else { continue };
-        return in_topic_terms(key, setting.value.trim(), synonym);
+        return in_topic_terms(key, &key.kind.shown(&setting.value), synonym);
     }
     key.default.unwrap_or_default().to_string()
 }

@@ -438,7 +438,7 @@ fn brokers_take_settings_that_may_change_while_they_run() {
     assert_eq!(overlaid.topic.log.retention_age, Some(core::time::Duration::from_millis(5)));
     assert_eq!(rig.alter(broker, "1", &[("num.partitions", 0, Some("5"))]).0, ErrorCode::InvalidRequest);
     assert_eq!(rig.alter(broker, "1", &[("no.such", 0, Some("5"))]).0, ErrorCode::InvalidConfig);
-    assert_eq!(rig.alter(broker, "1", &[("message.max.bytes", 0, Some("-5"))]).0, ErrorCode::InvalidConfig);
+    assert_eq!(rig.alter(broker, "1", &[("message.max.bytes", 0, Some("-5"))]).0, ErrorCode::InvalidRequest);
     assert_eq!(rig.alter(broker, "2", &[("log.retention.ms", 0, Some("5"))]).0, ErrorCode::InvalidRequest);
     assert_eq!(rig.alter(broker, "one", &[("log.retention.ms", 0, Some("5"))]).0, ErrorCode::InvalidRequest);
     assert_eq!(rig.alter(broker, "", &[("listeners", 0, Some("PLAINTEXT://:1"))]).0, ErrorCode::InvalidRequest);

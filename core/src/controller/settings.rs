@@ -258,8 +258,9 @@ fn check_broker(image: &Image, cx: &Cx<'_>, asked: &Asked, after: &Overrides) ->
     } else {
         own = changed;
     }
+    // Kafka calls a wrong value of a broker's setting an invalid request (KAFKA-13609), unlike that of a topic's.
     let read = cx.config.overlaid(all.into_iter().chain(own));
-    read.map(drop).map_err(|all| (ErrorCode::InvalidConfig, listed(&all)))
+    read.map(drop).map_err(|all| invalid(listed(&all)))
 }
 
 fn invalid(why: String) -> Refusal {
