@@ -79,9 +79,7 @@ func verify(ctx context.Context, c command) (any, error) {
 			next[name] = append(next[name], partition)
 		}
 	}
-	if left != int64(wanted) {
-		return nil, fmt.Errorf("%d records are there, %d were sent", left, wanted)
-	}
+	there := left
 	size := 0
 	for left > 0 {
 		fetches := client.PollFetches(ctx)
@@ -97,7 +95,7 @@ func verify(ctx context.Context, c command) (any, error) {
 			}
 		})
 		if wrong != nil {
-			return nil, wrong
+			return nil, fmt.Errorf("%w (%d records are there, %d were sent)", wrong, there, wanted)
 		}
 	}
 	for name, count := range c.Clients {
@@ -106,6 +104,9 @@ func verify(ctx context.Context, c command) (any, error) {
 				return nil, fmt.Errorf("%s: record %d of partition %d is missing", name, seq, partition)
 			}
 		}
+	}
+	if there != int64(wanted) {
+		return nil, fmt.Errorf("%d records are there, %d were sent", there, wanted)
 	}
 	return map[string]int{"records": wanted, "bytes": size}, nil
 }
