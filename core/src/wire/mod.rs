@@ -45,12 +45,11 @@ pub trait Message: Wire {
     const FLEXIBLE_FIRST: i16;
 }
 
-/// Reads the body of a request, which must be all that is left.
+/// Reads the body of a request. What follows its last field is left unread, as Kafka does: librdkafka 2.16 asks for all
+/// topics with three bytes too many.
 pub fn decode_request(api: ApiKey, version: i16, r: &mut Reader<'_>) -> Result<Request, WireError> {
     enter(r, api, version)?;
-    let body = generated::read_request(api, r, version)?;
-    r.finish()?;
-    Ok(body)
+    generated::read_request(api, r, version)
 }
 
 /// Reads the body of a response, which must be all that is left.
