@@ -6,12 +6,12 @@ use bytes::Bytes;
 use ottla_core::msg::{ApiFacts, ApiKey};
 use ottla_core::types::Rng;
 use ottla_core::wire::{self, Reader, RequestHead};
+use ottla_tests::harness::tools::{apt, finish, install};
 use serde_json::Value;
 use std::fmt::Write;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
 
 /// Messages drawn for each kind and version.
 const SAMPLES: usize = 12;
@@ -138,40 +138,25 @@ fn kafka(name: &str, lines: &str) -> String {
     let mut java = Command::new("java");
     java.args(["-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp"]).arg(class_path(&folder)).arg("Differential");
     java.stdin(File::open(&asked).expect("just written"));
-    let output = java.output().unwrap_or_else(|fault| panic!("java (a JDK 17 or later is needed): {fault}"));
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("Java writes UTF-8")
+    finish(&mut java, "Kafka's classes")
 }
 
 fn class_path(folder: &Path) -> String {
     format!("{}:{}/lib/*", folder.display(), folder.display())
 }
 
-/// The folder with Kafka's jars from Maven Central and the compiled program; made anew when either source changes.
+/// The folder with Kafka's jars from Maven Central and the compiled program.
 fn prepared() -> PathBuf {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _held = ONE_AT_A_TIME.lock();
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("wire/java");
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wire-java");
-    let read = |name: &str| fs::read_to_string(source.join(name)).expect("a source of this test");
-    let wanted = read("pom.xml") + &read("Differential.java");
-    let stamp = folder.join("stamp");
-    if fs::read_to_string(&stamp).is_ok_and(|made| made == wanted) {
-        return folder;
-    }
-    fs::create_dir_all(&folder).expect("the target folder can be written");
-    let output = format!("-DoutputDirectory={}/lib", folder.display());
-    let pom = source.join("pom.xml");
-    let copy = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
-    run(Command::new("mvn").args(["-q", "-B", "-f"]).arg(pom).arg(copy).arg(output));
-    let program = source.join("Differential.java");
-    run(Command::new("javac").arg("-d").arg(&folder).arg("-cp").arg(class_path(&folder)).arg(program));
-    fs::write(stamp, wanted).expect("the target folder can be written");
-    folder
-}
-
-fn run(command: &mut Command) {
-    let output = command.output().unwrap_or_else(|fault| panic!("{command:?}: {fault}"));
-    let said = [output.stdout, output.stderr].concat();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&said));
+    apt::need("javac", "default-jdk-headless");
+    apt::need("mvn", "maven");
+    let recipe = concat!(include_str!("java/pom.xml"), include_str!("java/Differential.java"));
+    install("wire-java", recipe, |home| {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("wire/java");
+        let mut mvn = Command::new("mvn");
+        mvn.args(["-q", "-B", "-f"]).arg(source.join("pom.xml")).arg("dependency:copy-dependencies");
+        finish(mvn.arg(format!("-DoutputDirectory={}/lib", home.display())), "mvn");
+        let mut javac = Command::new("javac");
+        javac.arg("-d").arg(home).arg("-cp").arg(class_path(home)).arg(source.join("Differential.java"));
+        finish(&mut javac, "javac");
+    })
 }
