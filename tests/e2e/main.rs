@@ -9,5 +9,6 @@ mod first_program;
 mod flood;
 mod hostile;
 mod kcat;
+mod operator;
 mod records;
 mod together;

@@ -70,6 +70,8 @@ pub fn built(profile: &'static str, package: &'static str, binary: &'static str)
 pub fn mortal(program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+    // A broker of ours would take them for settings.
+    command.env_remove("OTTLA_E2E_BINARY").env_remove("OTTLA_E2E_BROKER");
     command
 }
 
