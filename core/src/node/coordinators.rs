@@ -20,7 +20,7 @@ use crate::partition::{Answer, PartKey};
 use crate::record::{Builder, Functions, NewRecord, Records, check_stored};
 use crate::shard::Cx;
 use crate::types::{ConnId, ErrorCode, LogId, Mono, Now, Offset, OpId, Rng, Str, Ticket, Uuid};
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 /// All coordinators of this broker.
@@ -32,6 +32,8 @@ pub struct Coordinators {
     appends_begun: u64,
     reads: BTreeMap<OpId, LogId>,
     reads_begun: u64,
+    /// When each shard wants to be woken: fifty of them are not to be asked at every turn.
+    deadlines: BTreeSet<(Mono, LogId)>,
 }
 
 /// One shard and its log.
@@ -43,6 +45,8 @@ struct Host {
     end: Offset,
     /// Appends under way in order, each with the answers that wait for it.
     awaited: VecDeque<(u64, Vec<(Ticket, Response)>)>,
+    /// Its place among the deadlines.
+    deadline: Option<Mono>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -92,19 +96,24 @@ impl Coordinators {
             shard: GroupShard::default(),
             end: Offset::ZERO,
             awaited: VecDeque::new(),
+            deadline: None,
         };
         if is_new {
             host.activate(cx);
         }
         self.hosts.insert(log, host);
-        if !is_new {
-            self.read_on(log, out);
+        match is_new {
+            true => self.schedule(log),
+            false => self.read_on(log, out),
         }
     }
 
     /// The partition is gone.
     pub fn resign(&mut self, log: LogId, out: &mut Vec<HostOut>) {
         if let Some(host) = self.hosts.remove(&log) {
+            if let Some(deadline) = host.deadline {
+                self.deadlines.remove(&(deadline, log));
+            }
             host.abandon(out);
         }
     }
@@ -135,6 +144,20 @@ impl Coordinators {
         self.hosts.values().any(|host| host.state == HostState::Loading)
     }
 
+    /// Keeps the shard's place among the deadlines up to date.
+    fn schedule(&mut self, log: LogId) {
+        let Some(host) = self.hosts.get_mut(&log) else { return };
+        let deadline = host.shard.deadline().filter(|_| host.state == HostState::Active);
+        if deadline == host.deadline {
+            return;
+        }
+        if let Some(before) = host.deadline {
+            self.deadlines.remove(&(before, log));
+        }
+        host.deadline = deadline;
+        self.deadlines.extend(deadline.map(|at| (at, log)));
+    }
+
     /// Appends and applies what a shard decided.
     fn carry(&mut self, cx: &mut HostCx<'_>, log: LogId, said: Vec<GroupOut>, out: &mut Vec<HostOut>) {
         let host = self.hosts.get_mut(&log).expect("a shard that spoke is hosted");
@@ -160,6 +183,7 @@ impl Coordinators {
                 }
             }
         }
+        self.schedule(log);
     }
 
     /// An append of ours is committed, or refused.
@@ -200,6 +224,7 @@ impl Coordinators {
         match outcome {
             Ok(Done::Records(records)) if records.is_empty() => {
                 host.activate(cx);
+                self.schedule(log);
             }
             Ok(Done::Records(records)) => match host.load(cx.functions, &records) {
                 Ok(()) => self.read_on(log, out),
@@ -238,9 +263,8 @@ impl Coordinators {
 
     /// Time-outs that are due.
     pub fn wake(&mut self, cx: &mut HostCx<'_>, out: &mut Vec<HostOut>) {
-        let is_due =
-            |host: &Host| host.state == HostState::Active && host.shard.deadline().is_some_and(|at| at <= cx.now.mono);
-        let due: Vec<LogId> = self.hosts.iter().filter(|(_, host)| is_due(host)).map(|(log, _)| *log).collect();
+        let due: Vec<LogId> =
+            self.deadlines.iter().take_while(|(at, _)| *at <= cx.now.mono).map(|(_, log)| *log).collect();
         for log in due {
             let mut said = Vec::new();
             let host = self.hosts.get_mut(&log).expect("just found");
@@ -251,8 +275,7 @@ impl Coordinators {
 
     /// When the next shard wants to be woken.
     pub fn deadline(&self) -> Option<Mono> {
-        let active = self.hosts.values().filter(|host| host.state == HostState::Active);
-        active.filter_map(|host| host.shard.deadline()).min()
+        self.deadlines.first().map(|(at, _)| *at)
     }
 }
 
