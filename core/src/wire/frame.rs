@@ -87,7 +87,7 @@ pub fn write_response_frame(
     })
 }
 
-/// Reads a request frame without its length: header and body, nothing behind it.
+/// Reads a request frame without its length: header and body. Bytes behind them are left unread.
 pub fn read_request_frame(r: &mut Reader<'_>) -> Result<(RequestHead, Request), WireError> {
     let head = read_request_head(r)?;
     let body = decode_request(head.api, head.version, r)?;
