@@ -144,7 +144,6 @@ pub(super) const ACCEPTED_KEYS: &[Key] = &[
     accepted("max.connection.creation.rate", Int(0, I32), Some("2147483647"), ClusterWide),
     accepted("max.connections.per.ip.overrides", Text, Some(""), ClusterWide),
     accepted("metadata.log.dir", Text, None, ReadOnly),
-    accepted("metadata.log.max.record.bytes.between.snapshots", Long(1, I64), Some("20971520"), ReadOnly),
     accepted("metadata.log.max.snapshot.interval.ms", Long(0, I64), Some("3600000"), ReadOnly),
     accepted("metadata.log.segment.bytes", Int(8388608, I32), Some("1073741824"), ReadOnly),
     accepted("metadata.log.segment.ms", ANY_LONG, Some("604800000"), ReadOnly),

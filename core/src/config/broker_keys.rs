@@ -47,6 +47,7 @@ pub(super) const BROKER_KEYS: &[Key] = &[
     acted("max.incremental.fetch.session.cache.slots", Int(0, I32), Some("1000"), ReadOnly, "How many incremental fetch sessions are kept (KIP-227)."),
     acted("max.request.partition.size.limit", Int(1, I32), Some("2000"), ReadOnly, "The most partitions that one DescribeTopicPartitions answer carries."),
     acted("message.max.bytes", Int(0, I32), Some("1048588"), ClusterWide, "max.message.bytes of topics that do not set it."),
+    acted("metadata.log.max.record.bytes.between.snapshots", Long(1, I64), Some("20971520"), ReadOnly, "A snapshot of the metadata is taken when the metadata log has grown by this many bytes since the last one."),
     acted("min.insync.replicas", Int(1, I32), Some("1"), ClusterWide, "min.insync.replicas of topics that do not set it."),
     acted("node.id", Int(0, I32), Some("1"), ReadOnly, "The number of this broker in its cluster. Unlike Kafka's it has a default."),
     acted("num.partitions", Int(1, I32), Some("1"), ReadOnly, "How many partitions a topic has if it was created without saying so."),

@@ -171,6 +171,8 @@ pub struct ProducerConfig {
 pub struct QuorumConfig {
     /// `controller.quorum.election.timeout.ms`.
     pub election_timeout: Duration,
+    /// `metadata.log.max.record.bytes.between.snapshots`.
+    pub snapshot_bytes_between: u64,
 }
 
 impl Config {

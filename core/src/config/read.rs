@@ -175,7 +175,12 @@ impl Reader {
             },
             offsets: self.offsets(),
             producer: ProducerConfig { id_expiry: self.millis("producer.id.expiration.ms") },
-            quorum: QuorumConfig { election_timeout: self.millis("controller.quorum.election.timeout.ms") },
+            quorum: QuorumConfig {
+                election_timeout: self.millis("controller.quorum.election.timeout.ms"),
+                snapshot_bytes_between: self
+                    .number_or_zero("metadata.log.max.record.bytes.between.snapshots")
+                    .unsigned_abs(),
+            },
             given: Vec::new(),
             settings: Vec::new(),
         };

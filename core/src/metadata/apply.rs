@@ -2,15 +2,13 @@
 
 use super::delta::Delta;
 use super::image::{Broker, Endpoint, FeatureRange, Image, Partition, Resource, Topic, fold};
-use super::record::{self, MetadataRecord};
+use super::record::MetadataRecord;
 use crate::config::Overrides;
 use crate::msg::record::metadata::{
     BrokerRegistrationChangeRecord, ClearElrRecord, ConfigRecord, FeatureLevelRecord, PartitionChangeRecord,
     PartitionRecord, ProducerIdsRecord, RegisterBrokerRecord, RemoveTopicRecord, TopicRecord,
 };
-use crate::record::{CheckedBatch, Functions};
 use crate::types::{BrokerEpoch, BrokerId, LeaderEpoch, LogId, Offset, PartitionEpoch, Str, Uuid};
-use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -35,19 +33,6 @@ pub fn advance(image: &Arc<Image>, base: Offset, records: &[MetadataRecord]) -> 
     next.end = base.plus(records.len() as i64);
     let next = Arc::new(next);
     Ok((next.clone(), Delta::new(image.clone(), next, touched)))
-}
-
-/// The image after this committed batch of the metadata log, and what changed. Control batches only move the end. The
-/// error is for people: the log holds what this version cannot read, and nothing right can be done with it.
-pub fn advance_batch(image: &Arc<Image>, batch: &CheckedBatch, f: &Functions) -> Result<(Arc<Image>, Delta), Str> {
-    let records = record::read_batch(batch, f)?;
-    let (mut next, mut delta) = advance(image, batch.base_offset(), &records)
-        .map_err(|unfit| Str::from(format!("a record of kind {}: {}", unfit.kind, unfit.why)))?;
-    if next.end != batch.end_offset() {
-        Arc::make_mut(&mut next).end = batch.end_offset();
-        delta = delta.ending_in(next.clone());
-    }
-    Ok((next, delta))
 }
 
 /// What records have touched, by key.

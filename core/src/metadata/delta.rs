@@ -48,10 +48,6 @@ impl Delta {
         Self { before, after, touched }
     }
 
-    pub(super) fn ending_in(self, after: Arc<Image>) -> Self {
-        Self { after, ..self }
-    }
-
     /// From nothing to this image: what a broker does at start.
     pub fn from_nothing(image: Arc<Image>) -> Self {
         let log = |topic: &Arc<Topic>| {

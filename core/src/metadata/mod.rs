@@ -2,7 +2,7 @@
 //! answers are pure functions of it.
 //!
 //! ```text
-//!   log ── decode ──▶ MetadataRecord ── advance ──▶ (Image, Delta) ── answer::* ──▶ responses
+//!   log ── Replay ──▶ MetadataRecord ── advance ──▶ (Image, Delta) ── answer::* ──▶ responses
 //!                                                       │
 //!                                                       └── Delta::logs ──▶ what this broker has to do
 //! ```
@@ -14,14 +14,16 @@ pub mod features;
 mod image;
 mod name;
 pub mod record;
+mod replay;
 mod shared_map;
 mod snapshot;
 
-pub use apply::{Unfit, advance, advance_batch};
+pub use apply::{Unfit, advance};
 pub use delta::{Delta, LogChange};
 pub use image::{Broker, Endpoint, FeatureRange, Image, Partition, Resource, Topic, is_internal};
 pub use name::check_name;
 pub use record::MetadataRecord;
+pub use replay::Replay;
 pub use shared_map::SharedMap;
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use super::{Node, OWNER_CLUSTER, op_id};
 use crate::boundary::{Action, DiskFault, Done, Effect, Effects, Fault, LogSettings, LogSpec, Note, Query};
 use crate::controller::{Ask, Controller, ProducerIds, Registration, Reply};
 use crate::log::Log;
-use crate::metadata::{Delta, Endpoint, Image, advance, record};
+use crate::metadata::{Delta, Endpoint, Image, Replay, record};
 use crate::msg::init_producer_id::InitProducerIdResponse;
 use crate::msg::{Request, Response};
 use crate::quorum::{Quorum, QuorumOut, Voter};
@@ -38,6 +38,8 @@ pub struct Cluster {
     controller: Option<Controller>,
     /// What is committed, for everybody.
     image: Arc<Image>,
+    /// The log so far, while it is read at start.
+    replay: Option<Replay>,
     /// Whether the directory came back whole, and was durable all along.
     is_whole: bool,
     /// Decisions under way: what must be committed, whom to tell, what.
@@ -76,6 +78,8 @@ enum Then {
     Created,
     Voted(LeaderEpoch),
     Appended(Offset),
+    /// What lies before a snapshot is gone.
+    Trimmed(Offset),
     /// What the store holds after a failed append.
     Reload,
 }
@@ -105,6 +109,7 @@ impl Cluster {
             quorum: Quorum::boot(found.me, found.vote, log, now),
             controller: None,
             image: Arc::default(),
+            replay: Some(Replay::default()),
             is_whole: found.is_whole,
             promised: VecDeque::new(),
             ops: BTreeMap::new(),
@@ -184,6 +189,10 @@ impl Node {
         if from < end {
             return self.cluster.read(Query::Records { from, end, bytes_max: LOAD_BYTES }, Then::Load, out);
         }
+        if let Some(replay) = self.cluster.replay.take() {
+            self.cluster.image = replay.image().clone();
+            self.cluster.quorum.replayed(replay.bytes());
+        }
         self.cluster.phase = Phase::Electing;
         self.cluster_wake(now, out);
     }
@@ -220,6 +229,7 @@ impl Node {
                 self.carry_quorum(now, said, out);
             }
             (Then::Created, Ok(_)) => {}
+            (Then::Trimmed(start), Ok(_)) => self.cluster.quorum.trimmed(start),
             (Then::Reload, Ok(Done::Log(log))) => {
                 let (me, vote) = (self.cluster.me, self.cluster.vote);
                 self.cluster.quorum = Quorum::boot(me, vote, *log, now);
@@ -232,21 +242,14 @@ impl Node {
     }
 
     fn loaded(&mut self, now: Now, records: &Records, out: &mut Effects) {
-        let mut next = self.cluster.image.end();
+        let replay = self.cluster.replay.as_mut().expect("the log is read while it is being loaded");
         for batch in check_stored(records.to_bytes(), &self.functions) {
-            let applied = batch.map_err(|fault| Str::from(alloc::format!("{fault:?}"))).and_then(|batch| {
-                let records = record::read_batch(&batch, &self.functions)?;
-                let base = if records.is_empty() { batch.end_offset() } else { batch.base_offset() };
-                let (image, _) = advance(&self.cluster.image, base, &records)
-                    .map_err(|unfit| Str::from(alloc::format!("{unfit:?}")))?;
-                self.cluster.image = image;
-                Ok(batch.end_offset())
-            });
-            match applied {
-                Ok(end) => next = end,
-                Err(why) => return out.push(Effect::Halt { fault: Fault::MetadataUnreadable(why) }),
+            let batch = batch.map_err(|fault| Str::from(alloc::format!("{fault:?}")));
+            if let Err(why) = batch.and_then(|batch| replay.take(&batch, &self.functions)) {
+                return out.push(Effect::Halt { fault: Fault::MetadataUnreadable(why) });
             }
         }
+        let next = replay.image().end();
         self.load_on(now, next, out);
     }
 
@@ -284,6 +287,9 @@ impl Node {
                     out.note(Note::Controller { leader: self.cluster.me.id, term });
                 }
                 QuorumOut::Committed { end } => self.committed(now, end, out),
+                QuorumOut::Trim { start } => {
+                    self.cluster.store(Action::Trim { start }, Then::Trimmed(start), out);
+                }
             }
         }
     }
@@ -356,6 +362,18 @@ impl Node {
                 true => self.decided(now, from, reply, out),
                 false => self.cluster.promised.push_back((needed, from, reply)),
             }
+        }
+        self.take_snapshot(now, out);
+    }
+
+    /// Writes the whole image once more, if the log has grown enough since it was last written.
+    fn take_snapshot(&mut self, now: Now, out: &mut Effects) {
+        let Some(controller) = &self.cluster.controller else { return };
+        if self.cluster.quorum.wants_snapshot(self.config.quorum.snapshot_bytes_between) {
+            let records: Vec<_> = controller.head().to_records().iter().map(record::encode).collect();
+            let batches = self.cluster.quorum.snapshot(&records, now, &self.functions).expect("the controller leads");
+            let then = Then::Appended(self.cluster.quorum.log().end());
+            self.cluster.store(Action::Append { batches }, then, out);
         }
     }
 

@@ -11,7 +11,7 @@ use crate::msg::offset_commit::{OffsetCommitRequest, OffsetCommitRequestPartitio
 use crate::msg::offset_fetch::{OffsetFetchRequest, OffsetFetchRequestTopic};
 use crate::msg::produce::ProduceResponse;
 use crate::msg::{Request, Response};
-use crate::types::{ConnId, ErrorCode, Str, Ticket, Uuid};
+use crate::types::{ConnId, ErrorCode, LogId, Offset, Str, Ticket, Uuid};
 use alloc::vec::Vec;
 use core::time::Duration;
 use std::vec;
@@ -169,6 +169,33 @@ fn topics_records_and_producer_numbers_survive_a_restart() {
     let ticket = fetch(&mut scene, 0, 1);
     let response = fetched(&mut scene, ticket).expect("records are there");
     assert_eq!(response.responses[0].partitions[0].high_watermark, 2);
+}
+
+#[test]
+fn a_metadata_log_that_begins_with_a_snapshot_tells_everything() {
+    let always = [("metadata.log.max.record.bytes.between.snapshots", "1")];
+    let mut scene = Scene::new(&always);
+    let known = |scene: &mut Scene| {
+        let ticket = scene.ask(12, Request::Metadata(MetadataRequest { topics: None, ..Default::default() }));
+        match scene.answer(ticket) {
+            Some(Some(Response::Metadata(response))) => (response.brokers, response.topics),
+            other => panic!("{other:?}"),
+        }
+    };
+    let mut start = Offset::ZERO;
+    for name in ["one", "two", "three"] {
+        let topic =
+            CreatableTopic { name: name.into(), num_partitions: 2, replication_factor: 1, ..Default::default() };
+        scene.ask(7, Request::CreateTopics(CreateTopicsRequest { topics: vec![topic], ..Default::default() }));
+        let log = scene.log(LogId::METADATA);
+        assert!(log.start() > start && log.start() < log.end(), "what came before is gone: {log:?}");
+        start = log.start();
+    }
+    let before = known(&mut scene);
+    assert_eq!(before.1.len(), 3);
+    scene.restart(&always);
+    assert!(scene.node.view().is_ready());
+    assert_eq!(known(&mut scene), before);
 }
 
 #[test]

@@ -143,6 +143,11 @@ impl Scene {
         Ticket { conn: ConnId(1), seq: self.next_seq }
     }
 
+    /// What the store knows of a log.
+    pub fn log(&self, log: LogId) -> &Log {
+        &self.logs[&log].0
+    }
+
     /// The answer to a ticket, if it has come.
     pub fn answer(&mut self, ticket: Ticket) -> Option<Option<Response>> {
         let at = self.replies.iter().position(|(known, _)| *known == ticket)?;
@@ -199,7 +204,10 @@ impl Scene {
                 }
                 facts.stored(facts.end());
             }
-            Action::Trim { start } => facts.trim(start),
+            Action::Trim { start } => {
+                facts.trim(start);
+                batches.retain(|batch| batch.end_offset() > start);
+            }
             Action::Truncate { .. } => panic!("a single replica is never cut back"),
             Action::Create(_) | Action::Configure(_) | Action::Retain { .. } | Action::Delete | Action::Vote { .. } => {
             }

@@ -15,7 +15,8 @@
 //! | the deadline passes | [`Quorum::wake`] | [`QuorumOut::Vote`], to be made durable |
 //! | the vote is durable | [`Quorum::voted`] | [`QuorumOut::Lead`], [`QuorumOut::Append`] |
 //! | the controller decided | [`Quorum::append`] | the batch, in its place |
-//! | a batch is durable | [`Quorum::stored`] | [`QuorumOut::Committed`] |
+//! | a batch is durable | [`Quorum::stored`] | [`QuorumOut::Committed`], [`QuorumOut::Trim`] behind a snapshot |
+//! | the log has grown | [`Quorum::snapshot`] | the image as a run of batches |
 //!
 //! Terms grow by one with each start, and nobody ever votes twice in one: the vote is durable before anything is said
 //! (Raft, section 5.2). What a leader commits begins with a record of its own reign (section 5.4.2).
@@ -23,6 +24,7 @@
 mod candidate;
 mod describe;
 mod leader;
+mod run;
 mod unattached;
 
 use crate::log::Log;
@@ -32,6 +34,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use candidate::Candidate;
 use leader::Leader;
+use run::Run;
 use unattached::Unattached;
 
 /// The member of the quorum that runs here.
@@ -41,6 +44,10 @@ pub struct Quorum {
     log: Log,
     role: Role,
     high_watermark: Offset,
+    /// Bytes of the log that no snapshot holds.
+    bytes_unsaved: u64,
+    /// A snapshot that is not committed yet.
+    run: Option<Run>,
 }
 
 /// A voter: its number, and the directory that its log lies in (KIP-853).
@@ -83,6 +90,11 @@ pub enum QuorumOut {
         /// The first offset that is not.
         end: Offset,
     },
+    /// A snapshot is committed: forget everything before it, then call [`Quorum::trimmed`].
+    Trim {
+        /// Where the log begins from now on.
+        start: Offset,
+    },
 }
 
 impl Quorum {
@@ -92,7 +104,8 @@ impl Quorum {
         let last = log.epochs().latest().unwrap_or(LeaderEpoch::FIRST);
         let unattached = Unattached { term: term.max(last), since: now.mono };
         let high_watermark = log.start();
-        Self { me, log, role: Role::Unattached(unattached), high_watermark }
+        let role = Role::Unattached(unattached);
+        Self { me, log, role, high_watermark, bytes_unsaved: 0, run: None }
     }
 
     /// When to call [`Quorum::wake`].
@@ -131,7 +144,13 @@ impl Quorum {
         let Role::Leader(leader) = &self.role else { return Err(NotLeader) };
         let batch = leader.batch(records, self.log.end(), now.wall, f);
         self.log.append(&batch, now.wall);
+        self.bytes_unsaved += batch.bytes_len() as u64;
         Ok(batch)
+    }
+
+    /// So many bytes of the log that was found lie beside its last snapshot.
+    pub fn replayed(&mut self, bytes: u64) {
+        self.bytes_unsaved = bytes;
     }
 
     /// The log is durable up to `end`.
@@ -142,6 +161,10 @@ impl Quorum {
         if let Some(end) = committed.filter(|end| *end > self.high_watermark) {
             self.high_watermark = end;
             out.push(QuorumOut::Committed { end });
+        }
+        if let Some(run) = self.run.filter(|run| run.end <= self.high_watermark) {
+            self.run = None;
+            out.push(QuorumOut::Trim { start: run.from });
         }
         self.check();
     }

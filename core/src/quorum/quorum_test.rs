@@ -131,3 +131,41 @@ fn tools_are_told_who_votes_and_how_far_they_are() {
     let stranger = quorum.describe(&ask("orders"), 2, Vec::new(), Wall(9));
     assert_eq!(stranger.topics[0].partitions[0].error_code, ErrorCode::UnknownTopicOrPartition.code());
 }
+
+#[test]
+fn the_log_is_cut_only_when_all_of_a_snapshot_is_committed() {
+    let mut quorum = fresh();
+    elect(&mut quorum);
+    quorum.append(&[Bytes::from(alloc::vec![1; 1000])], NOW, &f()).expect("leads");
+    assert!(!quorum.wants_snapshot(2000));
+    assert!(quorum.wants_snapshot(1000));
+    let records: Vec<Bytes> = (0..5).map(|_| Bytes::from(alloc::vec![0; 300 << 10])).collect();
+    let batches = quorum.snapshot(&records, NOW, &f()).expect("leads");
+    assert_eq!(batches.iter().map(|batch| batch.header().count).collect::<Vec<_>>(), [1, 1, 1, 1, 1, 1, 1]);
+    assert!(!quorum.wants_snapshot(0), "one at a time");
+    let (from, end) = (batches[0].base_offset(), batches[6].end_offset());
+    let mut out = Vec::new();
+    quorum.stored(Offset(end.0 - 1), &mut out);
+    assert!(!out.iter().any(|one| matches!(one, QuorumOut::Trim { .. })), "{out:?}");
+    out.clear();
+    quorum.stored(end, &mut out);
+    assert_eq!(out, [QuorumOut::Committed { end }, QuorumOut::Trim { start: from }]);
+    quorum.trimmed(from);
+    assert_eq!((quorum.log().start(), quorum.wants_snapshot(1)), (from, false));
+}
+
+#[test]
+fn small_records_of_a_snapshot_share_batches() {
+    let mut quorum = fresh();
+    elect(&mut quorum);
+    let records: Vec<Bytes> = (0..10_000).map(|_| Bytes::from_static(b"0123456789")).collect();
+    let batches = quorum.snapshot(&records, NOW, &f()).expect("leads");
+    assert_eq!(batches.len(), 3);
+    assert!(batches.windows(2).all(|pair| pair[0].end_offset() == pair[1].base_offset()));
+}
+
+#[test]
+fn only_a_leader_takes_snapshots() {
+    assert_eq!(fresh().snapshot(&[], NOW, &f()), Err(NotLeader));
+    assert!(!fresh().wants_snapshot(0));
+}
