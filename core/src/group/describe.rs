@@ -25,7 +25,7 @@ pub(super) fn describe(
     request: DescribeGroupsRequest,
 ) {
     let rights = request.include_authorized_operations && caller.version >= AUTHORIZED_VERSION;
-    let describe = |id: Str| match groups.get(&*id) {
+    let describe = |id: Str| match groups.get(&id) {
         Some(group) => {
             let mut described = describe_group(id, &group.live);
             if rights {
@@ -105,13 +105,13 @@ pub(super) fn delete(
         if results.iter().any(|result| result.group_id == id) {
             continue;
         }
-        let (error, message) = match groups.get(&*id) {
+        let (error, message) = match groups.get(&id) {
             None => (ErrorCode::GroupIdNotFound, Some(format!("Group {id} not found.").into())),
             Some(group) if group.live.state() != State::Empty => {
                 (ErrorCode::NonEmptyGroup, Some(Str::from_static("The group is not empty.")))
             }
             Some(_) => {
-                forget(&id, offsets.get(&*id), &mut records);
+                forget(&id, offsets.get(&id), &mut records);
                 (ErrorCode::None, None)
             }
         };

@@ -4,6 +4,7 @@ use super::ask::GroupOut;
 use super::record::GroupRecord;
 use super::timers::{Due, Timer, Timers};
 use crate::msg::Response;
+use crate::record::HEADER_BYTES;
 use crate::shard::Cx;
 use crate::types::{ConnId, Mono, Str, Ticket};
 use alloc::collections::BTreeMap;
@@ -94,6 +95,12 @@ impl Desk<'_, '_> {
         let ticket = parked.ticket?;
         self.bench.parked.remove(&ticket);
         Some(ticket)
+    }
+
+    /// Do these records fit one batch of the log? They do not if a client sends more than `message.max.bytes`.
+    pub fn fits(&self, records: &[GroupRecord]) -> bool {
+        let bytes: usize = records.iter().map(GroupRecord::bytes_bound).sum();
+        bytes + HEADER_BYTES <= self.cx.config.topic.rules.batch_bytes_max
     }
 
     /// Remembers, then answers.

@@ -171,10 +171,10 @@ impl GroupShard {
             GroupRecord::Offset { key, value: Some(value) } => {
                 let group = self.entry(&key.group).live.id.clone();
                 let topics = self.offsets.entry(group).or_default();
-                if !topics.contains_key(&*key.topic) {
+                if !topics.contains_key(&key.topic) {
                     topics.insert(key.topic.detached(), BTreeMap::new());
                 }
-                let partitions = topics.get_mut(&*key.topic).expect("it was just made");
+                let partitions = topics.get_mut(&key.topic).expect("it was just made");
                 partitions.insert(key.partition, Committed::read(at, value));
             }
             GroupRecord::Offset { key, value: None } => self.forget_offset(&key.group, &key.topic, key.partition),
@@ -215,15 +215,15 @@ impl GroupShard {
 
     /// The group of this name; a commit alone makes one.
     fn entry(&mut self, id: &Str) -> &mut Group {
-        if !self.groups.contains_key(&**id) {
+        if !self.groups.contains_key(id) {
             let id = id.detached();
             self.groups.insert(id.clone(), Group::new(Classic::new(id, None)));
         }
-        self.groups.get_mut(&**id).expect("it was just made")
+        self.groups.get_mut(id).expect("it was just made")
     }
 
     fn forget_group(&mut self, id: &Str) {
-        let Some(group) = self.groups.remove(&**id) else { return };
+        let Some(group) = self.groups.remove(id) else { return };
         assert!(group.live.members().is_empty(), "only groups without members are forgotten");
         let timers = &mut self.bench.timers;
         let sessions = group.live.session_ids().map(|member| Due::Session(member.clone()));
@@ -260,3 +260,7 @@ mod group_test;
 #[cfg(test)]
 #[path = "model_test.rs"]
 mod model_test;
+
+#[cfg(test)]
+#[path = "noise_test.rs"]
+mod noise_test;

@@ -67,7 +67,7 @@ pub(super) fn commit(groups: &GroupMap, desk: &mut Desk<'_, '_>, caller: &Caller
     if let Err(error) = may_commit(groups, caller.version, request) {
         return desk.reply(caller.ticket, commit_refused(request, error));
     }
-    if let Some(group) = groups.get(&*request.group_id) {
+    if let Some(group) = groups.get(&request.group_id) {
         group.live.committed(desk, &request.member_id);
     }
     let now = desk.cx.now.wall.0;
@@ -94,11 +94,15 @@ pub(super) fn commit(groups: &GroupMap, desk: &mut Desk<'_, '_>, caller: &Caller
         let (name, topic_id) = (topic.name.clone(), topic.topic_id);
         response.topics.push(OffsetCommitResponseTopic { name, topic_id, partitions });
     }
+    // A commit is remembered as a whole or not at all.
+    if !desk.fits(&records) {
+        return desk.reply(caller.ticket, commit_refused(request, ErrorCode::UnknownServerError));
+    }
     desk.write(records, vec![(caller.ticket, response.into())]);
 }
 
 fn may_commit(groups: &GroupMap, version: i16, request: &OffsetCommitRequest) -> Result<(), ErrorCode> {
-    match groups.get(&*request.group_id) {
+    match groups.get(&request.group_id) {
         Some(group) => group.live.may_commit(request),
         // Nobody is a member of it, so this is a consumer that only wants its offsets kept, or an administrator.
         None if request.generation_id_or_member_epoch < 0 => Ok(()),
@@ -134,8 +138,8 @@ pub(super) fn fetch(
 ) {
     let asked = fetch_groups(request, caller.version);
     let found = asked.into_iter().map(|group| {
-        let known = groups.contains_key(&*group.group_id);
-        fetch_group(offsets.get(&*group.group_id).filter(|_| known), group)
+        let known = groups.contains_key(&group.group_id);
+        fetch_group(offsets.get(&group.group_id).filter(|_| known), group)
     });
     let answer = fetch_answer(caller.version, found.collect());
     desk.reply_committed(caller.ticket, answer);
@@ -155,7 +159,7 @@ fn whole_topic(name: &Str, partitions: &BTreeMap<i32, Committed>) -> OffsetFetch
 }
 
 fn some_partitions(known: Option<&Topics>, asked: OffsetFetchRequestTopics) -> OffsetFetchResponseTopics {
-    let committed = known.and_then(|topics| topics.get(&*asked.name));
+    let committed = known.and_then(|topics| topics.get(&asked.name));
     // A commit for a topic of the same name that is gone is no commit for this one.
     let same =
         |known: &&Committed| known.topic_id.is_zero() || asked.topic_id.is_zero() || known.topic_id == asked.topic_id;
@@ -240,7 +244,7 @@ pub(super) fn delete(
     let outcome = if request.group_id.is_empty() {
         Err(ErrorCode::InvalidGroupId)
     } else {
-        groups.get(&*request.group_id).ok_or(ErrorCode::GroupIdNotFound)
+        groups.get(&request.group_id).ok_or(ErrorCode::GroupIdNotFound)
     };
     let group = outcome.and_then(|group| {
         let others = !group.live.members().is_empty() && !group.live.is_consumer();
@@ -253,7 +257,7 @@ pub(super) fn delete(
             return desk.reply(caller.ticket, refused);
         }
     };
-    let known = offsets.get(&*request.group_id);
+    let known = offsets.get(&request.group_id);
     let mut records = Vec::new();
     let mut response = OffsetDeleteResponse::default();
     for topic in &request.topics {
@@ -269,7 +273,7 @@ pub(super) fn delete(
 
 /// Tombstones of those partitions that have something to forget.
 fn gone(group: &Str, known: Option<&Topics>, topic: &OffsetDeleteRequestTopic) -> Vec<GroupRecord> {
-    let Some(committed) = known.and_then(|topics| topics.get(&*topic.name)) else { return Vec::new() };
+    let Some(committed) = known.and_then(|topics| topics.get(&topic.name)) else { return Vec::new() };
     let indexes = topic.partitions.iter().map(|partition| partition.partition_index);
     indexes
         .filter(|index| committed.contains_key(index))

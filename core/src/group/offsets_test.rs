@@ -110,6 +110,15 @@ fn too_long_metadata_is_refused_alone() {
 }
 
 #[test]
+fn a_commit_that_no_batch_can_hold_is_refused_as_a_whole() {
+    let mut stage = Stage::new();
+    let mut request = offset(-1, "", 5);
+    request.topics[0].partitions = vec![request.topics[0].partitions[0].clone(); 20_000];
+    assert_eq!(stage.commit(9, request), ErrorCode::UnknownServerError);
+    assert!(stage.log.is_empty());
+}
+
+#[test]
 fn each_version_of_a_fetch_has_its_own_shape() {
     let mut stage = Stage::new();
     stage.commit(9, offset(-1, "", 5));

@@ -5,7 +5,9 @@
 //! | `OffsetCommitKey` v0 (kind 1) | `OffsetCommitValue` v4; v1 if the commit named its own retention | no offset is committed |
 //! | `GroupMetadataKey` v0 (kind 2) | `GroupMetadataValue` v3 | there is no such group |
 
-use crate::msg::record::group::{GroupMetadataKey, GroupMetadataValue, OffsetCommitKey, OffsetCommitValue};
+use crate::msg::record::group::{
+    GroupMetadataKey, GroupMetadataValue, MemberMetadata, OffsetCommitKey, OffsetCommitValue,
+};
 use crate::types::Str;
 use crate::wire::{
     GroupKey, Message, WireError, decode_group_key, decode_versioned, encode_group_key, encode_versioned,
@@ -63,6 +65,23 @@ impl GroupRecord {
         }
     }
 
+    /// Never less than what the record takes in a batch.
+    pub(super) fn bytes_bound(&self) -> usize {
+        match self {
+            Self::Offset { key, value } => {
+                let metadata = value.as_ref().map_or(0, |value| value.metadata.len());
+                RECORD_BYTES + key.group.len() + key.topic.len() + metadata
+            }
+            Self::Metadata { key, value: None } => RECORD_BYTES + key.group.len(),
+            Self::Metadata { key, value: Some(value) } => {
+                let names = [Some(&value.protocol_type), value.protocol.as_ref(), value.leader.as_ref()];
+                let names: usize = names.into_iter().flatten().map(|name| name.len()).sum();
+                let members: usize = value.members.iter().map(member_bytes).sum();
+                RECORD_BYTES + key.group.len() + names + members
+            }
+        }
+    }
+
     /// Reads a record as it lies in the log. `Ok(None)` is a kind that this version does not know and may skip: the
     /// other types of groups have records of their own in the same log. An error is a record that is not understood
     /// although its kind is.
@@ -77,6 +96,12 @@ impl GroupRecord {
             GroupKey::GroupMetadata(key) => Self::Metadata { key, value: decode(value)? },
         }))
     }
+}
+
+fn member_bytes(member: &MemberMetadata) -> usize {
+    let instance = member.group_instance_id.as_ref().map_or(0, |id| id.len());
+    let texts = member.member_id.len() + instance + member.client_id.len() + member.client_host.len();
+    MEMBER_BYTES + texts + member.subscription.len() + member.assignment.len()
 }
 
 fn encode<M: Message>(value: &M, version: i16) -> Bytes {
@@ -96,3 +121,11 @@ const OFFSET_EXPIRING_VERSION: i16 = 1;
 const METADATA_VERSION: i16 = 3;
 /// Memory for the arrays of one record; a record is no longer than a batch.
 const RECORD_BUDGET_BYTES: usize = 64 << 20;
+/// Lengths, numbers and the record's own frame, generously.
+const RECORD_BYTES: usize = 100;
+/// Lengths and numbers of a member.
+const MEMBER_BYTES: usize = 24;
+
+#[cfg(test)]
+#[path = "record_test.rs"]
+mod record_test;

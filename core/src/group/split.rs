@@ -8,7 +8,7 @@ use crate::msg::describe_groups::{DescribeGroupsRequest, DescribeGroupsResponse}
 use crate::msg::list_groups::ListGroupsResponse;
 use crate::msg::offset_fetch::{OffsetFetchRequest, OffsetFetchRequestGroup};
 use crate::msg::{ApiKey, Request, Response};
-use crate::types::Str;
+use crate::types::{ErrorCode, Str};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -21,8 +21,7 @@ pub fn coordinator_partition(group_id: &str, partitions: i32) -> i32 {
 }
 
 /// The questions that make up a request about groups, each with the partition whose coordinator has to answer it, in the
-/// request's order. A list is asked of every partition; those that are led elsewhere are left out of its answer. `None`
-/// if the request is not about groups.
+/// request's order. A list is asked of every partition. `None` if the request is not about groups.
 pub fn split(request: Request, version: i16, partitions: i32) -> Option<Vec<(i32, Ask)>> {
     let one = |group: &Str, ask: Ask| vec![(coordinator_partition(group, partitions), ask)];
     Some(match request {
@@ -70,7 +69,7 @@ fn delete_parts(body: DeleteGroupsRequest, partitions: i32) -> Vec<(i32, Ask)> {
 }
 
 /// The answer to a request from the answers to its questions, in their order. One question has one answer; a request
-/// without groups has an empty one; the first error of a list is the answer's.
+/// without groups has an empty one. A list lacks what is led elsewhere; any other error of a part is the answer's.
 pub fn join(api: ApiKey, version: i16, parts: Vec<Response>) -> Response {
     match api {
         ApiKey::OffsetFetch if version >= FETCH_BATCH_VERSION => {
@@ -96,10 +95,11 @@ fn join_lists(parts: Vec<Response>) -> ListGroupsResponse {
     let mut whole = ListGroupsResponse::default();
     for part in parts {
         let Response::ListGroups(mut part) = part else { continue };
-        if part.error_code != 0 {
-            return part;
+        match part.error_code {
+            0 => whole.groups.append(&mut part.groups),
+            elsewhere if elsewhere == ErrorCode::NotCoordinator.code() => {}
+            _ => return part,
         }
-        whole.groups.append(&mut part.groups);
     }
     whole
 }

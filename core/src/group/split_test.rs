@@ -49,7 +49,7 @@ fn a_group_that_is_named_twice_is_deleted_once() {
 }
 
 #[test]
-fn a_list_is_asked_of_all_and_fails_with_one() {
+fn a_list_is_asked_of_all_lacks_what_is_led_elsewhere_and_fails_with_any_other_error() {
     let parts = split(Request::ListGroups(ListGroupsRequest::default()), 5, 3).expect("it is about groups");
     assert_eq!(parts.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [0, 1, 2]);
     let listed = |id: &str| {
@@ -60,6 +60,8 @@ fn a_list_is_asked_of_all_and_fails_with_one() {
         panic!("a list")
     };
     assert_eq!(whole.groups.len(), 2);
+    let elsewhere = parts[0].1.refused(5, ErrorCode::NotCoordinator);
+    assert_eq!(join(ApiKey::ListGroups, 5, vec![elsewhere, listed("a")]), listed("a"));
     let loading = parts[0].1.refused(5, ErrorCode::CoordinatorLoadInProgress);
     assert_eq!(join(ApiKey::ListGroups, 5, vec![listed("a"), loading.clone()]), loading);
 }

@@ -6,14 +6,14 @@ use crate::group::ask::Caller;
 use crate::group::desk::Desk;
 use crate::msg::heartbeat::{HeartbeatRequest, HeartbeatResponse};
 use crate::msg::offset_commit::OffsetCommitRequest;
-use crate::types::ErrorCode;
+use crate::types::{ErrorCode, Str};
 
 /// Answers a Heartbeat.
 pub(crate) fn heartbeat(groups: &GroupMap, desk: &mut Desk<'_, '_>, caller: &Caller<'_>, request: &HeartbeatRequest) {
     let outcome = if request.group_id.is_empty() {
         Err(ErrorCode::InvalidGroupId)
     } else {
-        let group = groups.get(&*request.group_id).ok_or(ErrorCode::UnknownMemberId);
+        let group = groups.get(&request.group_id).ok_or(ErrorCode::UnknownMemberId);
         group.and_then(|group| group.live.heartbeat(desk, request))
     };
     let error_code = outcome.err().unwrap_or(ErrorCode::None).code();
@@ -55,7 +55,7 @@ impl Classic {
     }
 
     /// A commit of a member counts as a sign of life.
-    pub(crate) fn committed(&self, desk: &mut Desk<'_, '_>, member: &str) {
+    pub(crate) fn committed(&self, desk: &mut Desk<'_, '_>, member: &Str) {
         match self.state {
             State::Stable | State::PreparingRebalance { .. } => self.refresh_known(desk, member),
             State::Empty | State::CompletingRebalance => {}
@@ -63,7 +63,7 @@ impl Classic {
     }
 
     /// Like `refresh`, by a name that may share a request's buffer.
-    fn refresh_known(&self, desk: &mut Desk<'_, '_>, member: &str) {
+    fn refresh_known(&self, desk: &mut Desk<'_, '_>, member: &Str) {
         if let Some((id, _)) = self.members.get_key_value(member) {
             self.refresh(desk, id);
         }

@@ -29,12 +29,12 @@ pub(crate) fn join(groups: &mut GroupMap, desk: &mut Desk<'_, '_>, caller: &Call
     if let Err((member, error)) = may_ask(groups, desk, &request) {
         return desk.reply(caller.ticket, join_refused(caller.version, member, error));
     }
-    let begins = !groups.contains_key(&*request.group_id);
+    let begins = !groups.contains_key(&request.group_id);
     if begins {
         let id = request.group_id.detached();
         groups.insert(id.clone(), Group::new(Classic::new(id, Some(desk.cx.now.wall))));
     }
-    let group = &mut groups.get_mut(&*request.group_id).expect("it was just looked for").live;
+    let group = &mut groups.get_mut(&request.group_id).expect("it was just looked for").live;
     if !group.has_room(&request.member_id, desk.cx.config.group.size_max) {
         group.remove(desk, &request.member_id);
         let full = join_refused(caller.version, Str::new(), ErrorCode::GroupMaxSizeReached);
@@ -60,7 +60,7 @@ fn may_ask(groups: &GroupMap, desk: &Desk<'_, '_>, request: &JoinGroupRequest) -
     if session < bounds.session_timeout_min || session > bounds.session_timeout_max {
         return Err((id.clone(), ErrorCode::InvalidSessionTimeout));
     }
-    if groups.contains_key(&*request.group_id) {
+    if groups.contains_key(&request.group_id) {
         return Ok(());
     }
     if !id.is_empty() {
@@ -76,7 +76,7 @@ fn may_ask(groups: &GroupMap, desk: &Desk<'_, '_>, request: &JoinGroupRequest) -
 impl Classic {
     /// `group.max.size`: while members are called together those count who have come, so that the last ones are turned
     /// away if the group has to shrink.
-    fn has_room(&self, id: &str, size_max: u32) -> bool {
+    fn has_room(&self, id: &Str, size_max: u32) -> bool {
         let size_max = usize::try_from(size_max).unwrap_or(usize::MAX);
         let known = self.members.get(id);
         match self.state {
@@ -237,8 +237,9 @@ impl Classic {
     }
 }
 
-/// `prefix-` and a random UUID, as Kafka names members.
+/// `prefix-` and a random UUID, as Kafka names members; cut where no text of the protocol could hold it.
 fn new_id(desk: &mut Desk<'_, '_>, prefix: &str) -> Str {
+    let prefix = &prefix[..prefix.floor_char_boundary(MEMBER_PREFIX_BYTES_MAX)];
     let [a, b, c, d, e, f, g, h, tail @ ..] = desk.cx.rng.bytes16();
     let (version, variant) = (g & 0x0f | 0x40, tail[0] & 0x3f | 0x80);
     let node = tail[2..].iter().fold(0u64, |node, byte| node << 8 | u64::from(*byte));
@@ -250,6 +251,8 @@ fn new_id(desk: &mut Desk<'_, '_>, prefix: &str) -> Str {
 const MEMBER_ID_REQUIRED_VERSION: i16 = 4;
 /// How long a new member may wait for its first answer before it is taken for gone; clients retry sooner.
 const NEW_MEMBER_JOIN_TIMEOUT_MS: i32 = 5 * 60 * 1000;
+/// The longest text of the protocol, less a dash and a UUID.
+const MEMBER_PREFIX_BYTES_MAX: usize = 32_767 - 37;
 
 #[cfg(test)]
 #[path = "join_test.rs"]

@@ -233,3 +233,15 @@ fn a_promised_id_is_no_static_member() {
     let ticket = stage.join(again(&promised, instance("i")));
     assert_eq!(error(stage.joined(ticket).error_code), ErrorCode::UnknownServerError);
 }
+
+#[test]
+fn an_id_made_of_the_longest_name_still_fits_the_protocol() {
+    let mut stage = Stage::new();
+    let long = "ä".repeat(16_383);
+    let ticket = stage.join(instance(&long));
+    stage.pass(3_000);
+    let id = stage.joined(ticket).member_id;
+    assert_eq!(id.len(), 32_767);
+    let sync = stage.sync(1, &id, &[]);
+    assert_eq!(error(stage.synced(sync).error_code), ErrorCode::None);
+}

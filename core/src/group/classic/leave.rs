@@ -19,7 +19,7 @@ pub(crate) fn leave(groups: &mut GroupMap, desk: &mut Desk<'_, '_>, caller: &Cal
     let answer = if request.group_id.is_empty() {
         LeaveGroupResponse { error_code: ErrorCode::InvalidGroupId.code(), ..Default::default() }
     } else {
-        let outcome: Vec<ErrorCode> = match groups.get_mut(&*request.group_id) {
+        let outcome: Vec<ErrorCode> = match groups.get_mut(&request.group_id) {
             Some(group) => group.live.leave(desk, &leaving),
             None => leaving.iter().map(|_| ErrorCode::UnknownMemberId).collect(),
         };

@@ -36,7 +36,7 @@ use super::timers::Due;
 use crate::boundary::Note;
 use crate::msg::join_group::JoinGroupRequestProtocol;
 use crate::msg::record::group::{GroupMetadataKey, GroupMetadataValue, MemberMetadata};
-use crate::types::{ErrorCode, Generation, Str, Wall};
+use crate::types::{ErrorCode, Generation, Str, Ticket, Wall};
 use alloc::collections::{BTreeMap, BTreeSet};
 
 /// Where a group stands between two generations; the picture is at the top of the file.
@@ -181,7 +181,7 @@ impl Classic {
     }
 
     /// May a member want this topic? Yes if a consumer's metadata could not be read.
-    pub fn is_subscribed(&self, topic: &str) -> bool {
+    pub fn is_subscribed(&self, topic: &Str) -> bool {
         self.subscribed.as_ref().map_or(self.is_consumer(), |topics| topics.contains(topic))
     }
 
@@ -220,7 +220,7 @@ impl Classic {
     }
 
     /// The answer to this ticket will not be read by anybody.
-    pub fn forget_ticket(&mut self, member: &str, ticket: crate::types::Ticket) {
+    pub fn forget_ticket(&mut self, member: &Str, ticket: Ticket) {
         let Some(member) = self.members.get_mut(member) else { return };
         for parked in [&mut member.join, &mut member.sync].into_iter().flatten() {
             if parked.ticket == Some(ticket) {
@@ -241,11 +241,11 @@ impl Classic {
     }
 
     /// Is this member who it says it is? A static member that was replaced is fenced.
-    fn check(&self, member: &str, instance: Option<&Str>) -> Result<(), ErrorCode> {
+    fn check(&self, member: &Str, instance: Option<&Str>) -> Result<(), ErrorCode> {
         if let Some(instance) = instance {
             match self.statics.get(instance) {
                 None => return Err(ErrorCode::UnknownMemberId),
-                Some(current) if *current != *member => return Err(ErrorCode::FencedInstanceId),
+                Some(current) if current != member => return Err(ErrorCode::FencedInstanceId),
                 Some(_) => {}
             }
         }
@@ -296,8 +296,8 @@ impl Classic {
         self.members.len() == self.joined && self.pending.is_empty()
     }
 
-    fn is_leader(&self, member: &str) -> bool {
-        self.leader.as_ref().is_some_and(|leader| *leader == *member)
+    fn is_leader(&self, member: &Str) -> bool {
+        self.leader.as_ref() == Some(member)
     }
 
     /// Adds a member; its protocols begin to count, and the first one leads.

@@ -26,8 +26,13 @@ impl Classic {
 
     /// Members are called together. Those that wait for an assignment learn it by the answer, the others by heartbeat.
     pub(crate) fn prepare(&mut self, desk: &mut Desk<'_, '_>) {
+        self.call_together(desk, ErrorCode::RebalanceInProgress);
+    }
+
+    /// The same; whoever waits for an assignment is told this error.
+    pub(super) fn call_together(&mut self, desk: &mut Desk<'_, '_>, error: ErrorCode) {
         if self.state == State::CompletingRebalance {
-            self.call_off(desk);
+            self.call_off(desk, error);
         }
         self.unsynced.clear();
         desk.cancel(&self.id, Due::Sync);
@@ -47,13 +52,12 @@ impl Classic {
     }
 
     /// The assignment of this generation will never come.
-    fn call_off(&mut self, desk: &mut Desk<'_, '_>) {
+    fn call_off(&mut self, desk: &mut Desk<'_, '_>, error: ErrorCode) {
         let ids: Vec<Str> = self.members.keys().cloned().collect();
         for id in &ids {
             let member = self.members.get_mut(id).expect("it is its own key");
             member.assignment = bytes::Bytes::new();
-            let code = ErrorCode::RebalanceInProgress.code();
-            if self.answer_sync(desk, id, SyncGroupResponse { error_code: code, ..Default::default() }) {
+            if self.answer_sync(desk, id, SyncGroupResponse { error_code: error.code(), ..Default::default() }) {
                 self.refresh(desk, id);
             }
         }
@@ -104,7 +108,9 @@ impl Classic {
             self.begin_generation(desk);
         } else {
             // Only static members are left and none has come: they are waited for until their sessions end.
-            self.wait_for_all(desk);
+            let again_ms = self.rebalance_timeout_ms().max(WAIT_AGAIN_MS_MIN);
+            let at = desk.after_ms(again_ms);
+            desk.set(&self.id, Due::Join, at);
         }
     }
 
@@ -183,6 +189,9 @@ impl Classic {
         self.remove(desk, id);
     }
 }
+
+/// A rebalance time-out of nothing must not keep us busy.
+const WAIT_AGAIN_MS_MIN: i32 = 1_000;
 
 #[cfg(test)]
 #[path = "rebalance_test.rs"]

@@ -25,7 +25,7 @@ impl Classic {
         self.update(&new, request);
         match self.state {
             State::Empty => unreachable!("an empty group has no members"),
-            State::Stable if self.protocol.as_ref() == Some(&self.select_protocol()) => {
+            State::Stable if self.stands(desk) => {
                 let answer = self.standing_answer(caller.version, &new, leader);
                 let reply = (caller.ticket, answer.into());
                 desk.write(vec![self.record()], vec![reply]);
@@ -44,6 +44,12 @@ impl Classic {
                 self.complete_if_all_joined(desk);
             }
         }
+    }
+
+    /// Does the generation stay as it is? Not if its protocol has to change, or if it can no longer be remembered.
+    fn stands(&self, desk: &Desk<'_, '_>) -> bool {
+        let chosen = self.protocol.as_ref() == Some(&self.select_protocol());
+        chosen && desk.fits(core::slice::from_ref(&self.record()))
     }
 
     /// The member goes on under another id; whoever waits under the old one is fenced.

@@ -147,3 +147,18 @@ fn a_generation_of_static_members_none_of_whom_came_is_waited_for() {
     stage.pass(60_000);
     assert_eq!(stage.joined(back).leader, id, "who came leads");
 }
+
+#[test]
+fn members_that_allow_no_time_to_come_back_do_not_keep_us_busy() {
+    let mut stage = Stage::new();
+    let ids = stage.stable(vec![instance("a"), consumer()]);
+    let hasty = JoinGroupRequest { rebalance_timeout_ms: 0, ..instance("a") };
+    let ticket = stage.join(hasty);
+    assert_eq!(error(stage.joined(ticket).error_code), ErrorCode::None);
+    let other = ids.iter().find(|id| id.starts_with("client-")).expect("the dynamic one").clone();
+    stage.leave(&[&other]);
+    stage.step(|shard, cx, out| shard.wake(cx, out));
+    let now = stage.now.mono;
+    assert!(stage.shard.deadline().is_some_and(|at| at > now));
+    assert_eq!((stage.state(), stage.members().len()), ("PreparingRebalance", 1));
+}

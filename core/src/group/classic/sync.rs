@@ -34,7 +34,7 @@ fn known<'a>(
     if request.group_id.is_empty() {
         return Err(ErrorCode::InvalidGroupId);
     }
-    let group = groups.get_mut(&*request.group_id).ok_or(ErrorCode::UnknownMemberId)?;
+    let group = groups.get_mut(&request.group_id).ok_or(ErrorCode::UnknownMemberId)?;
     group.live.may_sync(request)?;
     Ok(&mut group.live)
 }
@@ -77,6 +77,9 @@ impl Classic {
             member.assignment = given.get(id).map(|part| Bytes::copy_from_slice(part)).unwrap_or_default();
         }
         let record = self.record();
+        if !desk.fits(core::slice::from_ref(&record)) {
+            return self.call_together(desk, ErrorCode::UnknownServerError);
+        }
         self.enter(desk, State::Stable);
         let ids: Vec<Str> = self.members.keys().cloned().collect();
         let mut replies = Vec::new();

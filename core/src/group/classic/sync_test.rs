@@ -65,6 +65,20 @@ fn whom_the_leader_forgets_gets_nothing() {
 }
 
 #[test]
+fn an_assignment_that_no_batch_can_hold_is_refused_and_made_anew() {
+    let mut stage = Stage::new();
+    let (leader, other) = generation(&mut stage);
+    let early = stage.sync(1, &other, &[]);
+    let large = "x".repeat(1 << 20);
+    let lines = stage.log.len();
+    let sync = stage.sync(1, &leader, &[(&other, &large)]);
+    for ticket in [early, sync] {
+        assert_eq!(error(stage.synced(ticket).error_code), ErrorCode::UnknownServerError);
+    }
+    assert_eq!((stage.state(), stage.log.len()), ("PreparingRebalance", lines));
+}
+
+#[test]
 fn a_sync_of_another_generation_or_a_stranger_is_refused() {
     let mut stage = Stage::new();
     let missing = stage.sync(1, &"m".into(), &[]);
