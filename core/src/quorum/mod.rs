@@ -204,7 +204,7 @@ impl Quorum {
     /// What is committed is durable, and what is durable was appended.
     pub fn check(&self) {
         self.log.check();
-        assert!(self.high_watermark <= self.log.durable(), "nothing is committed before it is durable");
+        assert!(self.high_watermark <= self.log.durable(), "INV-13: nothing is committed before it is durable");
     }
 }
 
