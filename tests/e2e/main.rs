@@ -8,7 +8,6 @@ mod family;
 mod first_program;
 mod flood;
 mod hostile;
-mod java_clients;
 mod kcat;
 mod operator;
 mod records;

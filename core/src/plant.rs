@@ -1,0 +1,68 @@
+//! Bugs that can be planted, so that the simulator can show that it would find them. Only with the feature `plant`, which
+//! no release build contains; without it every question is answered "no" at compile time.
+
+/// A bug of the store that was made on purpose; each sits at the one line where it would be made by accident.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Bug {
+    /// An action is acknowledged when its journal write begins.
+    AckBeforeFlush,
+    /// Names are not flushed before the journal forgets how they came about.
+    NoDirectoryFlush,
+    /// A torn group is replayed as if it were whole.
+    ReplayPastTornTail,
+    /// An index entry is believed without a look at the batch that it points to.
+    TrustIndex,
+    /// Groups of an earlier use of a journal file are replayed too.
+    RecycledBlockWithoutEpoch,
+    /// A large append goes directly to its segment while the journal still holds the block that it begins in.
+    BypassWhileJournalHolds,
+    /// A truncation is done but not remembered.
+    TruncationNotJournalled,
+    /// A flush that failed counts as done.
+    FailedFlushIgnored,
+    /// Batches that come back from a disk are believed.
+    CrcUnchecked,
+    /// A group that can no longer be read is taken for one that was never written whole.
+    RotTakenForTornTail,
+    /// The catalogue says that segments are whole before they are flushed.
+    CatalogueBeforeSegments,
+}
+
+impl Bug {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::AckBeforeFlush,
+        Self::NoDirectoryFlush,
+        Self::ReplayPastTornTail,
+        Self::TrustIndex,
+        Self::RecycledBlockWithoutEpoch,
+        Self::BypassWhileJournalHolds,
+        Self::TruncationNotJournalled,
+        Self::FailedFlushIgnored,
+        Self::CrcUnchecked,
+        Self::RotTakenForTornTail,
+        Self::CatalogueBeforeSegments,
+    ];
+}
+
+#[cfg(feature = "plant")]
+static PLANTED: core::sync::atomic::AtomicU32 = core::sync::atomic::AtomicU32::new(0);
+
+/// Plants this bug, or none, in the whole process.
+#[cfg(feature = "plant")]
+pub fn plant(bug: Option<Bug>) {
+    let bits = bug.map_or(0, |bug| 1 << bug as u32);
+    PLANTED.store(bits, core::sync::atomic::Ordering::Relaxed);
+}
+
+/// Is this bug planted?
+#[cfg(feature = "plant")]
+pub fn planted(bug: Bug) -> bool {
+    PLANTED.load(core::sync::atomic::Ordering::Relaxed) & (1 << bug as u32) != 0
+}
+
+/// Is this bug planted? Not in this build, nor can it be.
+#[cfg(not(feature = "plant"))]
+pub const fn planted(_bug: Bug) -> bool {
+    false
+}

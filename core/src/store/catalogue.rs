@@ -1,0 +1,206 @@
+//! The catalogue: one file that says what a directory holds, as of the moment a generation of the journal begins. A start
+//! reads it, replays the journal from that generation on, and opens nothing else.
+//!
+//! | at | field |
+//! |---|---|
+//! | 0 | magic |
+//! | 4 | format version |
+//! | 6 | zero |
+//! | 8 | CRC-32C over all that follows |
+//! | 12 | length of what follows byte 16 |
+//! | 16 | who the directory belongs to, the journal, then every log |
+
+use super::Store;
+use super::entry::{read_spec, read_vote, write_spec, write_vote};
+use super::index::Index;
+use super::journal::Journal;
+use super::log::Log;
+use super::parse::{Parse, Put};
+use super::segment::Segment;
+use crate::log::{EpochStart, Epochs};
+use crate::record::Functions;
+use crate::types::{BrokerId, LeaderEpoch, LogId, Offset, Str, Uuid, Wall};
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+/// Who a data directory belongs to.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Identity {
+    /// The directory's own id.
+    pub directory: Uuid,
+    /// The cluster's id.
+    pub cluster: Str,
+    /// The node.
+    pub node: BrokerId,
+}
+
+/// A catalogue that was read.
+pub(super) struct Catalogue {
+    pub(super) identity: Identity,
+    pub(super) salt: u64,
+    pub(super) half_bytes: u64,
+    /// The journal is replayed from this generation on …
+    pub(super) generation: u64,
+    /// … whose first group has this sequence.
+    pub(super) sequence: u64,
+    /// The number of the next log.
+    pub(super) number: u32,
+    pub(super) logs: BTreeMap<u32, Log>,
+}
+
+/// Why bytes are no catalogue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum CatalogueFault {
+    /// Something else.
+    Foreign,
+    /// Of a later format.
+    Newer(u16),
+    /// Damaged.
+    Rotten,
+}
+
+const MAGIC: u32 = 0x434c_544f; // "OTLC"
+const VERSION: u16 = 1;
+const HEAD_BYTES: usize = 16;
+
+/// The bytes of a catalogue of these logs, as of the beginning of the journal's current generation.
+pub(super) fn write(
+    identity: &Identity,
+    journal: &Journal,
+    number: u32,
+    logs: &BTreeMap<u32, Log>,
+    f: &Functions,
+) -> Bytes {
+    let mut out = Vec::with_capacity(256 + logs.len() * 256);
+    out.put(&[0; HEAD_BYTES]);
+    out.put(&identity.directory.0);
+    out.text(&identity.cluster);
+    out.i32(identity.node.0);
+    out.u64(journal.salt);
+    out.u64(journal.half_bytes);
+    out.u64(journal.generation);
+    out.u64(journal.sequence);
+    out.u32(number);
+    out.u32(logs.len() as u32);
+    for (number, log) in logs {
+        out.u32(*number);
+        write_log(log, &mut out);
+    }
+    let length = u32::try_from(out.len() - HEAD_BYTES).expect("a catalogue stays below 4 GiB");
+    out[..4].copy_from_slice(&MAGIC.to_le_bytes());
+    out[4..6].copy_from_slice(&VERSION.to_le_bytes());
+    out[12..16].copy_from_slice(&length.to_le_bytes());
+    let crc = (f.crc32c)(0, &out[12..]);
+    out[8..12].copy_from_slice(&crc.to_le_bytes());
+    Bytes::from(out)
+}
+
+/// Reads a catalogue; what lies behind it does not matter.
+pub(super) fn read(bytes: &[u8], f: &Functions) -> Result<Catalogue, CatalogueFault> {
+    let mut head = Parse::new(bytes);
+    if head.u32() != Some(MAGIC) {
+        return Err(CatalogueFault::Foreign);
+    }
+    let version = head.u16().ok_or(CatalogueFault::Rotten)?;
+    if version > VERSION {
+        return Err(CatalogueFault::Newer(version));
+    }
+    let (_, crc, length) = (head.u16(), head.u32(), head.u32());
+    let length = length.ok_or(CatalogueFault::Rotten)? as usize;
+    let all = bytes.get(12..HEAD_BYTES.saturating_add(length)).ok_or(CatalogueFault::Rotten)?;
+    if version != VERSION || crc != Some((f.crc32c)(0, all)) {
+        return Err(CatalogueFault::Rotten);
+    }
+    let mut parse = Parse::new(&all[4..]);
+    read_all(&mut parse).filter(|_| parse.is_empty()).ok_or(CatalogueFault::Rotten)
+}
+
+fn read_all(parse: &mut Parse<'_>) -> Option<Catalogue> {
+    let identity = Identity { directory: Uuid(parse.id()?), cluster: parse.text()?, node: BrokerId(parse.i32()?) };
+    let (salt, half_bytes, generation, sequence) = (parse.u64()?, parse.u64()?, parse.u64()?, parse.u64()?);
+    let number = parse.u32()?;
+    let mut logs = BTreeMap::new();
+    for _ in 0..parse.u32()? {
+        logs.insert(parse.u32()?, read_log(parse)?);
+    }
+    Some(Catalogue { identity, salt, half_bytes, generation, sequence, number, logs })
+}
+
+fn write_log(log: &Log, out: &mut Vec<u8>) {
+    out.put(&log.id.topic.0);
+    out.i32(log.id.partition);
+    write_spec(&log.spec, out);
+    out.i64(log.start.0);
+    out.i64(log.end.0);
+    out.u8(u8::from(log.is_rotten) | u8::from(log.vote.is_some()) << 1);
+    if let Some((term, voted)) = log.vote {
+        write_vote(term, voted, out);
+    }
+    out.u32(log.epochs.entries().len() as u32);
+    for entry in log.epochs.entries() {
+        out.i32(entry.epoch.0);
+        out.i64(entry.start.0);
+    }
+    log.producers.encode(out);
+    out.u32(log.segments.len() as u32);
+    for segment in &log.segments {
+        out.i64(segment.base.0);
+        out.u32(u32::try_from(segment.bytes).expect("a segment stays below 4 GiB"));
+        out.i64(segment.created.0);
+        out.i64(segment.first_time.0);
+        out.i64(segment.max_time.0);
+        out.i64(segment.max_time_base.0);
+        out.u64(segment.salt);
+    }
+}
+
+fn read_log(parse: &mut Parse<'_>) -> Option<Log> {
+    let id = LogId { topic: Uuid(parse.id()?), partition: parse.i32()? };
+    let spec = read_spec(parse)?;
+    let (start, end) = (Offset(parse.i64()?), Offset(parse.i64()?));
+    let flags = parse.u8()?;
+    let vote = if flags & 2 != 0 { Some(read_vote(parse)?) } else { None };
+    let mut entries = Vec::new();
+    for _ in 0..parse.u32()? {
+        entries.push(EpochStart { epoch: LeaderEpoch(parse.i32()?), start: Offset(parse.i64()?) });
+    }
+    let producers = parse.producers()?;
+    let mut segments = VecDeque::new();
+    for _ in 0..parse.u32()? {
+        segments.push_back(read_segment(parse)?);
+    }
+    let mut log = Log::with_segments(id, spec, segments);
+    log.start = start;
+    log.end = end;
+    log.durable = end;
+    log.vote = vote;
+    log.epochs = Epochs::from_entries(entries)?;
+    log.producers = producers;
+    log.is_rotten = flags & 1 != 0;
+    (!log.segments.is_empty()).then_some(log)
+}
+
+fn read_segment(parse: &mut Parse<'_>) -> Option<Segment> {
+    let (base, bytes) = (Offset(parse.i64()?), u64::from(parse.u32()?));
+    Some(Segment {
+        base,
+        bytes,
+        durable: bytes,
+        created: Wall(parse.i64()?),
+        first_time: Wall(parse.i64()?),
+        max_time: Wall(parse.i64()?),
+        max_time_base: Offset(parse.i64()?),
+        salt: parse.u64()?,
+        // An empty segment needs no file to know where its batches are.
+        index: if bytes == 0 { Index::newborn() } else { Index::default() },
+        writer: None,
+    })
+}
+
+impl Store {
+    /// What the catalogue says if the journal is to be replayed from its current generation on.
+    pub(super) fn write_down(&self) -> Bytes {
+        write(&self.identity, &self.journal, self.number, &self.logs, &self.functions)
+    }
+}

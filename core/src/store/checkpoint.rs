@@ -1,0 +1,231 @@
+//! Checkpoints: what a generation of the journal holds is moved to where it belongs, so that its file can be used again.
+//!
+//! ```text
+//!   the generation ends ──▶ all that it holds is in the segments, flushed ──▶ removals done, folders flushed
+//!     └─ what the catalogue will say                                             │
+//!        is written down here                                                    ▼
+//!   the file is free ◀── root folder flushed ◀── renamed ◀── catalogue written beside the old one
+//! ```
+//!
+//! Changes go on meanwhile, in the other file.
+
+use super::ops::{Key, Purpose};
+use super::{Store, StoreOut};
+use crate::boundary::{FileDone, FileFault, FileId, FileOp, OpenMode};
+use crate::plant::{Bug, planted};
+use crate::types::limit::BLOCK_BYTES;
+use crate::types::{Now, Offset};
+use alloc::collections::BTreeSet;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+/// The name of the catalogue, and of one that is being written.
+pub(super) const CATALOGUE: &str = "catalogue";
+pub(super) const CATALOGUE_NEXT: &str = "catalogue.next";
+
+/// A checkpoint under way.
+#[derive(Debug)]
+pub(super) struct Checkpoint {
+    /// The segments that have not got there yet.
+    left: BTreeSet<Key>,
+    /// The logs that had changed.
+    logs: BTreeSet<u32>,
+    /// What the directory holds once it is over.
+    catalogue: Bytes,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    Segments,
+    Removals,
+    /// So many folders are being flushed.
+    Folders(u32),
+    Catalogue,
+}
+
+/// A step behind the segments.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum CatalogueStep {
+    Folder,
+    Open(FileId),
+    Write(FileId),
+    Rename,
+    Root,
+}
+
+impl Store {
+    /// Ends the journal's generation and begins the next one, if its file is free. The ended one is moved.
+    pub(super) fn turn_generation(&mut self, out: &mut Vec<StoreOut>) -> bool {
+        let journal = &mut self.journal;
+        if !journal.is_open || !journal.is_other_free || journal.at == 0 || self.checkpoint.is_some() {
+            return false;
+        }
+        assert!(self.flying.is_none(), "a generation ends between two groups");
+        journal.generation += 1;
+        journal.at = 0;
+        journal.is_other_free = false;
+        self.begin_checkpoint(out);
+        true
+    }
+
+    /// Everything that is in the journal before its current generation is moved.
+    pub(super) fn begin_checkpoint(&mut self, out: &mut Vec<StoreOut>) {
+        let catalogue = self.write_down();
+        let logs = core::mem::take(&mut self.changed);
+        let mut left = BTreeSet::new();
+        for number in &logs {
+            let Some(log) = self.logs.get_mut(number).filter(|log| !log.is_rotten) else {
+                continue;
+            };
+            for segment in log.segments.iter_mut() {
+                if let Some(writer) = &mut segment.writer {
+                    writer.goal = Some(segment.bytes);
+                    let is_whole = segment.bytes.is_multiple_of(BLOCK_BYTES as u64);
+                    writer.may_be_cut = writer.is_unsynced || writer.written < segment.bytes || is_whole;
+                    left.insert((*number, segment.base));
+                }
+            }
+        }
+        let goals = left.clone();
+        self.checkpoint = Some(Checkpoint { left, logs, catalogue, phase: Phase::Segments });
+        goals.into_iter().for_each(|key| self.drive(key, out));
+        self.advance_checkpoint(out);
+    }
+
+    /// Must this log stay as large as it is until the checkpoint has got further?
+    pub(super) fn is_checkpointed(&self, number: u32) -> bool {
+        let low = (number, Offset(i64::MIN));
+        let high = (number, Offset(i64::MAX));
+        self.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.left.range(low..=high).next().is_some())
+    }
+
+    /// A segment is flushed as far as the checkpoint wants.
+    pub(super) fn goal_reached(&mut self, key: Key, out: &mut Vec<StoreOut>) {
+        let Some(log) = self.logs.get_mut(&key.0) else {
+            return;
+        };
+        let is_closed = key.1 != log.active().base;
+        if let Some(segment) = log.segment_mut(key.1)
+            && let Some(writer) = &mut segment.writer
+        {
+            writer.goal = None;
+            if is_closed && writer.written == segment.bytes {
+                self.drop_writer(key, out);
+            }
+        }
+        if let Some(checkpoint) = &mut self.checkpoint {
+            checkpoint.left.remove(&key);
+        }
+        self.advance_checkpoint(out);
+        self.drive(key, out);
+    }
+
+    /// Goes on with the checkpoint as far as nothing is to be waited for.
+    pub(super) fn advance_checkpoint(&mut self, out: &mut Vec<StoreOut>) {
+        let Some(checkpoint) = &mut self.checkpoint else {
+            return;
+        };
+        if checkpoint.phase == Phase::Segments && checkpoint.left.is_empty() {
+            checkpoint.phase = Phase::Removals;
+        }
+        if checkpoint.phase == Phase::Removals && self.doomed.is_empty() {
+            let mut count = 0;
+            for path in core::mem::take(&mut self.folders) {
+                if !planted(Bug::NoDirectoryFlush) {
+                    count += 1;
+                    self.ops.ask(Purpose::Catalogue(CatalogueStep::Folder), FileOp::SyncDir { path }, out);
+                }
+            }
+            checkpoint.phase = Phase::Folders(count);
+        }
+        if checkpoint.phase == Phase::Folders(0) {
+            checkpoint.phase = Phase::Catalogue;
+            self.write_catalogue(out);
+        }
+    }
+
+    /// Begins to write the catalogue beside the old one.
+    pub(super) fn write_catalogue(&mut self, out: &mut Vec<StoreOut>) {
+        let file = self.ops.file();
+        let op = FileOp::Open { file, path: String::from(CATALOGUE_NEXT), mode: OpenMode::Write };
+        self.ops.ask(Purpose::Catalogue(CatalogueStep::Open(file)), op, out);
+    }
+
+    /// A step behind the segments ended.
+    pub(super) fn catalogue_stepped(
+        &mut self,
+        now: Now,
+        step: CatalogueStep,
+        outcome: Result<FileDone, FileFault>,
+        out: &mut Vec<StoreOut>,
+    ) {
+        let is_gone_folder = step == CatalogueStep::Folder && outcome == Err(FileFault::NotFound);
+        match outcome {
+            Ok(_) => {}
+            Err(_) if is_gone_folder => {}
+            Err(FileFault::Io) if planted(Bug::FailedFlushIgnored) => {}
+            Err(FileFault::Full) => {
+                if let CatalogueStep::Open(file) | CatalogueStep::Write(file) = step {
+                    self.ops.close(file, out);
+                }
+                self.health.is_catalogue_stalled = true;
+                self.health.retry_at = Some(now.mono + self.config.retry);
+                return;
+            }
+            Err(FileFault::Io | FileFault::NotFound | FileFault::Denied) => {
+                self.go_offline(out);
+                return;
+            }
+        }
+        let checkpoint = self.checkpoint.as_mut().expect("its steps end before it does");
+        match step {
+            CatalogueStep::Folder => {
+                let Phase::Folders(left) = &mut checkpoint.phase else {
+                    unreachable!("folders are flushed in a phase of their own");
+                };
+                *left -= 1;
+                self.advance_checkpoint(out);
+            }
+            CatalogueStep::Open(file) => {
+                let parts = vec![checkpoint.catalogue.clone()];
+                let op = FileOp::WriteAt { file, at: 0, parts, durable: true };
+                self.ops.ask(Purpose::Catalogue(CatalogueStep::Write(file)), op, out);
+            }
+            CatalogueStep::Write(file) => {
+                self.ops.close(file, out);
+                let op = FileOp::Rename { from: String::from(CATALOGUE_NEXT), to: String::from(CATALOGUE) };
+                self.ops.ask(Purpose::Catalogue(CatalogueStep::Rename), op, out);
+            }
+            CatalogueStep::Rename if planted(Bug::NoDirectoryFlush) => self.end_checkpoint(out),
+            CatalogueStep::Rename => {
+                let op = FileOp::SyncDir { path: String::new() };
+                self.ops.ask(Purpose::Catalogue(CatalogueStep::Root), op, out);
+            }
+            CatalogueStep::Root => self.end_checkpoint(out),
+        }
+    }
+
+    /// The file of the generation before is free.
+    fn end_checkpoint(&mut self, out: &mut Vec<StoreOut>) {
+        let checkpoint = self.checkpoint.take().expect("it ends once");
+        self.journal.is_other_free = true;
+        self.journal.is_open = true;
+        // Logs that are not written any more own no open file.
+        for number in checkpoint.logs {
+            if self.changed.contains(&number) {
+                continue;
+            }
+            let bases = self.logs.get(&number).map(|log| {
+                let written = log.segments.iter().filter(|segment| {
+                    segment.writer.as_ref().is_some_and(|writer| !writer.is_busy && writer.written == segment.bytes)
+                });
+                written.map(|segment| segment.base).collect::<Vec<_>>()
+            });
+            bases.into_iter().flatten().for_each(|base| self.drop_writer((number, base), out));
+        }
+        self.cache.shrink(self.config.cache_bytes_max, &mut self.logs);
+    }
+}

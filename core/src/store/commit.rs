@@ -1,0 +1,494 @@
+//! Group commit: what waits becomes one group, one write, one flush. The next group begins when that has ended, with all
+//! that came meanwhile, so that load makes groups larger instead of flushes more.
+
+use super::buffer::Aligned;
+use super::doom::Doomed;
+use super::entry::{Change, Cut, ENTRY_BYTES, JournalEntry, KIND_APPEND, PLACE_BYTES, head, place};
+use super::journal::Journal;
+use super::log::{Cached, Log};
+use super::ops::Purpose;
+use super::{Store, StoreOut, fail};
+use crate::boundary::{Action, DiskFault, Done, FileDone, FileFault, FileOp, Note};
+use crate::plant::{Bug, planted};
+use crate::record::CheckedBatch;
+use crate::types::limit::BLOCK_BYTES;
+use crate::types::{LogId, Now, Offset, OpId, Wall};
+use alloc::vec::Vec;
+use bytes::Bytes;
+use core::ops::Range;
+
+/// A change that waits for its group.
+#[derive(Debug)]
+pub(super) struct Queued {
+    pub(super) op: OpId,
+    pub(super) id: LogId,
+    pub(super) action: Action,
+    /// So many of its batches are in earlier groups.
+    pub(super) taken: usize,
+    /// Where a truncation cuts, once that is known.
+    pub(super) cut: Option<Cut>,
+}
+
+impl Queued {
+    pub(super) fn new(op: OpId, id: LogId, action: Action) -> Self {
+        Self { op, id, action, taken: 0, cut: None }
+    }
+
+    /// Upper bound on what it adds to a group; beyond `enough` only for its first batch.
+    fn cost(&self, enough: usize) -> usize {
+        let mut cost = FIXED_COST;
+        if let Action::Append { batches } = &self.action {
+            for batch in &batches[self.taken..] {
+                cost += batch.bytes_len() + ENTRY_COST;
+                if cost > enough {
+                    break;
+                }
+            }
+        }
+        cost
+    }
+}
+
+/// An entry, a roll before it and what is around them.
+const ENTRY_COST: usize = 2 * ENTRY_BYTES + 2 * PLACE_BYTES;
+/// Every change that is not an append (topic names have a bound), or the tail before one.
+const FIXED_COST: usize = BLOCK_BYTES + 2 * ENTRY_COST;
+
+/// The group under way.
+pub(super) struct Flying {
+    done: Vec<Finished>,
+    /// The logs it changes.
+    logs: Vec<u32>,
+    doomed: Vec<Doomed>,
+    /// Questions about these logs, to be answered when all that is in memory is true.
+    questions: Vec<(OpId, LogId)>,
+    /// Writes that have not ended.
+    writes: u32,
+}
+
+/// An action that ends with its group.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Finished {
+    pub(super) op: OpId,
+    start: Offset,
+    end: Offset,
+}
+
+/// A group in the making.
+pub(super) struct Building {
+    pub(super) buffer: Aligned,
+    pub(super) entries: u32,
+    /// The logs it changes, sorted.
+    pub(super) logs: Vec<u32>,
+    pieces: Vec<Piece>,
+    done: Vec<Finished>,
+    pub(super) doomed: Vec<Doomed>,
+}
+
+/// A batch in the buffer, cached once the buffer is done.
+struct Piece {
+    log: u32,
+    segment: Offset,
+    position: u64,
+    base: Offset,
+    end: Offset,
+    at: Range<usize>,
+}
+
+/// What became of a queued action.
+pub(super) enum Admitted {
+    /// It is in the group, or ended, or waits with its log.
+    Taken,
+    /// It does not fit any more.
+    NoRoom(Queued),
+    /// It has to be in a later group.
+    Later(Queued),
+}
+
+impl Building {
+    fn new(journal: &Journal, buffer: Aligned) -> Self {
+        let mut building =
+            Self { buffer, entries: 0, logs: Vec::new(), pieces: Vec::new(), done: Vec::new(), doomed: Vec::new() };
+        journal.begin(&mut building.buffer);
+        building
+    }
+
+    /// Appends a small entry. False, and nothing done, if it does not fit.
+    pub(super) fn entry(&mut self, log: u32, change: Change) -> bool {
+        let bytes = JournalEntry { log, change }.to_bytes();
+        if bytes.len() > self.buffer.left() {
+            return false;
+        }
+        self.buffer.put(&bytes);
+        self.entries += 1;
+        self.touch(log);
+        true
+    }
+
+    pub(super) fn touch(&mut self, log: u32) {
+        if let Err(at) = self.logs.binary_search(&log) {
+            self.logs.insert(at, log);
+        }
+    }
+
+    pub(super) fn has(&self, log: u32) -> bool {
+        self.logs.binary_search(&log).is_ok()
+    }
+
+    /// The action ends with this group.
+    pub(super) fn finish(&mut self, op: OpId, log: &Log) {
+        self.done.push(Finished { op, start: log.start, end: log.end });
+    }
+}
+
+impl Store {
+    /// Begins a group of what waits, if none is under way and there is room.
+    pub(super) fn start_group(&mut self, now: Now, out: &mut Vec<StoreOut>) {
+        while self.flying.is_none() && !self.queue.is_empty() && !self.health.is_offline {
+            let room = self.room();
+            if room < self.journal.overhead() + FIXED_COST {
+                if !self.turn_generation(out) {
+                    return;
+                }
+                continue;
+            }
+            let buffer = self.cache.pool.take(room);
+            let mut building = Building::new(&self.journal, buffer);
+            let waiting = self.queue.len();
+            let has_room = self.fill(&mut building, now, out);
+            if building.entries > 0 {
+                self.active = now.mono;
+                self.launch(building, now.wall, out);
+                return;
+            }
+            building.done.iter().for_each(|done| out.push(done.out()));
+            self.cache.pool.give(building.buffer.freeze());
+            if self.queue.len() < waiting {
+                continue;
+            }
+            if has_room {
+                // Nothing is left, or what comes next has to wait for the checkpoint.
+                return;
+            }
+            if !self.turn_generation(out) {
+                self.refuse_oversized(out);
+                return;
+            }
+        }
+    }
+
+    /// Room for a group of what waits.
+    fn room(&self) -> usize {
+        let overhead = self.journal.overhead();
+        let mut want = overhead;
+        for queued in &self.queue {
+            if want >= self.config.group_bytes_max {
+                break;
+            }
+            want += queued.cost(self.config.group_bytes_max - want);
+        }
+        want.min(self.journal.left())
+    }
+
+    /// A batch that does not even fit into an empty journal file can never be stored.
+    fn refuse_oversized(&mut self, out: &mut Vec<StoreOut>) {
+        if self.journal.is_open && self.journal.at == 0 {
+            let queued = self.queue.pop_front().expect("it did not fit");
+            fail(queued.op, DiskFault::Full, out);
+        }
+    }
+
+    /// Puts into the group what fits. False if something did not for lack of room.
+    fn fill(&mut self, building: &mut Building, now: Now, out: &mut Vec<StoreOut>) -> bool {
+        while let Some(queued) = self.queue.pop_front() {
+            match self.admit(building, now, queued, out) {
+                Admitted::Taken => {}
+                Admitted::NoRoom(queued) => {
+                    self.queue.push_front(queued);
+                    return false;
+                }
+                Admitted::Later(queued) => {
+                    self.queue.push_front(queued);
+                    return true;
+                }
+            }
+        }
+        true
+    }
+
+    fn admit(&mut self, building: &mut Building, now: Now, queued: Queued, out: &mut Vec<StoreOut>) -> Admitted {
+        let Some(&number) = self.numbers.get(&queued.id) else {
+            return self.admit_unknown(building, now, queued, out);
+        };
+        let log = self.logs.get_mut(&number).expect("numbers and logs agree");
+        if !log.waiting.is_empty() {
+            // In order, behind what waits for something to be read.
+            log.waiting.push_back(queued);
+            return Admitted::Taken;
+        }
+        let is_full = self.health.retry_at.is_some();
+        let fault = match &queued.action {
+            Action::Delete => None,
+            _ if log.is_rotten => Some(DiskFault::Rot),
+            Action::Append { .. } if is_full => Some(DiskFault::Full),
+            Action::Create(_)
+            | Action::Configure(_)
+            | Action::Append { .. }
+            | Action::Truncate { .. }
+            | Action::Trim { .. }
+            | Action::Retain { .. }
+            | Action::Vote { .. } => None,
+        };
+        if let Some(fault) = fault {
+            fail(queued.op, fault, out);
+            return Admitted::Taken;
+        }
+        match &queued.action {
+            Action::Create(_) => {
+                building.finish(queued.op, log);
+                Admitted::Taken
+            }
+            Action::Configure(settings) => {
+                let settings = settings.clone();
+                self.admit_small(building, number, queued, Change::Configure(settings))
+            }
+            Action::Vote { term, voted } => {
+                let (term, voted) = (*term, *voted);
+                self.admit_small(building, number, queued, Change::Vote { term, voted })
+            }
+            Action::Append { .. } => self.admit_append(building, now, number, queued, out),
+            Action::Truncate { .. } | Action::Trim { .. } | Action::Retain { .. } | Action::Delete => {
+                self.admit_shrinking(building, now, number, queued, out)
+            }
+        }
+    }
+
+    fn admit_unknown(
+        &mut self,
+        building: &mut Building,
+        now: Now,
+        queued: Queued,
+        out: &mut Vec<StoreOut>,
+    ) -> Admitted {
+        let Action::Create(spec) = &queued.action else {
+            if let Some((_, namesake)) = self.unborn.iter().find(|(id, _)| *id == queued.id) {
+                self.logs.get_mut(namesake).expect("it has yet to be deleted").waiting.push_back(queued);
+                return Admitted::Taken;
+            }
+            fail(queued.op, DiskFault::NoSuchLog, out);
+            return Admitted::Taken;
+        };
+        if self.health.retry_at.is_some() {
+            fail(queued.op, DiskFault::Full, out);
+            return Admitted::Taken;
+        }
+        let name = (spec.topic.clone(), queued.id.partition);
+        self.unborn.retain(|(id, _)| *id != queued.id);
+        if let Some(&number) = self.names.get(&name) {
+            // An earlier log of this name has its folder still: its deletion waits for a read of its own.
+            let namesake = self.logs.get_mut(&number).expect("names and logs agree");
+            let is_dying = namesake.waiting.iter().any(|waiting| matches!(waiting.action, Action::Delete));
+            assert!(is_dying, "two logs of one name: {name:?}");
+            self.unborn.push((queued.id, number));
+            namesake.waiting.push_back(queued);
+            return Admitted::Taken;
+        }
+        let change = Change::Create { id: queued.id, spec: spec.clone(), at: now.wall };
+        if !building.entry(self.number, change) {
+            return Admitted::NoRoom(queued);
+        }
+        let mut log = Log::newborn(queued.id, spec.clone(), now.wall, self.journal.sequence);
+        log.covered = self.journal.generation;
+        log.changed = self.journal.generation;
+        building.finish(queued.op, &log);
+        out.push(StoreOut::Note(Note::LogCreated { log: queued.id, topic: spec.topic.clone() }));
+        self.numbers.insert(queued.id, self.number);
+        self.names.insert(name, self.number);
+        self.logs.insert(self.number, log);
+        self.changed.insert(self.number);
+        self.number += 1;
+        Admitted::Taken
+    }
+
+    fn admit_small(&mut self, building: &mut Building, number: u32, queued: Queued, change: Change) -> Admitted {
+        if !building.entry(number, change.clone()) {
+            return Admitted::NoRoom(queued);
+        }
+        let log = self.logs.get_mut(&number).expect("looked up before");
+        match change {
+            Change::Configure(settings) => log.spec.settings = settings,
+            Change::Vote { term, voted } => log.vote = Some((term, voted)),
+            _ => unreachable!("the two kinds that only set something"),
+        }
+        log.changed = self.journal.generation;
+        self.changed.insert(number);
+        building.finish(queued.op, log);
+        Admitted::Taken
+    }
+
+    fn admit_append(
+        &mut self,
+        building: &mut Building,
+        now: Now,
+        number: u32,
+        mut queued: Queued,
+        out: &mut Vec<StoreOut>,
+    ) -> Admitted {
+        let log = self.logs.get_mut(&number).expect("looked up before");
+        let Action::Append { batches } = &queued.action else {
+            unreachable!("only for appends");
+        };
+        while let Some(first) = batches.get(queued.taken) {
+            let rolls = log.must_roll(first.header(), now.wall);
+            // Cold logs know nothing of their partial last block: it is read before anything covers it.
+            if !rolls && !log.ready() {
+                return self.wait_for_block(number, queued, out);
+            }
+            let tail = if rolls || log.covered == self.journal.generation { Vec::new() } else { log.tail() };
+            let fixed = if rolls { ENTRY_BYTES + PLACE_BYTES } else { 0 }
+                + if tail.is_empty() { 0 } else { ENTRY_BYTES + PLACE_BYTES + tail.len() }
+                + ENTRY_BYTES
+                + PLACE_BYTES;
+            if fixed + first.bytes_len() > building.buffer.left() {
+                return Admitted::NoRoom(queued);
+            }
+            if rolls {
+                let is_in = building.entry(number, Change::Roll { base: first.base_offset(), at: now.wall });
+                assert!(is_in, "there was room for it");
+                log.roll(first.base_offset(), now.wall, self.journal.sequence);
+            }
+            if !tail.is_empty() {
+                let (segment, position) = (log.active().base, log.active().bytes - tail.len() as u64);
+                let is_in = building.entry(number, Change::Tail { segment, position, bytes: Bytes::from(tail) });
+                assert!(is_in, "there was room for it");
+            }
+            log.covered = self.journal.generation;
+            log.changed = self.journal.generation;
+            self.changed.insert(number);
+            queued.taken += building.run(number, log, &batches[queued.taken..], &self.config, now.wall);
+        }
+        building.finish(queued.op, log);
+        Admitted::Taken
+    }
+
+    /// The group is complete: it is written.
+    fn launch(&mut self, mut building: Building, now: Wall, out: &mut Vec<StoreOut>) {
+        self.journal.seal(&mut building.buffer, building.entries, now, &self.functions);
+        let buffer = building.buffer.freeze();
+        let mut ends: Vec<(u32, Offset)> = Vec::new();
+        for piece in building.pieces {
+            let Some(log) = self.logs.get_mut(&piece.log) else {
+                continue;
+            };
+            let Piece { segment, position, base, end, at, .. } = piece;
+            log.cached.push_back(Cached { base, end, segment, position, bytes: buffer.slice(at) });
+            match ends.last_mut() {
+                Some((last, known)) if *last == piece.log => *known = end,
+                _ => ends.push((piece.log, end)),
+            }
+        }
+        let at = self.journal.at;
+        self.journal.at += buffer.len() as u64;
+        self.journal.sequence += 1;
+        self.journal.logs_before.clone_from(&building.logs);
+        let durable = self.config.is_durable && !planted(Bug::AckBeforeFlush);
+        let op = FileOp::WriteAt { file: self.journal.file(), at, parts: alloc::vec![buffer.clone()], durable };
+        self.ops.ask(Purpose::Group, op, out);
+        self.cache.hold(buffer, ends);
+        let Building { done, logs, doomed, .. } = building;
+        let mut flying = Flying { done, logs, doomed, questions: Vec::new(), writes: 1 };
+        if planted(Bug::AckBeforeFlush) {
+            flying.done.drain(..).for_each(|done| out.push(done.out()));
+        }
+        self.flying = Some(flying);
+    }
+
+    /// A write of the group under way ended.
+    pub(super) fn group_written(&mut self, outcome: Result<FileDone, FileFault>, out: &mut Vec<StoreOut>) {
+        if outcome.is_err() && !planted(Bug::FailedFlushIgnored) {
+            self.go_offline(out);
+            return;
+        }
+        let flying = self.flying.as_mut().expect("a group is under way until its writes have ended");
+        flying.writes -= 1;
+        if flying.writes > 0 {
+            return;
+        }
+        let flying = self.flying.take().expect("looked at above");
+        if self.config.is_durable {
+            self.journal.flushed = self.journal.sequence;
+        }
+        for number in &flying.logs {
+            if let Some(log) = self.logs.get_mut(number) {
+                log.all_durable();
+            }
+        }
+        flying.done.iter().for_each(|done| out.push(done.out()));
+        self.doomed.extend(flying.doomed);
+        for (op, log) in flying.questions {
+            self.answer_facts(op, log, out);
+        }
+        for number in flying.logs {
+            self.drive_log(number, out);
+        }
+        self.cache.shrink(self.config.cache_bytes_max, &mut self.logs);
+        self.pump_reads(out);
+    }
+}
+
+impl Building {
+    /// Puts batches into the group as one entry, as many as fit and belong to the log's last segment; at least the first
+    /// does. Returns how many.
+    fn run(
+        &mut self,
+        number: u32,
+        log: &mut Log,
+        batches: &[CheckedBatch],
+        config: &super::StoreConfig,
+        now: Wall,
+    ) -> usize {
+        let entry_at = self.buffer.len();
+        let (segment, position) = (log.active().base, log.active().bytes);
+        self.buffer.put(&[0; ENTRY_BYTES]);
+        self.buffer.put(&place(segment, position));
+        let mut count = 0;
+        for batch in batches {
+            let is_elsewhere = count > 0 && log.must_roll(batch.header(), now);
+            if is_elsewhere || batch.bytes_len() > self.buffer.left() {
+                break;
+            }
+            let (at, position) = (self.buffer.len(), log.active().bytes);
+            self.buffer.put(&batch.header().to_bytes());
+            self.buffer.put(batch.body());
+            log.append(batch, now, config.index_interval_bytes_min);
+            let (base, end, at) = (batch.base_offset(), batch.end_offset(), at..self.buffer.len());
+            self.pieces.push(Piece { log: number, segment, position, base, end, at });
+            count += 1;
+        }
+        assert!(count > 0, "there was room for one");
+        let payload = self.buffer.len() - entry_at - ENTRY_BYTES;
+        self.buffer.as_mut()[entry_at..entry_at + ENTRY_BYTES].copy_from_slice(&head(number, KIND_APPEND, payload));
+        self.entries += 1;
+        self.touch(number);
+        count
+    }
+}
+
+impl Flying {
+    /// Whatever ends with it.
+    pub(super) fn ops(&self) -> impl Iterator<Item = OpId> {
+        let done = self.done.iter().map(|done| done.op);
+        done.chain(self.questions.iter().map(|(op, _)| *op))
+    }
+
+    /// A question about a log is answered when this group has ended.
+    pub(super) fn ask(&mut self, op: OpId, log: LogId) {
+        self.questions.push((op, log));
+    }
+}
+
+impl Finished {
+    fn out(&self) -> StoreOut {
+        StoreOut::Done { op: self.op, outcome: Ok(Done::Stored { start: self.start, end: self.end }) }
+    }
+}

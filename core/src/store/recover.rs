@@ -1,0 +1,372 @@
+//! Recovery: from the bytes that a process left behind, however it ended, to a store.
+//!
+//! ```text
+//!   list ──▶ catalogue ──▶ journal files ──▶ groups of the catalogue's generation, then of the next ──▶ store
+//!     └─▶ format, if there is nothing yet ──▶ list
+//! ```
+//!
+//! A group that cannot be read is the torn last one, which nobody was told of, unless a later one says that all before it
+//! was flushed: then it is rot, and the logs that it changed go offline (law 4). What was replayed is not written at
+//! once: it is pending, as it was before, and a first checkpoint moves it.
+
+use super::cache::Cache;
+use super::catalogue::{self, CatalogueFault, Identity};
+use super::checkpoint::CATALOGUE;
+use super::format::{Claim, is_formatted, plan};
+use super::journal::{JOURNAL_NAMES, Journal};
+use super::log::Log;
+use super::ops::{Ops, Purpose};
+use super::read::Reads;
+use super::scan::Scan;
+use super::{Health, Store, StoreConfig, StoreOut};
+use crate::boundary::{FileDone, FileFault, FileId, FileOp, LogSpec, OpenMode};
+use crate::log::{Epochs, Producers};
+use crate::record::Functions;
+use crate::types::{BrokerId, FileOpId, LeaderEpoch, LogId, Mono, Offset, Str};
+use alloc::boxed::Box;
+use alloc::collections::{BTreeSet, VecDeque};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// The opening of one data directory. One file operation is under way at a time.
+pub struct Recovery {
+    config: StoreConfig,
+    functions: Functions,
+    claim: Claim,
+    ops: Ops,
+    stage: Stage,
+}
+
+/// What became of a step.
+pub enum RecoveryStep {
+    /// More operations were asked for.
+    More,
+    /// The directory is open.
+    Ready(Box<Store>, Recovered),
+    /// It cannot be used, or not by us.
+    Refused(RecoveryRefusal),
+}
+
+/// What was found.
+#[derive(Clone, Debug)]
+pub struct Recovered {
+    /// Who the directory belongs to.
+    pub identity: Identity,
+    /// True if there was nothing before.
+    pub is_new: bool,
+    /// Every log, in no meaningful order.
+    pub logs: Vec<RecoveredLog>,
+}
+
+/// One log that was found.
+#[derive(Clone, Debug)]
+pub struct RecoveredLog {
+    /// Its id.
+    pub id: LogId,
+    /// What it is.
+    pub spec: LogSpec,
+    /// First offset still kept.
+    pub start: Offset,
+    /// First offset behind the last record.
+    pub end: Offset,
+    /// Which epoch wrote what.
+    pub epochs: Epochs,
+    /// Who numbers batches.
+    pub producers: Producers,
+    /// The hard state of a quorum, if one was kept in it.
+    pub vote: Option<(LeaderEpoch, Option<BrokerId>)>,
+    /// False if bytes were lost: the log is not to be used, and every action and query on it but its deletion fails.
+    pub is_online: bool,
+}
+
+/// Why a directory is not opened.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum RecoveryRefusal {
+    /// It holds something that is not ours.
+    Foreign {
+        /// For example this.
+        name: Str,
+    },
+    /// It was written by a later version.
+    Newer {
+        /// Its format version.
+        version: u16,
+    },
+    /// It belongs to another node.
+    OtherNode(BrokerId),
+    /// It belongs to another cluster.
+    OtherCluster(Str),
+    /// The catalogue is damaged.
+    CatalogueRotten,
+    /// A journal file is missing, or shorter than it was made.
+    JournalMissing,
+    /// A group in the journal is whole but says something that this version does not know.
+    JournalUnreadable,
+    /// The disk refused.
+    Disk(FileFault),
+}
+
+impl fmt::Display for RecoveryRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Foreign { name } => {
+                write!(f, "the directory is not empty and not a data directory of ours: it holds {name:?}")
+            }
+            Self::Newer { version } => {
+                write!(f, "the directory was written by a later version (format {version})")
+            }
+            Self::OtherNode(node) => write!(f, "the directory belongs to node {}", node.0),
+            Self::OtherCluster(cluster) => write!(f, "the directory belongs to cluster {cluster}"),
+            Self::CatalogueRotten => f.write_str("the catalogue of the directory is damaged"),
+            Self::JournalMissing => f.write_str("a journal file is missing or cut short"),
+            Self::JournalUnreadable => f.write_str("the journal holds changes that this version does not know"),
+            Self::Disk(FileFault::NotFound) => f.write_str("the directory is not there"),
+            Self::Disk(FileFault::Full) => f.write_str("there is no room on the disk"),
+            Self::Disk(FileFault::Denied) => f.write_str("access to the directory is denied"),
+            Self::Disk(FileFault::Io) => f.write_str("the disk reports an error"),
+        }
+    }
+}
+
+enum Stage {
+    List { is_new: bool },
+    Format(VecDeque<FileOp>),
+    OpenCatalogue { file: FileId, is_new: bool },
+    ReadCatalogue { file: FileId, is_new: bool },
+    OpenJournal(Box<Scan>),
+    Scan(Box<Scan>),
+    Over,
+}
+
+impl Recovery {
+    /// To be begun with [`Recovery::start`].
+    pub fn new(config: StoreConfig, functions: Functions, claim: Claim) -> Self {
+        Self { config, functions, claim, ops: Ops::default(), stage: Stage::List { is_new: false } }
+    }
+
+    /// Asks for the first operation.
+    pub fn start(&mut self, out: &mut Vec<StoreOut>) {
+        self.ask(FileOp::List { path: String::new() }, out);
+    }
+
+    /// An operation ended.
+    pub fn file_done(
+        &mut self,
+        id: FileOpId,
+        outcome: Result<FileDone, FileFault>,
+        out: &mut Vec<StoreOut>,
+    ) -> RecoveryStep {
+        let _ = self.ops.end(id);
+        match self.advance(outcome, out) {
+            Ok(None) => RecoveryStep::More,
+            Ok(Some((store, recovered))) => RecoveryStep::Ready(Box::new(store), recovered),
+            Err(refusal) => RecoveryStep::Refused(refusal),
+        }
+    }
+
+    fn ask(&mut self, op: FileOp, out: &mut Vec<StoreOut>) {
+        self.ops.ask(Purpose::Close, op, out);
+    }
+
+    fn advance(
+        &mut self,
+        outcome: Result<FileDone, FileFault>,
+        out: &mut Vec<StoreOut>,
+    ) -> Result<Option<(Store, Recovered)>, RecoveryRefusal> {
+        match core::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::List { is_new } => {
+                let Ok(FileDone::Listed(entries)) = &outcome else {
+                    return Err(refusal(outcome));
+                };
+                if is_formatted(entries)? {
+                    self.open_catalogue(is_new, out);
+                } else {
+                    let files = [self.ops.file(), self.ops.file(), self.ops.file()];
+                    let ops = plan(&self.claim, self.config.journal_bytes, files, &self.functions);
+                    self.format(ops, out);
+                }
+            }
+            Stage::Format(ops) => {
+                outcome.map_err(RecoveryRefusal::Disk)?;
+                self.format(ops, out);
+            }
+            Stage::OpenCatalogue { file, is_new } => {
+                let Ok(FileDone::Opened { len }) = outcome else {
+                    return Err(refusal(outcome));
+                };
+                let len = usize::try_from(len).map_err(|_| RecoveryRefusal::CatalogueRotten)?;
+                self.ask(FileOp::ReadAt { file, at: 0, len }, out);
+                self.stage = Stage::ReadCatalogue { file, is_new };
+            }
+            Stage::ReadCatalogue { file, is_new } => {
+                let Ok(FileDone::Read(bytes)) = outcome else {
+                    return Err(refusal(outcome));
+                };
+                let catalogue = catalogue::read(&bytes, &self.functions).map_err(RecoveryRefusal::from)?;
+                self.check_claim(&catalogue.identity)?;
+                let scan = Scan::new(catalogue, is_new, &self.config);
+                self.ops.close(file, out);
+                self.stage = Stage::OpenJournal(Box::new(scan));
+            }
+            Stage::OpenJournal(scan) => {
+                return self.open_journal(scan, outcome, out);
+            }
+            Stage::Scan(mut scan) => {
+                let Ok(FileDone::Read(bytes)) = outcome else {
+                    return Err(refusal(outcome));
+                };
+                scan.window = bytes;
+                return self.scan(scan, out);
+            }
+            Stage::Over => unreachable!("nothing is under way any more"),
+        }
+        Ok(None)
+    }
+
+    fn format(&mut self, mut ops: VecDeque<FileOp>, out: &mut Vec<StoreOut>) {
+        match ops.pop_front() {
+            Some(op) => {
+                self.ask(op, out);
+                self.stage = Stage::Format(ops);
+            }
+            None => self.open_catalogue(true, out),
+        }
+    }
+
+    fn open_catalogue(&mut self, is_new: bool, out: &mut Vec<StoreOut>) {
+        let file = self.ops.file();
+        self.ask(FileOp::Open { file, path: String::from(CATALOGUE), mode: OpenMode::Read }, out);
+        self.stage = Stage::OpenCatalogue { file, is_new };
+    }
+
+    fn check_claim(&self, identity: &Identity) -> Result<(), RecoveryRefusal> {
+        if identity.node != self.claim.node {
+            return Err(RecoveryRefusal::OtherNode(identity.node));
+        }
+        if self.claim.cluster.as_ref().is_some_and(|cluster| *cluster != identity.cluster) {
+            return Err(RecoveryRefusal::OtherCluster(identity.cluster.clone()));
+        }
+        Ok(())
+    }
+
+    /// Opens the journal files one after the other, then reads them.
+    fn open_journal(
+        &mut self,
+        mut scan: Box<Scan>,
+        outcome: Result<FileDone, FileFault>,
+        out: &mut Vec<StoreOut>,
+    ) -> Result<Option<(Store, Recovered)>, RecoveryRefusal> {
+        match outcome {
+            // The catalogue's file was closed: this is where the journal begins.
+            Ok(FileDone::Ok) => {}
+            Ok(FileDone::Opened { len }) if len >= scan.half_bytes => {}
+            Ok(FileDone::Opened { .. }) => return Err(RecoveryRefusal::JournalMissing),
+            Ok(FileDone::Read(_) | FileDone::Listed(_)) => unreachable!("nothing was read or listed"),
+            Err(fault) => return Err(RecoveryRefusal::Disk(fault)),
+        }
+        if let Some(name) = JOURNAL_NAMES.get(scan.files.len()) {
+            let file = self.ops.file();
+            scan.files.push(file);
+            self.ask(FileOp::Open { file, path: String::from(*name), mode: OpenMode::Direct }, out);
+            self.stage = Stage::OpenJournal(scan);
+            return Ok(None);
+        }
+        self.scan(scan, out)
+    }
+
+    fn scan(
+        &mut self,
+        mut scan: Box<Scan>,
+        out: &mut Vec<StoreOut>,
+    ) -> Result<Option<(Store, Recovered)>, RecoveryRefusal> {
+        match scan.run(&self.config, &self.functions)? {
+            Some((file, at, len)) => {
+                self.ask(FileOp::ReadAt { file, at, len }, out);
+                self.stage = Stage::Scan(scan);
+                Ok(None)
+            }
+            None => Ok(Some(self.finish(*scan))),
+        }
+    }
+
+    fn finish(&mut self, scan: Scan) -> (Store, Recovered) {
+        let Scan { is_new, identity, mut replay, .. } = scan;
+        let logs = &mut replay.logs;
+        logs.values_mut().for_each(Log::all_durable);
+        let recovered =
+            Recovered { identity: identity.clone(), is_new, logs: logs.values().map(RecoveredLog::of).collect() };
+        let mut cache = Cache::default();
+        let ends = logs.iter().filter_map(|(number, log)| Some((*number, log.cached.back()?.end)));
+        cache.hold_foreign(replay.bytes, ends.collect());
+        // A generation that was begun is not gone on with: what a torn group left behind it is never looked at again.
+        let [is_first_used, is_second_used] = scan.used;
+        let journal = Journal {
+            files: [scan.files[0], scan.files[1]],
+            half_bytes: scan.half_bytes,
+            salt: scan.salt,
+            generation: scan.first + u64::from(is_first_used || is_second_used) + u64::from(is_second_used),
+            at: 0,
+            sequence: scan.sequence,
+            flushed: scan.sequence,
+            logs_before: scan.logs_before,
+            is_open: !is_second_used,
+            is_other_free: !is_first_used && !is_second_used,
+        };
+        let store = Store {
+            config: self.config.clone(),
+            functions: self.functions,
+            identity,
+            journal,
+            numbers: logs.iter().map(|(number, log)| (log.id, *number)).collect(),
+            names: logs.iter().map(|(number, log)| (log.name(), *number)).collect(),
+            unborn: Vec::new(),
+            number: replay.number,
+            logs: replay.logs,
+            queue: VecDeque::new(),
+            flying: None,
+            cache,
+            ops: core::mem::take(&mut self.ops),
+            reads: Reads::default(),
+            changed: replay.changed,
+            checkpoint: None,
+            folders: BTreeSet::new(),
+            doomed: replay.doomed,
+            health: Health::default(),
+            active: Mono::default(),
+        };
+        (store, recovered)
+    }
+}
+
+impl RecoveredLog {
+    fn of(log: &Log) -> Self {
+        Self {
+            id: log.id,
+            spec: log.spec.clone(),
+            start: log.start,
+            end: log.end,
+            epochs: log.epochs.clone(),
+            producers: log.producers.clone(),
+            vote: log.vote,
+            is_online: !log.is_rotten,
+        }
+    }
+}
+
+impl From<CatalogueFault> for RecoveryRefusal {
+    fn from(fault: CatalogueFault) -> Self {
+        match fault {
+            CatalogueFault::Foreign => Self::Foreign { name: Str::from_static(CATALOGUE) },
+            CatalogueFault::Newer(version) => Self::Newer { version },
+            CatalogueFault::Rotten => Self::CatalogueRotten,
+        }
+    }
+}
+
+fn refusal(outcome: Result<FileDone, FileFault>) -> RecoveryRefusal {
+    match outcome {
+        Err(fault) => RecoveryRefusal::Disk(fault),
+        Ok(_) => unreachable!("an operation ends as its kind does"),
+    }
+}

@@ -1,0 +1,159 @@
+//! Replaying the journal: each change is applied again, in order, by the functions that applied it first.
+
+use super::StoreConfig;
+use super::buffer::block_floor;
+use super::doom::Doomed;
+use super::entry::{Change, JournalEntry};
+use super::log::{Cached, Log};
+use crate::boundary::LogSpec;
+use crate::record::{Functions, check_stored};
+use crate::types::{LogId, Offset, Wall};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+/// What the catalogue said, and what the journal makes of it.
+pub(super) struct Replay {
+    pub(super) logs: BTreeMap<u32, Log>,
+    /// The number of the next log.
+    pub(super) number: u32,
+    pub(super) changed: BTreeSet<u32>,
+    pub(super) doomed: Vec<Doomed>,
+    pub(super) bytes: usize,
+    pub(super) index_interval_bytes_min: u32,
+}
+
+/// An entry does not fit to what was before it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Misfit;
+
+impl Replay {
+    pub(super) fn new(logs: BTreeMap<u32, Log>, number: u32, config: &StoreConfig) -> Self {
+        Self {
+            logs,
+            number,
+            changed: BTreeSet::new(),
+            doomed: Vec::new(),
+            bytes: 0,
+            index_interval_bytes_min: config.index_interval_bytes_min,
+        }
+    }
+
+    /// Applies one entry of the group with this sequence. What does not fit takes its log offline (law 4).
+    pub(super) fn apply(&mut self, entry: JournalEntry, sequence: u64, now: Wall, f: &Functions) {
+        let JournalEntry { log: number, change } = entry;
+        self.changed.insert(number);
+        if let Change::Create { id, spec, at } = change {
+            self.create(number, id, spec, at, sequence);
+            return;
+        }
+        let Some(log) = self.logs.get_mut(&number) else {
+            return;
+        };
+        if change == Change::Delete {
+            self.delete(number);
+            return;
+        }
+        if log.is_rotten {
+            return;
+        }
+        let folder = log.folder();
+        let (fits, gone) = match change {
+            Change::Create { .. } | Change::Delete => unreachable!("handled above"),
+            Change::Configure(settings) => {
+                log.spec.settings = settings;
+                (Ok(()), Vec::new())
+            }
+            Change::Append { segment, position, batches } => {
+                self.bytes += batches.len();
+                let place = (segment, position);
+                (append(log, place, &batches, (now, self.index_interval_bytes_min), f), Vec::new())
+            }
+            Change::Tail { segment, position, bytes } => (tail(log, segment, position, &bytes), Vec::new()),
+            Change::Through(_) => (Err(Misfit), Vec::new()),
+            Change::Roll { base, at } if base >= log.end && base > log.active().base => {
+                log.roll(base, at, sequence);
+                (Ok(()), Vec::new())
+            }
+            Change::Truncate(cut) if log.segment(cut.segment).is_some_and(|segment| segment.bytes >= cut.position) => {
+                (Ok(()), log.cut(&cut, sequence))
+            }
+            Change::Roll { .. } | Change::Truncate(_) => (Err(Misfit), Vec::new()),
+            Change::Trim { start, at } => (Ok(()), log.trim(start, at, sequence)),
+            Change::Vote { term, voted } => {
+                log.vote = Some((term, voted));
+                (Ok(()), Vec::new())
+            }
+        };
+        log.is_rotten |= fits.is_err();
+        self.doomed.extend(Doomed::segments(number, &folder, gone));
+    }
+
+    /// The changes of these logs, or of all, cannot be read: they are not to be used, and their bytes are left alone.
+    pub(super) fn give_up(&mut self, numbers: Option<&[u32]>) {
+        let all: Vec<u32> = self.logs.keys().copied().collect();
+        for number in numbers.unwrap_or(&all) {
+            if let Some(log) = self.logs.get_mut(number) {
+                log.is_rotten = true;
+                self.changed.insert(*number);
+            }
+        }
+    }
+
+    fn create(&mut self, number: u32, id: LogId, spec: LogSpec, at: Wall, salt: u64) {
+        self.number = self.number.max(number + 1);
+        self.logs.insert(number, Log::newborn(id, spec, at, salt));
+    }
+
+    fn delete(&mut self, number: u32) {
+        let Some(log) = self.logs.remove(&number) else {
+            return;
+        };
+        self.changed.remove(&number);
+        // Whatever lies in a folder of that name belongs to this log: a later one of that name is in the journal still.
+        let folder = log.folder();
+        self.doomed.push(Doomed { log: number, segment: None, folder, files: Vec::new(), removing: None });
+    }
+}
+
+fn append(
+    log: &mut Log,
+    (segment, position): (Offset, u64),
+    batches: &Bytes,
+    (now, index_interval_min): (Wall, u32),
+    f: &Functions,
+) -> Result<(), Misfit> {
+    if log.active().base != segment || log.active().bytes != position || !log.ready() {
+        return Err(Misfit);
+    }
+    let mut run = check_stored(batches.clone(), f);
+    let mut from = run.position();
+    while let Some(batch) = run.next() {
+        let batch = batch.map_err(|_| Misfit)?;
+        if batch.base_offset() < log.end {
+            return Err(Misfit);
+        }
+        let position = log.active().bytes;
+        log.append(&batch, now, index_interval_min);
+        let bytes = batches.slice(from..run.position());
+        log.cached.push_back(Cached { base: batch.base_offset(), end: batch.end_offset(), segment, position, bytes });
+        from = run.position();
+    }
+    Ok(())
+}
+
+fn tail(log: &mut Log, segment: Offset, position: u64, bytes: &Bytes) -> Result<(), Misfit> {
+    let active = log.active();
+    let is_known = active.writer.as_ref().is_some_and(|writer| writer.head.is_some());
+    if active.base != segment || position + bytes.len() as u64 != active.bytes {
+        return Err(Misfit);
+    }
+    // Where the end is in the journal too, there is nothing to be learnt.
+    if is_known || active.written() != active.bytes || position != block_floor(active.bytes) {
+        return Ok(());
+    }
+    log.give_head(bytes.to_vec());
+    let writer = log.active_mut().writer.as_mut().expect("it was given a head");
+    writer.is_suspect = true;
+    Ok(())
+}

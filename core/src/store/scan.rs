@@ -1,0 +1,175 @@
+//! Reading the journal back, group by group: which were written whole, which never were, and which no longer are.
+
+use super::StoreConfig;
+use super::catalogue::{Catalogue, Identity};
+use super::entry::JournalEntry;
+use super::journal::{Found, GROUP_BYTES, Group, find};
+use super::recover::RecoveryRefusal;
+use super::replay::Replay;
+use crate::boundary::FileId;
+use crate::plant::{Bug, planted};
+use crate::record::Functions;
+use crate::types::limit::BLOCK_BYTES;
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+/// The journal as far as it has been read.
+pub(super) struct Scan {
+    pub(super) is_new: bool,
+    pub(super) identity: Identity,
+    pub(super) salt: u64,
+    pub(super) half_bytes: u64,
+    /// The generation of the catalogue; the one after it may have begun too.
+    pub(super) first: u64,
+    pub(super) files: Vec<FileId>,
+    /// The sequence that the next group should have.
+    pub(super) sequence: u64,
+    /// Which of the two generations have groups.
+    pub(super) used: [bool; 2],
+    /// The logs that the last group changed.
+    pub(super) logs_before: Vec<u32>,
+    pub(super) replay: Replay,
+    /// Which of the two is read; 2 when all is done.
+    turn: usize,
+    /// Where its next group should begin.
+    at: u64,
+    window_at: u64,
+    pub(super) window: Bytes,
+}
+
+/// What a look at the journal comes to.
+enum Look {
+    /// So many bytes from here on are wanted.
+    Read(u64, usize),
+    /// A group, at this place.
+    Group(u64, Group),
+    /// No group of this generation from here on.
+    End,
+}
+
+impl Scan {
+    pub(super) fn new(catalogue: Catalogue, is_new: bool, config: &StoreConfig) -> Self {
+        let Catalogue { identity, salt, half_bytes, generation, sequence, number, logs } = catalogue;
+        Self {
+            is_new,
+            identity,
+            salt,
+            half_bytes,
+            first: generation,
+            files: Vec::new(),
+            sequence,
+            used: [false; 2],
+            logs_before: Vec::new(),
+            replay: Replay::new(logs, number, config),
+            turn: 0,
+            at: 0,
+            window_at: 0,
+            window: Bytes::new(),
+        }
+    }
+
+    /// Goes on as far as nothing has to be read. Some if these bytes of a file are wanted next.
+    pub(super) fn run(
+        &mut self,
+        config: &StoreConfig,
+        f: &Functions,
+    ) -> Result<Option<(FileId, u64, usize)>, RecoveryRefusal> {
+        while self.turn < self.used.len() {
+            match self.look(config, f) {
+                Look::Read(at, len) => {
+                    self.window_at = at;
+                    return Ok(Some((self.file(), at, len)));
+                }
+                Look::Group(at, group) => self.take(at, group, f)?,
+                Look::End => self.next_turn(),
+            }
+        }
+        Ok(None)
+    }
+
+    fn generation(&self) -> u64 {
+        self.first + self.turn as u64
+    }
+
+    fn file(&self) -> FileId {
+        self.files[(self.generation() % 2) as usize]
+    }
+
+    fn next_turn(&mut self) {
+        self.turn += 1;
+        self.at = 0;
+        self.window = Bytes::new();
+    }
+
+    /// Looks for the next group: where it should be, and if it is not there, as far behind that as one may begin.
+    fn look(&self, config: &StoreConfig, f: &Functions) -> Look {
+        let reach = 2 * config.group_bytes_max as u64 + CHUNK_BYTES as u64;
+        let end = if planted(Bug::RotTakenForTornTail) { self.at + 1 } else { self.at.saturating_add(reach) };
+        let mut at = self.at;
+        while at < end.min(self.half_bytes) {
+            let Some(bytes) = self.bytes(at, GROUP_BYTES) else {
+                return self.read(at, CHUNK_BYTES);
+            };
+            match find(&bytes, self.generation(), self.salt, f) {
+                Found::Group(group) if self.is_next(&group, at) => return Look::Group(at, group),
+                Found::Short(len) if at + len as u64 <= self.half_bytes && !self.has(at, len) => {
+                    return self.read(at, len.max(CHUNK_BYTES));
+                }
+                Found::Group(_) | Found::Short(_) | Found::Nothing => {}
+            }
+            at += BLOCK_BYTES as u64;
+        }
+        Look::End
+    }
+
+    /// Is this group the one that should come, or one that says that the one that should have come was flushed?
+    fn is_next(&self, group: &Group, at: u64) -> bool {
+        let is_expected = group.sequence == self.sequence && at == self.at;
+        is_expected || group.flushed > self.sequence || planted(Bug::RecycledBlockWithoutEpoch)
+    }
+
+    fn has(&self, at: u64, len: usize) -> bool {
+        let end = self.window_at + self.window.len() as u64;
+        self.window_at <= at && at + len as u64 <= end
+    }
+
+    /// Everything in the window from here on, if that is enough.
+    fn bytes(&self, at: u64, len: usize) -> Option<Bytes> {
+        self.has(at, len).then(|| self.window.slice((at - self.window_at) as usize..))
+    }
+
+    fn read(&self, at: u64, len: usize) -> Look {
+        let len = (len as u64).next_multiple_of(BLOCK_BYTES as u64).min(self.half_bytes - at);
+        Look::Read(at, len as usize)
+    }
+
+    fn take(&mut self, at: u64, group: Group, f: &Functions) -> Result<(), RecoveryRefusal> {
+        if group.sequence > self.sequence {
+            // What came between was flushed and can no longer be read. Only of a single group is it known whom it
+            // concerned.
+            let is_one = group.sequence == self.sequence + 1;
+            self.replay.give_up(is_one.then_some(&group.logs_before[..]));
+        }
+        self.logs_before.clear();
+        let mut rest = group.entries.clone();
+        for _ in 0..group.entries_len {
+            let Some(entry) = JournalEntry::take(&mut rest) else {
+                if planted(Bug::ReplayPastTornTail) {
+                    break;
+                }
+                return Err(RecoveryRefusal::JournalUnreadable);
+            };
+            if let Err(at) = self.logs_before.binary_search(&entry.log) {
+                self.logs_before.insert(at, entry.log);
+            }
+            self.replay.apply(entry, group.sequence, group.at, f);
+        }
+        self.used[self.turn] = true;
+        self.sequence = group.sequence + 1;
+        self.at = at + group.blocks_bytes;
+        Ok(())
+    }
+}
+
+/// How much is read at once.
+const CHUNK_BYTES: usize = 1 << 20;

@@ -1,0 +1,184 @@
+//! Questions to logs: queries, the slots of fetch answers, and what a log must know of itself before an action.
+
+use super::buffer::block_floor;
+use super::commit::{Admitted, Queued};
+use super::read::{Reader, answer_op};
+use super::walk::{Answer, Goal, Walk};
+use super::{Store, StoreOut, fail};
+use crate::boundary::{DiskFault, Done, Query, Slot};
+use crate::record::Records;
+use crate::types::{LogId, Offset, OpId, Ticket};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// A fetch answer in the making. Slots are filled in order, since what one takes the next cannot have.
+#[derive(Debug)]
+pub(super) struct Serve {
+    slots: Vec<Slot>,
+    filled: Vec<Result<Records, DiskFault>>,
+    bytes_left: u32,
+    /// Some slot has records: none may exceed its bound any more (KIP-74).
+    has_records: bool,
+}
+
+impl Serve {
+    fn fill(&mut self, answer: Answer) {
+        let filled = match answer {
+            Answer::Records(records) => Ok(records),
+            Answer::Fault(fault) => Err(fault),
+            Answer::Batch(_) | Answer::Cut(_) | Answer::Block(_) => unreachable!("slots ask for records"),
+        };
+        if let Ok(records) = &filled {
+            self.bytes_left = self.bytes_left.saturating_sub(u32::try_from(records.len()).unwrap_or(u32::MAX));
+            self.has_records |= !records.is_empty();
+        }
+        self.filled.push(filled);
+    }
+
+    /// What there is of it, and this fault for the rest.
+    pub(super) fn failed(mut self, fault: DiskFault) -> Vec<Result<Records, DiskFault>> {
+        self.filled.resize(self.slots.len(), Err(fault));
+        self.filled
+    }
+}
+
+impl Store {
+    /// Asks a log something. Ends in one [`StoreOut::Done`], perhaps at once.
+    pub fn query(&mut self, op: OpId, log: LogId, query: &Query, out: &mut Vec<StoreOut>) {
+        if self.health.is_offline {
+            fail(op, DiskFault::Offline, out);
+            return;
+        }
+        let Some(&number) = self.numbers.get(&log) else {
+            fail(op, DiskFault::NoSuchLog, out);
+            return;
+        };
+        let goal = match *query {
+            Query::Records { from, end, bytes_max } => Goal::Records { from, end, bytes_max, is_first_whole: true },
+            Query::AtTime { target, end } => Goal::Time { target, end },
+            Query::MaxTime { end } => Goal::Latest { end },
+            Query::Log => {
+                match &mut self.flying {
+                    Some(flying) => flying.ask(op, log),
+                    None => self.answer_facts(op, log, out),
+                }
+                return;
+            }
+            Query::Size => {
+                out.push(StoreOut::Done { op, outcome: Ok(Done::Size(self.logs[&number].bytes())) });
+                return;
+            }
+        };
+        let walk = Walk::new(number, goal, self.config.read_bytes_max);
+        if let Some(answer) = self.begin_read(walk, Reader::Op(op), out) {
+            answer_op(op, answer, out);
+        }
+    }
+
+    /// Says what the store knows of a log. Nothing of it is under way.
+    pub(super) fn answer_facts(&self, op: OpId, log: LogId, out: &mut Vec<StoreOut>) {
+        let log = self.numbers.get(&log).map(|number| &self.logs[number]);
+        let outcome = match log {
+            None => Err(DiskFault::NoSuchLog),
+            Some(log) if log.is_rotten => Err(DiskFault::Rot),
+            Some(log) => Ok(Done::Log(Box::new(log.facts()))),
+        };
+        out.push(StoreOut::Done { op, outcome });
+    }
+
+    /// Finds the record bytes of a fetch answer. Ends in one [`StoreOut::Served`], perhaps at once.
+    pub fn serve(&mut self, ticket: Ticket, slots: Vec<Slot>, bytes_max: u32, out: &mut Vec<StoreOut>) {
+        let filled = Vec::with_capacity(slots.len());
+        let serve = Serve { slots, filled, bytes_left: bytes_max, has_records: false };
+        if self.health.is_offline {
+            out.push(StoreOut::Served { ticket, slots: serve.failed(DiskFault::Offline) });
+            return;
+        }
+        self.go_on_serving(ticket, serve, out);
+    }
+
+    /// The slot that a fetch answer waited for is filled.
+    pub(super) fn slot_answered(&mut self, ticket: Ticket, answer: Answer, out: &mut Vec<StoreOut>) {
+        let mut serve = self.reads.serves.remove(&ticket).expect("it waits for this slot");
+        serve.fill(answer);
+        self.go_on_serving(ticket, serve, out);
+    }
+
+    fn go_on_serving(&mut self, ticket: Ticket, mut serve: Serve, out: &mut Vec<StoreOut>) {
+        while let Some(slot) = serve.slots.get(serve.filled.len()) {
+            let bytes_max = slot.bytes_max.min(serve.bytes_left);
+            let Some(&number) = self.numbers.get(&slot.log) else {
+                serve.fill(Answer::Fault(DiskFault::NoSuchLog));
+                continue;
+            };
+            if bytes_max == 0 && serve.has_records {
+                serve.fill(Answer::Records(Records::EMPTY));
+                continue;
+            }
+            let is_first_whole = !serve.has_records;
+            let goal = Goal::Records { from: slot.from, end: slot.end, bytes_max, is_first_whole };
+            let walk = Walk::new(number, goal, self.config.read_bytes_max);
+            match self.begin_read(walk, Reader::Slot(ticket), out) {
+                Some(answer) => serve.fill(answer),
+                None => {
+                    self.reads.serves.insert(ticket, serve);
+                    return;
+                }
+            }
+        }
+        out.push(StoreOut::Served { ticket, slots: serve.filled });
+    }
+
+    /// An append waits until the partial last block of its log is known.
+    pub(super) fn wait_for_block(&mut self, number: u32, queued: Queued, out: &mut Vec<StoreOut>) -> Admitted {
+        let log = self.logs.get_mut(&number).expect("looked up by the caller");
+        let active = log.active();
+        let end = active.written();
+        let from = block_floor(end);
+        let goal = Goal::Block { segment: active.base, from, len: (end - from) as usize };
+        self.wait_for(number, queued, goal, out)
+    }
+
+    /// A truncation waits until it is known where it cuts.
+    pub(super) fn wait_for_cut(
+        &mut self,
+        number: u32,
+        queued: Queued,
+        end: Offset,
+        out: &mut Vec<StoreOut>,
+    ) -> Admitted {
+        self.wait_for(number, queued, Goal::Cut { end }, out)
+    }
+
+    fn wait_for(&mut self, number: u32, queued: Queued, goal: Goal, out: &mut Vec<StoreOut>) -> Admitted {
+        let walk = Walk::new(number, goal, self.config.read_bytes_max);
+        let log = self.logs.get_mut(&number).expect("looked up by the caller");
+        log.waiting.push_back(queued);
+        if let Some(answer) = self.begin_read(walk, Reader::Log(number), out) {
+            self.log_answered(number, answer, out);
+        }
+        Admitted::Taken
+    }
+
+    /// What a log's first waiting action needs is known: it goes on, and what waits behind it.
+    pub(super) fn log_answered(&mut self, number: u32, answer: Answer, out: &mut Vec<StoreOut>) {
+        let Some(log) = self.logs.get_mut(&number) else {
+            return;
+        };
+        let mut waiting = core::mem::take(&mut log.waiting);
+        match (answer, waiting.front_mut()) {
+            // A log that was given up has told them already.
+            (_, None) => return,
+            (Answer::Block(bytes), Some(_)) => log.give_head(bytes.to_vec()),
+            (Answer::Cut(cut), Some(first)) => first.cut = Some(cut),
+            (Answer::Fault(fault), Some(_)) => {
+                waiting.drain(..).for_each(|queued| fail(queued.op, fault, out));
+                return;
+            }
+            (Answer::Records(_) | Answer::Batch(_), Some(_)) => unreachable!("logs ask for blocks and cuts"),
+        }
+        while let Some(queued) = waiting.pop_back() {
+            self.queue.push_front(queued);
+        }
+    }
+}

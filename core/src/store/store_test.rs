@@ -1,0 +1,515 @@
+//! The store over a disk that loses power at any moment: what was acknowledged is there, once and in order, however it is
+//! read; what is there besides was at least submitted, in order.
+
+use super::disk_test::TestDisk;
+use super::{Claim, Recovered, Recovery, RecoveryRefusal, RecoveryStep, Store, StoreConfig, StoreOut};
+use crate::boundary::{Action, DiskFault, Done, FileOp, LogSettings, LogSpec, Query, Slot};
+use crate::record::{Builder, CheckedBatch, Functions, NewRecord, Records, check_stored};
+use crate::types::{BrokerId, ConnId, FileOpId, LeaderEpoch, LogId, Mono, Now, Offset, OpId, Rng, Ticket, Uuid, Wall};
+use alloc::collections::BTreeMap;
+use core::time::Duration;
+use std::boxed::Box;
+use std::format;
+use std::string::ToString;
+use std::vec;
+use std::vec::Vec;
+
+/// A log as a client may expect it: after each change that was submitted, and how many of those are acknowledged.
+#[derive(Clone, Default)]
+struct Expected {
+    states: Vec<State>,
+    acknowledged: usize,
+    submitted: BTreeMap<OpId, usize>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct State {
+    exists: bool,
+    start: i64,
+    end: i64,
+    batches: Vec<(i64, i64, Vec<u8>)>,
+    vote: Option<i32>,
+}
+
+impl State {
+    fn bytes(&self) -> Vec<u8> {
+        let kept = self.batches.iter().filter(|(_, end, _)| *end > self.start);
+        kept.flat_map(|(_, _, bytes)| bytes.iter().copied()).collect()
+    }
+}
+
+struct World {
+    rng: Rng,
+    disk: TestDisk,
+    store: Box<Store>,
+    under_way: Vec<(FileOpId, FileOp)>,
+    expected: BTreeMap<LogId, Expected>,
+    served: BTreeMap<Ticket, Vec<Result<Records, DiskFault>>>,
+    done: BTreeMap<OpId, Result<Done, DiskFault>>,
+    op: u64,
+    mono: u64,
+    config: StoreConfig,
+    incarnation: u8,
+}
+
+fn tiny(rng: &mut Rng) -> StoreConfig {
+    StoreConfig {
+        is_durable: true,
+        journal_bytes: 8192 * rng.between(6, 20),
+        group_bytes_max: 4096 * rng.between(1, 4) as usize,
+        behind_bytes: 4096 * rng.between(1, 5),
+        write_bytes_max: 4096 * rng.between(1, 4),
+        cache_bytes_max: 4096 * rng.between(0, 20) as usize,
+        read_bytes_max: rng.between(1, 20_000) as usize,
+        reads_max: rng.between(1, 4) as usize,
+        index_interval_bytes_min: rng.between(1, 8000) as u32,
+        index_bytes_max: rng.between(0, 2000) as usize,
+        idle: Duration::from_secs(rng.between(1, 5)),
+        retry: Duration::from_secs(1),
+        through_bytes_min: rng.between(1000, 20_000) as usize,
+    }
+}
+
+fn claim() -> Claim {
+    Claim {
+        node: BrokerId(1),
+        cluster: None,
+        new_directory: Uuid([3; 16]),
+        new_cluster: "cluster".into(),
+        new_salt: 99,
+    }
+}
+
+/// Opens the directory on this disk; nothing else is under way.
+fn open(disk: &mut TestDisk, config: &StoreConfig, claim: Claim) -> Result<(Box<Store>, Recovered), RecoveryRefusal> {
+    let mut recovery = Recovery::new(config.clone(), Functions::slow(), claim);
+    let mut out = Vec::new();
+    recovery.start(&mut out);
+    loop {
+        let mut step = RecoveryStep::More;
+        for op in std::mem::take(&mut out) {
+            let StoreOut::File { id, op } = op else { panic!("recovery answers nobody") };
+            let outcome = disk.run(&op);
+            match recovery.file_done(id, outcome, &mut out) {
+                RecoveryStep::More => {}
+                last => step = last,
+            }
+        }
+        match step {
+            RecoveryStep::More => assert!(!out.is_empty(), "recovery goes on until it ends"),
+            RecoveryStep::Ready(store, recovered) => {
+                for op in out {
+                    let StoreOut::File { op, .. } = op else { panic!("recovery answers nobody") };
+                    drop(disk.run(&op));
+                }
+                return Ok((store, recovered));
+            }
+            RecoveryStep::Refused(refusal) => return Err(refusal),
+        }
+    }
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        let config = tiny(&mut rng);
+        Self::with(rng, config)
+    }
+
+    fn with(rng: Rng, config: StoreConfig) -> Self {
+        let mut disk = TestDisk::default();
+        let (store, recovered) = open(&mut disk, &config, claim()).unwrap();
+        assert!(recovered.is_new && recovered.logs.is_empty());
+        Self {
+            rng,
+            disk,
+            store,
+            under_way: Vec::new(),
+            expected: BTreeMap::new(),
+            served: BTreeMap::new(),
+            done: BTreeMap::new(),
+            op: 0,
+            mono: 0,
+            config,
+            incarnation: 0,
+        }
+    }
+
+    fn now(&self) -> Now {
+        Now { mono: Mono(self.mono), wall: Wall(1_000_000 + (self.mono / 1_000_000) as i64) }
+    }
+
+    fn take(&mut self, out: Vec<StoreOut>) {
+        for item in out {
+            match item {
+                StoreOut::File { id, op } => self.under_way.push((id, op)),
+                StoreOut::Done { op, outcome } => self.done(op, outcome),
+                StoreOut::Served { ticket, slots } => assert!(self.served.insert(ticket, slots).is_none()),
+                StoreOut::Note(_) => {}
+            }
+        }
+        self.store.check();
+    }
+
+    fn done(&mut self, op: OpId, outcome: Result<Done, DiskFault>) {
+        for expected in self.expected.values_mut() {
+            if let Some(state) = expected.submitted.remove(&op) {
+                let Ok(Done::Stored { start, end }) = outcome else { panic!("{outcome:?}") };
+                expected.acknowledged = expected.acknowledged.max(state);
+                let state = &expected.states[state];
+                assert!(!state.exists || (start.0, end.0) == (state.start, state.end));
+            }
+        }
+        assert!(self.done.insert(op, outcome).is_none(), "an operation ends once");
+    }
+
+    fn turn(&mut self) {
+        let mut out = Vec::new();
+        let now = self.now();
+        self.store.turn(now, &mut out);
+        self.take(out);
+    }
+
+    fn finish_one(&mut self) {
+        if self.under_way.is_empty() {
+            return;
+        }
+        let at = self.rng.below(self.under_way.len() as u64) as usize;
+        let (id, op) = self.under_way.swap_remove(at);
+        let outcome = self.disk.run(&op);
+        let mut out = Vec::new();
+        let now = self.now();
+        self.store.file_done(now, id, outcome, &mut out);
+        self.take(out);
+    }
+
+    fn finish_all(&mut self) {
+        for _ in 0..100_000 {
+            self.turn();
+            if self.under_way.is_empty() {
+                return;
+            }
+            self.finish_one();
+        }
+        panic!("the store comes to rest");
+    }
+
+    fn submit(&mut self, log: LogId, action: Action, next: Vec<State>) -> OpId {
+        self.op += 1;
+        let op = OpId(self.op);
+        let expected = self
+            .expected
+            .entry(log)
+            .or_insert_with(|| Expected { states: vec![State::default()], ..Expected::default() });
+        expected.states.extend(next);
+        expected.submitted.insert(op, expected.states.len() - 1);
+        self.store.submit(op, log, action);
+        op
+    }
+
+    fn id(&self, log: u8) -> LogId {
+        LogId { topic: Uuid([log; 16]), partition: 0 }
+    }
+
+    fn state(&self, log: LogId) -> State {
+        self.expected.get(&log).and_then(|expected| expected.states.last()).cloned().unwrap_or_default()
+    }
+
+    fn create(&mut self, log: LogId, segment_bytes: u32) {
+        let settings = LogSettings { segment_bytes, index_interval_bytes: 1, ..LogSettings::default() };
+        let spec = LogSpec { topic: format!("topic{}", log.topic.0[0] % 4).as_str().into(), settings };
+        self.submit(log, Action::Create(spec), vec![State { exists: true, ..State::default() }]);
+    }
+
+    fn append(&mut self, log: LogId, count: u64, bytes_max: u64) -> OpId {
+        let mut state = self.state(log);
+        let mut batches = Vec::new();
+        let mut states = Vec::new();
+        for _ in 0..count {
+            let len = self.rng.between(1, bytes_max) as usize;
+            let value: Vec<u8> = (0..len).map(|_| self.rng.next_u64() as u8).collect();
+            let batch = batch_of(state.end, self.rng.between(1, 3), &value, self.now().wall);
+            state.batches.push((state.end, batch.end_offset().0, batch.to_bytes().to_vec()));
+            state.end = batch.end_offset().0;
+            states.push(state.clone());
+            batches.push(batch);
+        }
+        self.submit(log, Action::Append { batches }, states)
+    }
+
+    fn act(&mut self) {
+        let slot = self.rng.below(3) as u8;
+        // A deleted log comes back under another id, with the same folder.
+        let lives = (0..60).map(|life| self.id(slot + 4 * life));
+        let last = lives.clone().find(|id| self.state(*id).exists);
+        let last = last.or_else(|| lives.clone().find(|id| !self.expected.contains_key(id)));
+        let Some(log) = last else { return };
+        let mut state = self.state(log);
+        match self.rng.below(40) {
+            _ if !state.exists => {
+                let segment_bytes = self.rng.between(500, 20_000) as u32;
+                self.create(log, segment_bytes);
+            }
+            0 => {
+                self.submit(log, Action::Delete, vec![State::default()]);
+            }
+            1 | 2 if state.end > state.start => {
+                let end = self.rng.between(state.start as u64, state.end as u64) as i64;
+                state.batches.retain(|(_, batch_end, _)| *batch_end <= end);
+                state.end = end;
+                self.submit(log, Action::Truncate { end: Offset(end) }, vec![state]);
+            }
+            3 => {
+                state.start = self.rng.between(state.start as u64, state.end as u64) as i64;
+                self.submit(log, Action::Trim { start: Offset(state.start) }, vec![state]);
+            }
+            4 => {
+                let term = self.rng.below(1000) as i32;
+                state.vote = Some(term);
+                let action = Action::Vote { term: LeaderEpoch(term), voted: Some(BrokerId(term)) };
+                self.submit(log, action, vec![state]);
+            }
+            5 => {
+                let state = self.state(log);
+                let settings = LogSettings {
+                    segment_bytes: self.rng.between(500, 20_000) as u32,
+                    index_interval_bytes: 1,
+                    ..LogSettings::default()
+                };
+                self.submit(log, Action::Configure(settings), vec![state]);
+            }
+            6 => {
+                let (count, bytes_max) = (self.rng.between(1, 5), 5000);
+                self.append(log, count, bytes_max);
+            }
+            _ => {
+                let (count, bytes_max) = (self.rng.between(1, 3), self.rng.between(1, 900));
+                self.append(log, count, bytes_max);
+            }
+        }
+    }
+
+    /// Asks for some stretch of some log while all is in motion: whatever comes is whole, in order, from where it was asked.
+    fn ask(&mut self) {
+        let slot = self.rng.below(8) as u8;
+        let log = self.id(slot);
+        let state = self.state(log);
+        let from = Offset(self.rng.between(0, state.end.max(1) as u64) as i64);
+        self.op += 1;
+        let op = OpId(self.op);
+        let end = Offset(i64::MAX);
+        let query = match self.rng.below(4) {
+            0 => Query::AtTime { target: Wall(self.now().wall.0 - self.rng.below(100) as i64), end },
+            1 => Query::MaxTime { end },
+            _ => Query::Records { from, end, bytes_max: self.rng.below(9000) as u32 },
+        };
+        let mut out = Vec::new();
+        self.store.query(op, log, &query, &mut out);
+        self.take(out);
+    }
+
+    fn crash(&mut self, loses_power: bool) -> Recovered {
+        let under_way = std::mem::take(&mut self.under_way).into_iter().map(|(_, op)| op).collect();
+        if loses_power {
+            self.disk.lose_power(under_way, &mut self.rng);
+        } else {
+            self.disk.kill(under_way, &mut self.rng);
+        }
+        self.config = StoreConfig { journal_bytes: self.config.journal_bytes, ..tiny(&mut self.rng) };
+        self.incarnation += 1;
+        let (store, recovered) = open(&mut self.disk, &self.config, claim()).unwrap();
+        self.store = store;
+        self.done.clear();
+        self.served.clear();
+        recovered
+    }
+
+    /// What was found is what was acknowledged, or a little more of what was submitted.
+    fn judge(&mut self, recovered: &Recovered) {
+        let ids: Vec<LogId> = self.expected.keys().copied().collect();
+        for id in ids {
+            let found = recovered.logs.iter().find(|log| log.id == id);
+            assert!(found.is_none_or(|log| log.is_online), "nothing is rotten: {id:?}");
+            let is_like = |state: &State| match found {
+                None => !state.exists,
+                Some(log) => {
+                    state.exists
+                        && (log.start.0, log.end.0) == (state.start, state.end)
+                        && log.vote.map(|(term, _)| term.0) == state.vote
+                }
+            };
+            let bytes = found.map(|log| self.read_all(id, log.start, log.end));
+            let expected = self.expected.get_mut(&id).unwrap();
+            let candidates = &expected.states[expected.acknowledged..];
+            let at = candidates
+                .iter()
+                .position(|state| is_like(state) && bytes.as_ref().is_none_or(|bytes| *bytes == state.bytes()));
+            let Some(at) = at else {
+                let want = &candidates[0];
+                panic!(
+                    "{id:?}: found {:?}, acknowledged {:?}",
+                    found.map(|log| (log.start, log.end, log.vote)),
+                    (want.exists, want.start, want.end, want.vote)
+                );
+            };
+            let now = candidates[at].clone();
+            *expected = Expected { states: vec![now], ..Expected::default() };
+        }
+        for log in &recovered.logs {
+            assert!(self.expected.contains_key(&log.id), "nobody made {:?}", log.id);
+        }
+    }
+
+    /// Reads a log from end to end, in steps of any size.
+    fn read_all(&mut self, id: LogId, start: Offset, end: Offset) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut from = start;
+        while from < end {
+            let bytes_max = self.rng.below(6000) as u32;
+            let got = self.serve_one(id, from, end, bytes_max);
+            let Some(last) = walk(&got, from) else {
+                // Only a gap left by a truncation is empty.
+                break;
+            };
+            from = last;
+            bytes.extend_from_slice(&got);
+        }
+        bytes
+    }
+
+    fn serve_one(&mut self, id: LogId, from: Offset, end: Offset, bytes_max: u32) -> Vec<u8> {
+        self.op += 1;
+        let ticket = Ticket { conn: ConnId(u64::from(self.incarnation)), seq: self.op };
+        let slot_bytes = self.rng.below(6000) as u32;
+        let slot = |from| Slot { topic: 0, partition: 0, log: id, from, end, bytes_max: slot_bytes };
+        let mut out = Vec::new();
+        self.store.serve(ticket, vec![slot(from), slot(from)], bytes_max, &mut out);
+        self.take(out);
+        for _ in 0..10_000 {
+            if self.served.contains_key(&ticket) {
+                break;
+            }
+            self.turn();
+            self.finish_one();
+        }
+        let slots = self.served.remove(&ticket).expect("every serve is answered");
+        let first = slots[0].as_ref().expect("nothing is wrong").to_bytes().to_vec();
+        let second = slots[1].as_ref().expect("nothing is wrong").to_bytes().to_vec();
+        assert!(first.starts_with(&second), "the same place twice");
+        let is_one = check_stored(first.clone().into(), &Functions::slow()).count() == 1;
+        assert!(is_one || first.len() <= slot_bytes.min(bytes_max) as usize, "bounds are kept");
+        assert!(first.is_empty() || first.len() + second.len() <= bytes_max as usize || second.is_empty());
+        first
+    }
+}
+
+/// Checks a run of batches that was asked for from here on: returns where it ends.
+fn walk(bytes: &[u8], from: Offset) -> Option<Offset> {
+    let mut at = None;
+    for batch in check_stored(bytes.to_vec().into(), &Functions::slow()) {
+        let batch = batch.expect("only whole batches come");
+        match at {
+            None => assert!(batch.end_offset() > from, "no batch before the one asked for"),
+            Some(at) => assert!(batch.base_offset() >= at, "in order"),
+        }
+        at = Some(batch.end_offset());
+    }
+    at
+}
+
+fn batch_of(base: i64, records: u64, value: &[u8], at: Wall) -> CheckedBatch {
+    let record = NewRecord { timestamp: at, key: None, value: Some(value), headers: &[] };
+    let mut builder = Builder::new().at(Offset(base), LeaderEpoch((base / 100) as i32));
+    for _ in 0..records {
+        builder.push(&record);
+    }
+    builder.build_plain(&Functions::slow())
+}
+
+fn run(seed: u64) {
+    let mut world = World::new(seed);
+    for _ in 0..world.rng.between(1, 5) {
+        for _ in 0..world.rng.between(1, 400) {
+            match world.rng.below(10) {
+                0..3 => world.act(),
+                3 => world.ask(),
+                4 => world.mono += world.rng.below(2_000_000_000),
+                5 => world.turn(),
+                _ => world.finish_one(),
+            }
+        }
+        if world.rng.chance(1, 3) {
+            world.finish_all();
+        }
+        let loses_power = world.rng.chance(2, 3);
+        let recovered = world.crash(loses_power);
+        world.judge(&recovered);
+    }
+    // Whatever was found stays, and the store comes to rest.
+    for _ in 0..3 {
+        world.act();
+    }
+    world.finish_all();
+    let recovered = world.crash(true);
+    for expected in world.expected.values() {
+        assert!(expected.submitted.is_empty(), "all was acknowledged");
+    }
+    world.judge(&recovered);
+}
+
+#[test]
+fn what_was_acknowledged_survives_any_crash_at_any_moment() {
+    let seeds = std::env::var("STORE_SEEDS").unwrap_or_else(|_| "0..60".to_string());
+    let (from, end) = seeds.split_once("..").expect("as 0..60");
+    for seed in from.parse::<u64>().unwrap()..end.parse().unwrap() {
+        let outcome = std::panic::catch_unwind(|| run(seed));
+        assert!(outcome.is_ok(), "seed {seed}: STORE_SEEDS={seed}..{} cargo test -p ottla-core store_test", seed + 1);
+    }
+}
+
+fn roomy() -> StoreConfig {
+    StoreConfig { journal_bytes: 1 << 20, ..StoreConfig::default() }
+}
+
+fn world(config: StoreConfig) -> World {
+    World::with(Rng::new(7), config)
+}
+
+#[test]
+fn a_group_that_rotted_takes_the_logs_that_it_changed_offline_and_no_other() {
+    let mut world = world(roomy());
+    let (one, two) = (world.id(0), world.id(1));
+    for log in [one, two] {
+        world.create(log, 1 << 20);
+        world.finish_all();
+        world.append(log, 1, 100);
+        world.finish_all();
+    }
+    let at = world.store.journal.at as usize;
+    world.append(one, 1, 100);
+    world.finish_all();
+    world.append(two, 1, 100);
+    world.finish_all();
+    let name = world.disk.paths().into_iter().find(|name| name == "journal-1").expect("generation 1 is in it");
+    world.disk.bytes_mut(&name).expect("it is there")[at + 300] ^= 1;
+    let (_, recovered) = open(&mut world.disk, &world.config, claim()).unwrap();
+    let online = |id| recovered.logs.iter().find(|log| log.id == id).map(|log| (log.is_online, log.end));
+    assert_eq!(online(one).map(|(is_online, _)| is_online), Some(false));
+    assert_eq!(online(two), Some((true, Offset(world.state(two).end))));
+}
+
+#[test]
+fn the_last_group_may_be_torn_and_is_forgotten() {
+    let mut world = world(roomy());
+    let log = world.id(0);
+    world.create(log, 1 << 20);
+    world.append(log, 1, 100);
+    world.finish_all();
+    let (at, end) = (world.store.journal.at as usize, world.state(log).end);
+    world.append(log, 1, 100);
+    world.finish_all();
+    world.disk.bytes_mut("journal-1").expect("generation 1 is in it")[at + 100] ^= 1;
+    let (_, recovered) = open(&mut world.disk, &world.config, claim()).unwrap();
+    assert!(recovered.logs[0].is_online);
+    assert_eq!(recovered.logs[0].end, Offset(end));
+}

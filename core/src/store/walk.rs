@@ -1,0 +1,516 @@
+//! Walking a log batch by batch, through segments and cache, until a goal is reached. One walk answers fetches, look-ups
+//! by time and the question where a truncation cuts. It takes whole batches only, goes on exactly where the last one
+//! ended, over the border of segments too, and stops for good at the first batch that is not wanted.
+
+use super::entry::Cut;
+use super::index::Place;
+use super::log::Log;
+use super::ops::Key;
+use crate::boundary::DiskFault;
+use crate::plant::{Bug, planted};
+use crate::record::{CheckedBatch, Functions, HEADER_BYTES, Header, NO_TIMESTAMP, Records, check_stored};
+use crate::types::{Offset, Wall};
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+/// What a walk looks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Goal {
+    /// Batches from the one that holds `from`, none from `end` on, at most so many bytes; with `is_first_whole` the first
+    /// one goes in any case.
+    Records { from: Offset, end: Offset, bytes_max: u32, is_first_whole: bool },
+    /// The first batch before `end` that is as late as `target`.
+    Time { target: Wall, end: Offset },
+    /// The first of the latest batches before `end`.
+    Latest { end: Offset },
+    /// The batch that holds this offset.
+    Batch { at: Offset },
+    /// Where the log is to be cut.
+    Cut { end: Offset },
+    /// Plain bytes of a segment: its partial last block.
+    Block { segment: Offset, from: u64, len: usize },
+}
+
+/// What a walk ends with.
+#[derive(Clone, Debug)]
+pub(super) enum Answer {
+    Records(Records),
+    Batch(Option<CheckedBatch>),
+    Cut(Cut),
+    Block(Bytes),
+    Fault(DiskFault),
+}
+
+/// What a walk does next.
+pub(super) enum Step {
+    Done(Answer),
+    /// These bytes of a segment are wanted.
+    Chunk {
+        key: Key,
+        at: u64,
+        len: usize,
+    },
+    /// The segment's index is wanted.
+    Index(Key),
+    /// The log is not what it should be.
+    Rot,
+}
+
+/// A walk under way.
+#[derive(Debug)]
+pub(super) struct Walk {
+    pub(super) log: u32,
+    goal: Goal,
+    place: Option<Standing>,
+    window: Option<Window>,
+    taken: Vec<Bytes>,
+    taken_bytes: usize,
+    /// The latest batch so far, for [`Goal::Latest`].
+    latest: (Wall, Offset),
+    cuts: u64,
+    read_bytes_max: usize,
+    /// So many bytes were asked for, of this segment.
+    asked: (Offset, usize),
+}
+
+/// Where a walk stands.
+#[derive(Clone, Copy, Debug)]
+struct Standing {
+    segment: Offset,
+    /// What comes next begins here, and what came before in this segment.
+    next: Place,
+    /// That is the word of an index, and not looked at yet.
+    is_hearsay: bool,
+    /// What `next` says of timestamps is right.
+    knows_times: bool,
+}
+
+/// Bytes of a segment.
+#[derive(Debug)]
+struct Window {
+    segment: Offset,
+    position: u64,
+    bytes: Bytes,
+    /// What is taken of it but not yet handed over.
+    run: Option<(usize, usize)>,
+}
+
+impl Walk {
+    pub(super) fn new(log: u32, goal: Goal, read_bytes_max: usize) -> Self {
+        Self {
+            log,
+            goal,
+            place: None,
+            window: None,
+            taken: Vec::new(),
+            taken_bytes: 0,
+            latest: (NO_TIMESTAMP, Offset::NONE),
+            cuts: 0,
+            read_bytes_max,
+            asked: (Offset::NONE, 0),
+        }
+    }
+
+    /// Bytes that were asked for are here. False if they are fewer: the file is not as long as it was.
+    pub(super) fn give(&mut self, position: u64, bytes: Bytes) -> bool {
+        self.hand_over();
+        let (segment, len) = self.asked;
+        let is_whole = bytes.len() == len;
+        self.window = Some(Window { segment, position, bytes, run: None });
+        is_whole
+    }
+
+    /// Does the log still hold what was asked for?
+    pub(super) fn is_still_there(&self, log: &Log) -> bool {
+        let is_block_there = match self.goal {
+            Goal::Block { segment, .. } => log.segment(segment).is_some(),
+            Goal::Records { .. } | Goal::Time { .. } | Goal::Latest { .. } | Goal::Batch { .. } | Goal::Cut { .. } => {
+                self.place.is_some_and(|place| log.segment(place.segment).is_some())
+            }
+        };
+        is_block_there && (self.cuts == log.cuts || matches!(self.goal, Goal::Block { .. }))
+    }
+
+    /// Goes on as far as nothing has to be read.
+    pub(super) fn step(&mut self, log: &mut Log, index_interval_min: u32, f: &Functions) -> Step {
+        if log.is_rotten {
+            return Step::Done(Answer::Fault(DiskFault::Rot));
+        }
+        if let Goal::Block { segment, from, len } = self.goal {
+            return self.step_block((self.log, segment), from, len);
+        }
+        if self.cuts != log.cuts || self.place.is_some_and(|place| log.segment(place.segment).is_none()) {
+            self.restart();
+        }
+        self.cuts = log.cuts;
+        let interval = u64::from(log.spec.settings.index_interval_bytes.max(index_interval_min));
+        loop {
+            let Some(place) = self.place else {
+                match self.find_start(log) {
+                    Ok(place) => self.place = Some(place),
+                    Err(step) => return step,
+                }
+                continue;
+            };
+            let segment = log.segment(place.segment).expect("looked at above, and nothing changes a log meanwhile");
+            if self.skips_whole(log, place) || place.next.position >= segment.bytes {
+                match self.next_segment(log, place) {
+                    Some(next) => self.place = Some(next),
+                    None => match self.end(place) {
+                        Some(answer) => return Step::Done(answer),
+                        None => self.go_for_latest(log),
+                    },
+                }
+                continue;
+            }
+            let (header, bytes, place) = match self.batch_at(log, place, f) {
+                Ok(found) => found,
+                Err(Some(step)) => return step,
+                // An index lied.
+                Err(None) => continue,
+            };
+            match self.visit(log, &place, &header, &bytes, f) {
+                Visit::On => {}
+                Visit::Found(answer) => return Step::Done(answer),
+                Visit::End => match self.end(place) {
+                    Some(answer) => return Step::Done(answer),
+                    None => {
+                        self.go_for_latest(log);
+                        continue;
+                    }
+                },
+            }
+            let segment = log.segment_mut(place.segment).expect("looked at above");
+            if segment.index.is_loaded && place.knows_times {
+                segment.index.note(place.next, interval);
+            }
+            self.place = Some(place.behind(&header));
+        }
+    }
+
+    fn step_block(&mut self, key: Key, from: u64, len: usize) -> Step {
+        match self.window.take() {
+            Some(window) if window.bytes.len() == len => Step::Done(Answer::Block(window.bytes)),
+            Some(_) => Step::Rot,
+            None => {
+                self.asked = (key.1, len);
+                Step::Chunk { key, at: from, len }
+            }
+        }
+    }
+
+    /// The log was cut, or lost a segment at hand: all is done again.
+    fn restart(&mut self) {
+        self.place = None;
+        self.window = None;
+        self.taken.clear();
+        self.taken_bytes = 0;
+        self.latest = (NO_TIMESTAMP, Offset::NONE);
+    }
+
+    /// Where to begin, or why not.
+    fn find_start(&self, log: &Log) -> Result<Standing, Step> {
+        let from = match self.goal {
+            Goal::Records { from, .. } | Goal::Batch { at: from } => {
+                if from < log.start || from > log.end {
+                    return Err(Step::Done(Answer::Fault(DiskFault::OutOfRange)));
+                }
+                from
+            }
+            Goal::Cut { end } => end,
+            Goal::Time { .. } | Goal::Latest { .. } => log.start,
+            Goal::Block { .. } => unreachable!("no walk"),
+        };
+        let is_by_offset = matches!(self.goal, Goal::Records { .. } | Goal::Batch { .. });
+        if let Some(cached) = log.cached_floor(from).filter(|_| is_by_offset) {
+            let next = Place { position: cached.position, ..Place::front(cached.base) };
+            return Ok(Standing { segment: cached.segment, next, is_hearsay: false, knows_times: false });
+        }
+        let mut at = log.segment_at(from);
+        if let Goal::Time { target, .. } = self.goal {
+            match log.segments.iter().skip(at).position(|segment| segment.max_time >= target) {
+                Some(late) => at += late,
+                None => return Err(Step::Done(Answer::Batch(None))),
+            }
+        }
+        let segment = &log.segments[at];
+        if !segment.index.is_loaded && log.disk_limit(segment.base) > 0 {
+            return Err(Step::Index((self.log, segment.base)));
+        }
+        let mut place = segment.index.floor(from);
+        if let Goal::Time { target, .. } = self.goal {
+            let before = segment.index.before(target);
+            place = [place, before].into_iter().flatten().max_by_key(|place| place.position);
+        }
+        Ok(match place {
+            Some(next) => {
+                Standing { segment: segment.base, next, is_hearsay: !planted(Bug::TrustIndex), knows_times: true }
+            }
+            None => Standing::front(segment.base),
+        })
+    }
+
+    /// A walk for the latest batch takes the word of segments that it wants as a whole.
+    fn skips_whole(&mut self, log: &Log, place: Standing) -> bool {
+        let Goal::Latest { end } = self.goal else {
+            return false;
+        };
+        let at = log.segment_at(place.segment);
+        let segment = &log.segments[at];
+        let is_whole = place.next.position == 0 && segment.base >= log.start && log.segment_end(at) <= end;
+        if is_whole && segment.max_time > self.latest.0 {
+            self.latest = (segment.max_time, segment.max_time_base);
+        }
+        is_whole
+    }
+
+    /// The segment behind the one that is walked through, if the goal lies there.
+    fn next_segment(&self, log: &Log, place: Standing) -> Option<Standing> {
+        let mut at = log.segment_at(place.segment) + 1;
+        if let Goal::Time { target, .. } = self.goal {
+            at += log.segments.iter().skip(at).take_while(|segment| segment.max_time < target).count();
+        }
+        let next = log.segments.get(at)?;
+        let is_wanted = match self.goal {
+            Goal::Records { end, .. } | Goal::Time { end, .. } | Goal::Latest { end } => next.base < end,
+            Goal::Batch { .. } => true,
+            Goal::Cut { .. } | Goal::Block { .. } => false,
+        };
+        is_wanted.then(|| Standing::front(next.base))
+    }
+
+    /// The batch that comes next: its header, its bytes, and where it is for certain. `Err(None)`: begin anew.
+    fn batch_at(
+        &mut self,
+        log: &mut Log,
+        place: Standing,
+        f: &Functions,
+    ) -> Result<(Header, Bytes, Standing), Option<Step>> {
+        if let Some(cached) = log.cached_at(place.segment, place.next.position) {
+            let header = Header::read(&cached.bytes).expect("only batches are cached");
+            let place = Standing { next: Place { base: cached.base, ..place.next }, is_hearsay: false, ..place };
+            return Ok((header, cached.bytes.clone(), place));
+        }
+        let limit = log.disk_limit(place.segment);
+        if place.next.position >= limit {
+            return Err(self.doubt(log, place));
+        }
+        match self.parse(place, limit, f) {
+            Parsed::Batch(header, bytes) => {
+                let is_wrong = if place.is_hearsay {
+                    header.base_offset != place.next.base
+                } else {
+                    header.base_offset < place.next.base
+                };
+                if is_wrong {
+                    return Err(self.doubt(log, place));
+                }
+                let next = Place { base: header.base_offset, ..place.next };
+                Ok((header, bytes, Standing { next, is_hearsay: false, ..place }))
+            }
+            Parsed::Nonsense => Err(self.doubt(log, place)),
+            Parsed::Short(need) => {
+                if let Goal::Records { bytes_max, .. } = self.goal
+                    && self.taken_bytes > 0
+                    && self.taken_bytes + need > bytes_max as usize
+                {
+                    return Err(self.end(place).map(Step::Done));
+                }
+                let want = self.want().max(need);
+                let len = (limit - place.next.position).min(want as u64) as usize;
+                self.asked = (place.segment, len);
+                let key = (self.log, place.segment);
+                Err(Some(Step::Chunk { key, at: place.next.position, len }))
+            }
+        }
+    }
+
+    /// What is at hand is no batch, or the wrong one: either an index lied or the segment is rotten.
+    fn doubt(&mut self, log: &mut Log, place: Standing) -> Option<Step> {
+        if !place.is_hearsay {
+            return Some(Step::Rot);
+        }
+        log.segment_mut(place.segment).expect("at hand").index.distrust(place.next);
+        self.place = None;
+        None
+    }
+
+    /// Reads the batch at this position out of the window.
+    fn parse(&self, place: Standing, limit: u64, f: &Functions) -> Parsed {
+        let position = place.next.position;
+        let window = self.window.as_ref().filter(|window| {
+            window.segment == place.segment
+                && window.position <= position
+                && position < window.position + window.bytes.len() as u64
+        });
+        let Some(window) = window else {
+            return Parsed::Short(HEADER_BYTES);
+        };
+        let bytes = window.bytes.slice((position - window.position) as usize..);
+        let is_all = position + bytes.len() as u64 >= limit;
+        let length = match Header::read(&bytes) {
+            Ok(header) => header.batch_bytes(),
+            Err(_) if bytes.len() < HEADER_BYTES && !is_all => return Parsed::Short(HEADER_BYTES),
+            Err(_) => return Parsed::Nonsense,
+        };
+        if position + length as u64 > limit {
+            return Parsed::Nonsense;
+        }
+        if length > bytes.len() {
+            return Parsed::Short(length);
+        }
+        let bytes = bytes.slice(..length);
+        if planted(Bug::CrcUnchecked)
+            && let Ok(header) = Header::read(&bytes)
+        {
+            return Parsed::Batch(header, bytes);
+        }
+        match check_stored(bytes.clone(), f).next() {
+            Some(Ok(batch)) => Parsed::Batch(*batch.header(), bytes),
+            Some(Err(_)) | None => Parsed::Nonsense,
+        }
+    }
+
+    /// How many bytes are worth reading at once.
+    fn want(&self) -> usize {
+        match self.goal {
+            Goal::Records { bytes_max, .. } => {
+                let left = (bytes_max as usize).saturating_sub(self.taken_bytes);
+                left.clamp(LOOK_BYTES, self.read_bytes_max.max(LOOK_BYTES))
+            }
+            Goal::Time { .. } | Goal::Latest { .. } | Goal::Batch { .. } | Goal::Cut { .. } | Goal::Block { .. } => {
+                (LOOK_BYTES * 4).min(self.read_bytes_max)
+            }
+        }
+    }
+
+    /// Looks at one batch.
+    fn visit(&mut self, log: &Log, place: &Standing, header: &Header, bytes: &Bytes, f: &Functions) -> Visit {
+        let batch = || Answer::Batch(check_stored(bytes.clone(), f).next().and_then(Result::ok));
+        let is_behind = |end: Offset| header.base_offset >= end.min(log.durable);
+        match self.goal {
+            Goal::Records { from, end, bytes_max, is_first_whole } => {
+                if header.end_offset() <= from {
+                    return Visit::On;
+                }
+                let is_first = self.taken_bytes == 0 && is_first_whole;
+                let fits = self.taken_bytes + bytes.len() <= bytes_max as usize;
+                if is_behind(end) || !(fits || is_first) {
+                    return Visit::End;
+                }
+                self.take(place, bytes);
+                Visit::On
+            }
+            Goal::Time { end, .. } | Goal::Latest { end } if is_behind(end) => Visit::End,
+            Goal::Time { target, .. } => {
+                let is_found = header.max_timestamp >= target && header.end_offset() > log.start;
+                if is_found { Visit::Found(batch()) } else { Visit::On }
+            }
+            Goal::Latest { .. } => {
+                if header.end_offset() > log.start && header.max_timestamp > self.latest.0 {
+                    self.latest = (header.max_timestamp, header.base_offset);
+                }
+                Visit::On
+            }
+            Goal::Batch { at } if header.end_offset() > at => Visit::Found(batch()),
+            Goal::Cut { end } if header.end_offset() > end => Visit::Found(Answer::Cut(place.cut(end))),
+            Goal::Batch { .. } | Goal::Cut { .. } => Visit::On,
+            Goal::Block { .. } => unreachable!("no walk"),
+        }
+    }
+
+    /// The latest batch is known: the walk goes on to that one.
+    fn go_for_latest(&mut self, log: &Log) {
+        self.goal = Goal::Batch { at: self.latest.1.max(log.start) };
+        self.place = None;
+    }
+
+    /// The walk is over, here; none if it has to go on to the batch that it found to be the latest.
+    fn end(&mut self, place: Standing) -> Option<Answer> {
+        match self.goal {
+            Goal::Records { .. } => {
+                self.hand_over();
+                Some(Answer::Records(Records::from(core::mem::take(&mut self.taken))))
+            }
+            Goal::Latest { .. } if self.latest.1 != Offset::NONE => None,
+            Goal::Time { .. } | Goal::Batch { .. } | Goal::Latest { .. } => Some(Answer::Batch(None)),
+            Goal::Cut { end } => Some(Answer::Cut(place.cut(end))),
+            Goal::Block { .. } => unreachable!("no walk"),
+        }
+    }
+
+    fn take(&mut self, place: &Standing, bytes: &Bytes) {
+        self.taken_bytes += bytes.len();
+        let position = place.next.position;
+        let window = self.window.as_mut().filter(|window| {
+            window.segment == place.segment
+                && window.position <= position
+                && position + bytes.len() as u64 <= window.position + window.bytes.len() as u64
+                && window.bytes[(position - window.position) as usize..].as_ptr() == bytes.as_ptr()
+        });
+        let Some(window) = window else {
+            self.hand_over();
+            self.taken.push(bytes.clone());
+            return;
+        };
+        let at = (position - window.position) as usize;
+        match &mut window.run {
+            Some((_, end)) if *end == at => *end = at + bytes.len(),
+            Some((from, end)) => {
+                self.taken.push(window.bytes.slice(*from..*end));
+                window.run = Some((at, at + bytes.len()));
+            }
+            None => window.run = Some((at, at + bytes.len())),
+        }
+    }
+
+    fn hand_over(&mut self) {
+        if let Some(window) = &mut self.window
+            && let Some((from, end)) = window.run.take()
+        {
+            self.taken.push(window.bytes.slice(from..end));
+        }
+    }
+}
+
+enum Parsed {
+    Batch(Header, Bytes),
+    Nonsense,
+    /// It takes at least so many bytes.
+    Short(usize),
+}
+
+enum Visit {
+    On,
+    /// This is what was looked for.
+    Found(Answer),
+    /// Nothing from here on is wanted.
+    End,
+}
+
+impl Standing {
+    fn front(segment: Offset) -> Self {
+        Self { segment, next: Place::front(segment), is_hearsay: false, knows_times: true }
+    }
+
+    /// Behind this batch.
+    fn behind(self, header: &Header) -> Self {
+        let is_later = header.max_timestamp > self.next.max_time;
+        let next = Place {
+            base: header.end_offset(),
+            position: self.next.position + header.batch_bytes() as u64,
+            max_time: if is_later { header.max_timestamp } else { self.next.max_time },
+            max_time_base: if is_later { header.base_offset } else { self.next.max_time_base },
+        };
+        Self { next, ..self }
+    }
+
+    /// Cuts here.
+    fn cut(self, end: Offset) -> Cut {
+        let Place { position, max_time, max_time_base, .. } = self.next;
+        Cut { end, segment: self.segment, position, max_time, max_time_base }
+    }
+}
+
+/// The least that is read at once.
+const LOOK_BYTES: usize = 16 << 10;
