@@ -8,6 +8,7 @@ mod family;
 mod first_program;
 mod flood;
 mod hostile;
+mod java_clients;
 mod kcat;
 mod operator;
 mod records;

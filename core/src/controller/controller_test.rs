@@ -441,6 +441,7 @@ fn brokers_take_settings_that_may_change_while_they_run() {
     assert_eq!(rig.alter(broker, "1", &[("message.max.bytes", 0, Some("-5"))]).0, ErrorCode::InvalidRequest);
     assert_eq!(rig.alter(broker, "2", &[("log.retention.ms", 0, Some("5"))]).0, ErrorCode::InvalidRequest);
     assert_eq!(rig.alter(broker, "one", &[("log.retention.ms", 0, Some("5"))]).0, ErrorCode::InvalidRequest);
+    assert_eq!(rig.alter(broker, "+1", &[("log.retention.ms", 0, Some("5"))]).0, ErrorCode::InvalidRequest);
     assert_eq!(rig.alter(broker, "", &[("listeners", 0, Some("PLAINTEXT://:1"))]).0, ErrorCode::InvalidRequest);
 }
 
@@ -506,9 +507,25 @@ fn decisions_build_on_what_is_not_committed_yet() {
     assert!(controller.committed(Offset(i64::MAX)).is_empty());
 }
 
+#[test]
+fn values_without_measure_are_refused() {
+    let mut rig = Rig::new(&[]);
+    let long = "1:2,".repeat(10_000) + "1:2";
+    let name = "leader.replication.throttled.replicas";
+    assert_eq!(rig.error_of(with_setting("a", name, Some(&long))).0, ErrorCode::InvalidConfig);
+    rig.create(alloc::vec![named("a")]);
+    assert_eq!(rig.alter(Resource::TOPIC, "a", &[(name, 0, Some(&long))]).0, ErrorCode::InvalidConfig);
+    assert_eq!(rig.alter(Resource::TOPIC, "a", &[(name, 0, Some("1:2"))]).0, ErrorCode::None);
+}
+
+/// Small numbers that mean something, and any others.
+fn number() -> impl Strategy<Value = i32> {
+    prop_oneof![4 => -2i32..6, 1 => any::<i32>()]
+}
+
 proptest! {
     #[test]
-    fn whatever_is_asked_the_image_is_what_the_log_says(asks in prop::collection::vec((0u8..7, 0u8..5, -2i32..6), 0..40)) {
+    fn whatever_is_asked_the_image_is_what_the_log_says(asks in prop::collection::vec((0u8..8, 0u8..5, number()), 0..40)) {
         let mut rig = Rig::new(&[]);
         for (kind, number, count) in asks {
             let name = alloc::format!("t.{number}");
@@ -527,6 +544,10 @@ proptest! {
                 }
                 4 => {
                     rig.alter(Resource::BROKER, "", &[("log.retention.ms", number as i8 % 2, Some("7"))]);
+                }
+                6 => {
+                    let assignments = [(count, &[count][..]), (0, &[1]), (count / 2, &[1, number.into()])];
+                    rig.create(alloc::vec![assigned(&name, &assignments[..1 + usize::from(number) % 3])]);
                 }
                 5 => {
                     let epoch = rig.image().broker(ME).expect("registered").epoch;

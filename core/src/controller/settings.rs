@@ -10,14 +10,11 @@ use crate::msg::alter_configs::{AlterConfigsRequest, AlterConfigsResourceRespons
 use crate::msg::incremental_alter_configs::{self as incremental, IncrementalAlterConfigsRequest};
 use crate::msg::record::metadata::ConfigRecord;
 use crate::shard::Cx;
-use crate::types::{BrokerId, ErrorCode, Str};
+use crate::types::{ErrorCode, Str, limit};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-
-/// The longest value that a setting may have, as in Kafka.
-const VALUE_BYTES_MAX: usize = i16::MAX as usize;
 
 /// One step that a client asks for.
 struct Step<'a> {
@@ -163,11 +160,8 @@ fn after(asked: &Asked, before: &Overrides) -> Result<Overrides, Refusal> {
     for (name, operation, value) in &asked.steps {
         let step = Step { name, operation: *operation, value: value.as_ref() };
         match changed(&asked.resource, before.get(name), &step)? {
-            Some(value) if value.len() > VALUE_BYTES_MAX => {
-                return Err((
-                    ErrorCode::InvalidConfig,
-                    format!("the value of {name} is longer than {VALUE_BYTES_MAX}"),
-                ));
+            Some(value) if value.len() > limit::SETTING_BYTES_MAX => {
+                return Err((ErrorCode::InvalidConfig, format!("the value of {name} is too long")));
             }
             Some(value) => after.insert(name.detached(), value),
             None => after.remove(name),
@@ -232,11 +226,8 @@ fn check_topic(
 fn check_broker(image: &Image, cx: &Cx<'_>, asked: &Asked, after: &Overrides) -> Result<(), Refusal> {
     let name = &asked.resource.name;
     let me = cx.config.broker.id;
-    match name.parse().map(BrokerId) {
-        Ok(id) if id == me => {}
-        Ok(_) => return Err(invalid(format!("this is broker {}; ask broker {name} itself", me.0))),
-        Err(_) if name.is_empty() => {}
-        Err(_) => return Err(invalid(format!("{name} is not the number of a broker"))),
+    if !name.is_empty() && *name != me.0.to_string().as_str() {
+        return Err(invalid(format!("this is broker {}; settings of another are altered there", me.0)));
     }
     for (step, ..) in &asked.steps {
         match broker_key(step).map(|key| key.update) {

@@ -278,6 +278,9 @@ fn settings(topic: &CreatableTopic) -> Result<Overrides, Refusal> {
         let Some(value) = value else {
             return Err((ErrorCode::InvalidConfig, format!("the setting {name} has no value")));
         };
+        if value.len() > limit::SETTING_BYTES_MAX {
+            return Err((ErrorCode::InvalidConfig, format!("the value of {name} is too long")));
+        }
         own.insert(name.detached(), value.detached());
     }
     Ok(own)

@@ -14,6 +14,9 @@ pub const PARTITIONS_PER_TOPIC_MAX: i32 = 100_000;
 /// The most partitions that one request may create, as in Kafka: they are decided and committed as one batch.
 pub const PARTITIONS_PER_REQUEST_MAX: i64 = 10_000;
 
+/// The longest value that a setting of a topic or a broker may have, as in Kafka.
+pub const SETTING_BYTES_MAX: usize = i16::MAX as usize;
+
 /// How many batches a producer may have in flight and still be deduplicated (KIP-98: five).
 pub const PRODUCER_BATCHES_KEPT: usize = 5;
 

@@ -4,8 +4,8 @@ use ottla_core::record::{Compression, Functions, crc32c};
 fn entries(count: usize) -> Vec<Entry> {
     let entry = |n: usize| Entry {
         timestamp: 1_000 - n as i64 * 7,
-        key: (n % 2 == 0).then(|| vec![n as u8; n * 40]),
-        value: (n % 3 != 0).then(|| vec![1; n * 100]),
+        key: n.is_multiple_of(2).then(|| vec![n as u8; n * 40]),
+        value: (!n.is_multiple_of(3)).then(|| vec![1; n * 100]),
         headers: (0..n % 4).map(|h| (vec![h as u8], (h > 0).then(|| vec![9; h]))).collect(),
     };
     (0..count).map(entry).collect()

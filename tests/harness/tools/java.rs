@@ -1,5 +1,6 @@
 //! Java clients and Apache Kafka itself, from Maven Central.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -18,19 +19,17 @@ impl Jars {
 
 /// Apache Kafka 4.3.1: the broker and its command line tools.
 pub fn kafka() -> Jars {
-    let recipe =
-        concat!(include_str!("../../e2e/clients/java/kafka.xml"), include_str!("../../e2e/clients/java/Tools.java"));
-    jars("kafka", recipe, &["Driver.java", "Tools.java"])
+    jars("kafka", include_str!("../../e2e/clients/java/kafka.xml"), "Tools")
 }
 
 /// The client library 4.4.0.
 pub fn clients_4_4() -> Jars {
-    jars("clients-4.4", include_str!("../../e2e/clients/java/clients-4.4.xml"), &["Driver.java"])
+    jars("clients-4.4", include_str!("../../e2e/clients/java/clients-4.4.xml"), "AdminCalls")
 }
 
 /// The client library 3.9, the last one that still speaks to ZooKeeper's brokers.
 pub fn clients_3_9() -> Jars {
-    jars("clients-3.9", include_str!("../../e2e/clients/java/clients-3.9.xml"), &["Driver.java"])
+    jars("clients-3.9", include_str!("../../e2e/clients/java/clients-3.9.xml"), "AdminCalls")
 }
 
 /// Starts our driver program on these jars.
@@ -47,16 +46,20 @@ pub fn log_settings() -> PathBuf {
     clients().join("java/log4j2.yaml")
 }
 
-fn jars(name: &str, recipe: &str, sources: &[&str]) -> Jars {
-    let recipe = format!("{recipe}{}", include_str!("../../e2e/clients/java/Driver.java"));
+/// The jars that the pom of this name asks for, with our driver and one extension of it compiled against them.
+fn jars(name: &str, pom: &str, extension: &str) -> Jars {
+    let sources = ["Driver".to_owned(), extension.to_owned()].map(|class| clients().join(format!("java/{class}.java")));
+    let texts = sources.iter().map(|source| fs::read_to_string(source).expect("our sources are there"));
+    let recipe = format!("{pom}{}", texts.collect::<String>());
     let home = install(name, &recipe, |home| {
-        let folder = clients().join("java");
         let mut mvn = Command::new("mvn");
-        mvn.args(["-q", "-B", "-f"]).arg(folder.join(format!("{name}.xml"))).arg("dependency:copy-dependencies");
+        mvn.args(["-q", "-B", "-f"])
+            .arg(clients().join(format!("java/{name}.xml")))
+            .arg("dependency:copy-dependencies");
         finish(mvn.arg("-DincludeScope=runtime").arg(format!("-DoutputDirectory={}/lib", home.display())), "mvn");
         let mut javac = Command::new("javac");
         javac.args(["-nowarn", "-cp", &format!("{}/lib/*", home.display()), "-d"]).arg(home.join("classes"));
-        finish(javac.args(sources.iter().map(|source| folder.join(source))), "javac");
+        finish(javac.args(sources), "javac");
     });
     Jars(home)
 }

@@ -20,7 +20,9 @@ fn read(mut bytes: Bytes, topics: &mut BTreeSet<Str>) -> Option<()> {
     for _ in 0..count {
         let length = usize::try_from(bytes.try_get_i16().ok()?).ok()?;
         let name = Str::from_utf8(take(&mut bytes, length)?).ok()?;
-        topics.insert(name.detached());
+        if !topics.contains(&name) {
+            topics.insert(name.detached());
+        }
     }
     // The consumer's own bytes: a length of -1 stands for none.
     match usize::try_from(bytes.try_get_i32().ok()?) {

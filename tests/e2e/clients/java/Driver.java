@@ -62,9 +62,14 @@ public class Driver {
             case "produce" -> produce(command, answer);
             case "flood" -> flood(command, answer);
             case "consume" -> consume(command, answer);
-            case "tool" -> ((Extension) Class.forName("Tools").getDeclaredConstructor().newInstance()).handle(command, answer);
+            case "tool" -> extension("Tools").handle(command, answer);
+            case "admin", "rebalance" -> extension("AdminCalls").handle(command, answer);
             default -> administrate(command, answer);
         }
+    }
+
+    static Extension extension(String name) throws Exception {
+        return (Extension) Class.forName(name).getDeclaredConstructor().newInstance();
     }
 
     static Properties settings(JsonNode command) {
