@@ -19,8 +19,9 @@ pub struct Registration {
     pub rack: Option<Str>,
     /// Its data directories.
     pub directories: Vec<Uuid>,
-    /// The epoch of its last registration, if it can prove that it lost nothing since: every directory came back whole
-    /// and was durable for all of that epoch.
+    /// Whether it acknowledges nothing before it is flushed, in this life.
+    pub is_durable: bool,
+    /// The epoch of its last registration, if every directory came back whole since.
     pub whole_since: Option<BrokerEpoch>,
     /// The offset that the first record of this decision will have: a broker's epoch is the offset of its registration.
     pub epoch: BrokerEpoch,
@@ -35,15 +36,16 @@ pub(super) fn bootstrap() -> Verdict {
 
 /// Registers the broker and unfences it at once: it registers with itself, so nothing is left to catch up with.
 ///
-/// If it cannot prove that it is whole, each partition that it leads begins a new reign, so that a consumer which saw
-/// records that are gone finds out (KIP-320).
+/// It is whole if its directories are, and if it was durable in its last life: a broker that was not may have lost what
+/// it acknowledged, and cannot tell. If it is not whole each partition that it leads begins a new reign, so that a
+/// consumer which saw records that are gone finds out (KIP-320).
 pub(super) fn register(image: &Image, registration: &Registration) -> Verdict {
     let broker = Broker {
         id: registration.id,
         epoch: registration.epoch,
         incarnation: registration.incarnation,
         endpoints: registration.endpoints.clone(),
-        features: features::supported(),
+        features: features::supported().into_iter().chain(registration.is_durable.then(features::durable)).collect(),
         rack: registration.rack.clone(),
         fenced: true,
         in_controlled_shutdown: false,
@@ -61,7 +63,10 @@ pub(super) fn register(image: &Image, registration: &Registration) -> Verdict {
         MetadataRecord::BrokerRegistrationChange(unfence),
     ];
     let before = image.broker(registration.id);
-    if before.is_some_and(|before| registration.whole_since != Some(before.epoch)) {
+    let is_whole = |before: &Broker| {
+        registration.whole_since == Some(before.epoch) && before.features.contains(&features::durable())
+    };
+    if before.is_some_and(|before| !is_whole(before)) {
         records.extend(new_reigns(image, registration.id));
     }
     Verdict { records, replies: alloc::vec![Reply::Registered(registration.epoch)] }

@@ -25,6 +25,7 @@ struct Rig {
     config: Config,
     rng: Rng,
     notes: Vec<Note>,
+    is_durable: bool,
     log: Vec<crate::metadata::MetadataRecord>,
 }
 
@@ -35,7 +36,8 @@ impl Rig {
             |(key, value): &(&str, &str)| Setting { key: (*key).into(), value: (*value).into(), origin: Str::new() };
         let (config, _) = Config::read(settings.iter().map(setting)).expect("allowed");
         let controller = Controller::new(Arc::default());
-        let mut rig = Self { controller, config, rng: Rng::new(1), notes: Vec::new(), log: Vec::new() };
+        let mut rig =
+            Self { controller, config, rng: Rng::new(1), notes: Vec::new(), is_durable: true, log: Vec::new() };
         assert_eq!(rig.ask(&Ask::Bootstrap), Reply::Bootstrapped);
         rig.register(ME.0, None);
         rig
@@ -53,6 +55,7 @@ impl Rig {
             }],
             rack: None,
             directories: alloc::vec![Uuid([broker as u8; 16])],
+            is_durable: self.is_durable,
             whole_since,
             epoch: BrokerEpoch(self.image().end().0),
         };
@@ -187,6 +190,13 @@ fn a_broker_that_may_have_lost_something_leads_in_a_new_reign() {
     assert_eq!(epoch(&rig), LeaderEpoch(1));
     rig.register(ME.0, Some(second));
     assert_eq!(epoch(&rig), LeaderEpoch(2), "whole since an epoch that is not the last");
+    rig.is_durable = false;
+    let last = rig.image().broker(ME).expect("registered").epoch;
+    let relaxed = rig.register(ME.0, Some(last));
+    assert_eq!(epoch(&rig), LeaderEpoch(2), "the last life was durable");
+    rig.is_durable = true;
+    rig.register(ME.0, Some(relaxed));
+    assert_eq!(epoch(&rig), LeaderEpoch(3), "the last life was not");
 }
 
 #[test]

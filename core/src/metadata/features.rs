@@ -22,6 +22,12 @@ pub fn supported() -> Vec<FeatureRange> {
     FEATURES.iter().map(range).collect()
 }
 
+/// The mark of a registration in durable mode. Kafka's record of a registration has room for any feature, and this one
+/// is in no cluster's finalized features, so nobody but us reads it.
+pub fn durable() -> FeatureRange {
+    FeatureRange { name: Str::from_static("ottla.durable"), first: 0, last: 1 }
+}
+
 /// The levels that a fresh cluster begins with.
 pub fn fresh() -> impl Iterator<Item = (&'static str, i16)> {
     FEATURES.iter().map(|(name, _, _, level)| (*name, *level))

@@ -7,7 +7,7 @@ use super::lane::Lane;
 use super::post::Post;
 use super::{Node, OWNER_LANES};
 use crate::boundary::Effects;
-use crate::config::{Config, Durability};
+use crate::config::Config;
 use crate::log::Log;
 use crate::quorum::Voter;
 use crate::record::Functions;
@@ -52,8 +52,7 @@ impl Node {
     /// A node that has just started. It is [`super::View::is_ready`] after some steps; clients may come then.
     pub fn boot(boot: Boot, now: Now, out: &mut Effects) -> Self {
         let lanes = boot.config.broker.lanes;
-        let is_whole =
-            boot.logs.iter().all(|found| found.is_online) && boot.config.store.durability == Durability::Durable;
+        let is_whole = boot.logs.iter().all(|found| found.is_online);
         let mut found: BTreeMap<LogId, FoundLog> = boot.logs.into_iter().map(|found| (found.id, found)).collect();
         let metadata = found.remove(&LogId::METADATA);
         let is_new = metadata.is_none();

@@ -12,6 +12,7 @@
 
 use super::{Node, OWNER_CLUSTER, op_id};
 use crate::boundary::{Action, DiskFault, Done, Effect, Effects, Fault, LogSettings, LogSpec, Note, Query};
+use crate::config::Durability;
 use crate::controller::{Ask, Controller, ProducerIds, Registration, Reply};
 use crate::log::Log;
 use crate::metadata::{Delta, Endpoint, Image, Replay, record};
@@ -40,8 +41,11 @@ pub struct Cluster {
     image: Arc<Image>,
     /// The log so far, while it is read at start.
     replay: Option<Replay>,
-    /// Whether the directory came back whole, and was durable all along.
+    /// Whether the directory came back whole.
     is_whole: bool,
+    /// Where the last reign that was found began. A registration before it may not have been the last: that one may be
+    /// lost.
+    last_reign: Offset,
     /// Decisions under way: what must be committed, whom to tell, what.
     promised: VecDeque<(Offset, From, Reply)>,
     ops: BTreeMap<OpId, Then>,
@@ -94,7 +98,7 @@ pub struct Found {
     pub log: Option<Log>,
     /// The vote that was kept.
     pub vote: Option<(LeaderEpoch, Option<crate::types::BrokerId>)>,
-    /// Whether the directory came back whole, and was durable all along.
+    /// Whether the directory came back whole.
     pub is_whole: bool,
 }
 
@@ -102,6 +106,12 @@ impl Cluster {
     /// The metadata before anything was read; [`Node::load_metadata`] goes on.
     pub fn new(found: Found, now: Now) -> Self {
         let log = found.log.unwrap_or_else(|| Log::empty(Offset::ZERO));
+        // A vote of which the log knows nothing tells of a reign that is lost altogether. A reign that began before the log
+        // does left a snapshot, and with it its registration.
+        let reign = log.epochs().entries().last().copied();
+        let is_known = |(term, _)| reign.is_none_or(|reign| reign.epoch == term);
+        let last_reign = reign.map_or(Offset::ZERO, |reign| reign.start);
+        let last_reign = if last_reign == log.start() { Offset::ZERO } else { last_reign };
         Self {
             id: found.id,
             phase: Phase::Loading,
@@ -110,7 +120,8 @@ impl Cluster {
             controller: None,
             image: Arc::default(),
             replay: Some(Replay::default()),
-            is_whole: found.is_whole,
+            is_whole: found.is_whole && found.vote.is_none_or(is_known),
+            last_reign,
             promised: VecDeque::new(),
             ops: BTreeMap::new(),
             ops_begun: 0,
@@ -334,7 +345,8 @@ impl Node {
             endpoints: listeners.collect(),
             rack: me.rack.clone(),
             directories: alloc::vec![self.cluster.me.directory],
-            whole_since: known.filter(|_| self.cluster.is_whole),
+            is_durable: self.config.store.durability == Durability::Durable,
+            whole_since: known.filter(|epoch| self.cluster.is_whole && epoch.0 >= self.cluster.last_reign.0),
             epoch: BrokerEpoch(self.cluster.quorum.log().end().0),
         };
         self.ask_controller(now, From::Own, &Ask::Register(registration), out);

@@ -199,6 +199,20 @@ fn a_metadata_log_that_begins_with_a_snapshot_tells_everything() {
 }
 
 #[test]
+fn a_new_reign_begins_only_after_a_life_that_may_have_lost_something() {
+    let mut scene = with_topic(1);
+    let reign = |scene: &Scene| {
+        let topic = scene.node.view().image().topic_named("orders").expect("made").clone();
+        topic.partitions.get(&0).expect("made").leader_epoch.0
+    };
+    let relaxed = [("ottla.durability", "relaxed")];
+    for (settings, expected) in [(&[][..], 0), (&relaxed, 0), (&[], 1), (&[], 1)] {
+        scene.restart(settings);
+        assert_eq!(reign(&scene), expected, "{settings:?}");
+    }
+}
+
+#[test]
 fn a_topic_that_somebody_asks_for_comes_into_being() {
     let mut scene = Scene::new(&[]);
     let wanted = MetadataRequestTopic { topic_id: Uuid::ZERO, name: Some(Str::from("new")) };
