@@ -240,6 +240,11 @@ impl TestDisk {
         self.synced_folders.clone_from(&self.folders);
     }
 
+    /// A process that opened files is gone.
+    pub(crate) fn forget_open(&mut self) {
+        self.open.clear();
+    }
+
     /// The bytes of a file, to be damaged.
     pub(crate) fn bytes_mut(&mut self, path: &str) -> Option<&mut Vec<u8>> {
         let file = self.files.get_mut(self.names.get(path)?)?;

@@ -82,6 +82,7 @@ fn claim() -> Claim {
 
 /// Opens the directory on this disk; nothing else is under way.
 fn open(disk: &mut TestDisk, config: &StoreConfig, claim: Claim) -> Result<(Box<Store>, Recovered), RecoveryRefusal> {
+    disk.forget_open();
     let mut recovery = Recovery::new(config.clone(), Functions::slow(), claim);
     let mut out = Vec::new();
     recovery.start(&mut out);
@@ -512,4 +513,238 @@ fn the_last_group_may_be_torn_and_is_forgotten() {
     let (_, recovered) = open(&mut world.disk, &world.config, claim()).unwrap();
     assert!(recovered.logs[0].is_online);
     assert_eq!(recovered.logs[0].end, Offset(end));
+}
+
+/// Appends until an append is refused; returns how that was said.
+fn append_until_refused(world: &mut World, log: LogId) -> DiskFault {
+    for _ in 0..1000 {
+        let op = world.append_unexpected(log, 3000);
+        world.finish_all();
+        if let Some(Err(fault)) = world.done.get(&op) {
+            return *fault;
+        }
+    }
+    panic!("a disk is full at some point");
+}
+
+impl World {
+    /// An append that may be refused: what is expected afterwards is what the store says.
+    fn append_unexpected(&mut self, log: LogId, bytes: usize) -> OpId {
+        let end = self.end_of(log);
+        let batch = batch_of(end.0, 1, &vec![7; bytes], self.now().wall);
+        self.op += 1;
+        let op = OpId(self.op);
+        self.store.submit(op, log, Action::Append { batches: vec![batch] });
+        op
+    }
+
+    fn end_of(&self, log: LogId) -> Offset {
+        self.store.logs[&self.store.numbers[&log]].end
+    }
+
+    fn ask_one(&mut self, log: LogId, query: Query) -> Result<Done, DiskFault> {
+        self.op += 1;
+        let op = OpId(self.op);
+        let mut out = Vec::new();
+        self.store.query(op, log, &query, &mut out);
+        self.take(out);
+        self.finish_all();
+        self.done.remove(&op).expect("every query is answered")
+    }
+
+    fn base_of(&mut self, log: LogId, query: Query) -> Option<Offset> {
+        match self.ask_one(log, query) {
+            Ok(Done::Batch(batch)) => batch.map(|batch| batch.base_offset()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn act_now(&mut self, log: LogId, action: Action) -> Result<Done, DiskFault> {
+        self.op += 1;
+        let op = OpId(self.op);
+        self.store.submit(op, log, action);
+        self.finish_all();
+        self.done.remove(&op).expect("every action is answered")
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_appends_and_takes_them_again_once_there_is_room() {
+    let mut world = world(StoreConfig { journal_bytes: 1 << 17, behind_bytes: 4096, ..StoreConfig::default() });
+    let log = world.id(0);
+    world.create(log, 20_000);
+    world.finish_all();
+    world.disk.room = Some((1 << 17) + 60_000);
+    assert_eq!(append_until_refused(&mut world, log), DiskFault::Full);
+    let end = world.end_of(log);
+    assert_eq!(
+        world.read_all(log, Offset(0), end).len(),
+        end.0 as usize * batch_of(0, 1, &[7; 3000], Wall(0)).bytes_len()
+    );
+    world.disk.room = None;
+    world.mono += 3_000_000_000;
+    world.finish_all();
+    world.mono += 3_000_000_000;
+    world.finish_all();
+    let op = world.append_unexpected(log, 3000);
+    world.finish_all();
+    assert!(world.done[&op].is_ok(), "there is room again");
+    let recovered = world.crash(true);
+    assert_eq!(recovered.logs[0].end, end.plus(1), "nothing was applied by halves");
+}
+
+#[test]
+fn after_a_failed_flush_the_directory_is_offline_until_it_is_opened_again() {
+    let mut world = world(roomy());
+    let log = world.id(0);
+    world.create(log, 1 << 20);
+    world.finish_all();
+    world.append(log, 1, 100);
+    world.finish_all();
+    let end = world.end_of(log);
+    world.disk.fails = true;
+    let op = world.append_unexpected(log, 100);
+    world.finish_all();
+    assert_eq!(world.done[&op].as_ref().err(), Some(&DiskFault::Offline));
+    let op = world.append_unexpected(log, 100);
+    world.finish_all();
+    assert_eq!(world.done[&op].as_ref().err(), Some(&DiskFault::Offline), "a flush is not tried again");
+    assert_eq!(world.ask_one(log, Query::Size).err(), Some(DiskFault::Offline));
+    let recovered = world.crash(true);
+    assert!(recovered.logs[0].is_online && recovered.logs[0].end >= end);
+}
+
+#[test]
+fn retention_forgets_whole_segments_from_the_oldest_on_and_nothing_behind_the_limit() {
+    let mut world = world(roomy());
+    let log = world.id(0);
+    world.create(log, 1000);
+    world.finish_all();
+    for _ in 0..10 {
+        world.mono += 1_000_000_000;
+        world.append_unexpected(log, 900);
+        world.finish_all();
+    }
+    let one = batch_of(0, 1, &[7; 900], Wall(0)).bytes_len() as u64;
+    let settings = LogSettings { segment_bytes: 1000, retention_bytes: Some(3 * one), ..LogSettings::default() };
+    world.act_now(log, Action::Configure(settings.clone())).unwrap();
+    let retain = |world: &World, limit| Action::Retain { now: world.now().wall, limit: Offset(limit) };
+    let action = retain(&world, 4);
+    assert!(matches!(world.act_now(log, action), Ok(Done::Stored { start: Offset(4), .. })), "the limit holds");
+    let action = retain(&world, 10);
+    assert!(matches!(world.act_now(log, action), Ok(Done::Stored { start: Offset(7), end: Offset(10) })));
+    assert!(matches!(world.ask_one(log, Query::Size), Ok(Done::Size(size)) if size == 3 * one));
+    let settings = LogSettings { retention_age: Some(Duration::from_secs(1)), ..settings };
+    world.act_now(log, Action::Configure(settings)).unwrap();
+    world.mono += 100_000_000_000;
+    let action = retain(&world, 10);
+    assert!(matches!(world.act_now(log, action), Ok(Done::Stored { start: Offset(10), end: Offset(10) })));
+    assert!(matches!(world.ask_one(log, Query::Size), Ok(Done::Size(0))), "the last segment too");
+    world.append_unexpected(log, 900);
+    world.finish_all();
+    let recovered = world.crash(true);
+    assert_eq!((recovered.logs[0].start, recovered.logs[0].end), (Offset(10), Offset(11)));
+    let logs = world.disk.paths().into_iter().filter(|path| path.ends_with(".log")).count();
+    assert!(logs <= 2, "their files are gone");
+}
+
+#[test]
+fn batches_are_found_by_time_wherever_they_lie() {
+    for seed in 0..20 {
+        let mut rng = Rng::new(seed);
+        let mut world = world(StoreConfig { cache_bytes_max: 0, ..tiny(&mut rng) });
+        let log = world.id(0);
+        world.create(log, 3000);
+        world.finish_all();
+        let mut times = Vec::new();
+        for base in 0..60 {
+            let time = 1000 + rng.below(500) as i64;
+            times.push(time);
+            let batch = batch_of(base, 1, &vec![1; rng.below(900) as usize], Wall(time));
+            world.act_now(log, Action::Append { batches: vec![batch] }).unwrap();
+        }
+        world.mono += 100_000_000_000;
+        world.finish_all();
+        let forget = rng.chance(1, 2);
+        if forget {
+            world.crash(true);
+        }
+        for _ in 0..30 {
+            let (target, end) = (900 + rng.below(700) as i64, rng.below(61) as usize);
+            let late = times[..end].iter().position(|time| *time >= target).map(|at| Offset(at as i64));
+            let query = Query::AtTime { target: Wall(target), end: Offset(end as i64) };
+            assert_eq!(world.base_of(log, query), late, "seed {seed} target {target} end {end}");
+            let latest = times[..end].iter().max();
+            let latest = latest.and_then(|latest| times.iter().position(|time| time == latest));
+            let query = Query::MaxTime { end: Offset(end as i64) };
+            assert_eq!(world.base_of(log, query), latest.map(|at| Offset(at as i64)), "seed {seed} end {end}");
+        }
+    }
+}
+
+#[test]
+fn a_damaged_index_costs_time_and_nothing_else() {
+    let mut rng = Rng::new(5);
+    let mut world = world(StoreConfig { cache_bytes_max: 0, index_interval_bytes_min: 1, ..tiny(&mut rng) });
+    let log = world.id(0);
+    world.create(log, 100_000);
+    world.finish_all();
+    for _ in 0..60 {
+        world.append(log, 1, 900);
+        world.finish_all();
+    }
+    world.mono += 100_000_000_000;
+    world.finish_all();
+    let path = world.disk.paths().into_iter().find(|path| path.ends_with(".places")).expect("an index was saved");
+    for _ in 0..20 {
+        let file = world.disk.bytes_mut(&path).unwrap();
+        let at = rng.below(file.len() as u64) as usize;
+        file[at] ^= 0x10;
+        world.crash(true);
+        let bytes = world.read_all(log, Offset(0), Offset(world.state(log).end));
+        assert_eq!(bytes, world.state(log).bytes());
+    }
+}
+
+#[test]
+fn bytes_that_rotted_in_a_segment_are_never_served() {
+    let mut world = world(StoreConfig { cache_bytes_max: 0, ..roomy() });
+    let log = world.id(0);
+    world.create(log, 100_000);
+    world.finish_all();
+    for _ in 0..10 {
+        world.append(log, 1, 900);
+        world.finish_all();
+    }
+    world.mono += 100_000_000_000;
+    world.finish_all();
+    world.crash(true);
+    let path = world.disk.paths().into_iter().find(|path| path.ends_with(".log")).unwrap();
+    world.disk.bytes_mut(&path).unwrap()[200] ^= 1;
+    let query = Query::Records { from: Offset(0), end: Offset(100), bytes_max: 10_000 };
+    assert_eq!(world.ask_one(log, query).err(), Some(DiskFault::Rot));
+    let op = world.append_unexpected(log, 10);
+    world.finish_all();
+    assert_eq!(world.done[&op].as_ref().err(), Some(&DiskFault::Rot), "the log is offline");
+}
+
+#[test]
+fn a_directory_of_somebody_else_is_refused_in_words() {
+    let mut world = world(roomy());
+    let other = Claim { node: BrokerId(2), ..claim() };
+    assert_eq!(open(&mut world.disk, &roomy(), other).err(), Some(RecoveryRefusal::OtherNode(BrokerId(1))));
+    let other = Claim { cluster: Some("other".into()), ..claim() };
+    assert!(matches!(open(&mut world.disk, &roomy(), other), Err(RecoveryRefusal::OtherCluster(_))));
+    world.disk.bytes_mut("catalogue").unwrap()[4] = 2;
+    assert_eq!(open(&mut world.disk, &roomy(), claim()).err(), Some(RecoveryRefusal::Newer { version: 2 }));
+    world.disk.bytes_mut("catalogue").unwrap()[4] = 1;
+    world.disk.bytes_mut("catalogue").unwrap()[30] ^= 1;
+    assert_eq!(open(&mut world.disk, &roomy(), claim()).err(), Some(RecoveryRefusal::CatalogueRotten));
+    let mut disk = TestDisk::default();
+    let file = crate::boundary::FileId(1);
+    let mode = crate::boundary::OpenMode::Write;
+    disk.run(&FileOp::Open { file, path: "meta.properties".into(), mode }).unwrap();
+    disk.run(&FileOp::Close { file }).unwrap();
+    let refusal = open(&mut disk, &roomy(), claim()).err().unwrap();
+    assert!(refusal.to_string().contains("meta.properties"), "{refusal}");
 }
