@@ -108,12 +108,12 @@ impl Scan {
         let mut at = self.at;
         while at < end.min(self.half_bytes) {
             let Some(bytes) = self.bytes(at, GROUP_BYTES) else {
-                return self.read(at, CHUNK_BYTES);
+                return self.read_on(at, CHUNK_BYTES);
             };
             match find(&bytes, self.generation(), self.salt, f) {
                 Found::Group(group) if self.is_next(&group, at) => return Look::Group(at, group),
                 Found::Short(len) if at + len as u64 <= self.half_bytes && !self.has(at, len) => {
-                    return self.read(at, len.max(CHUNK_BYTES));
+                    return self.read_on(at, len.max(CHUNK_BYTES));
                 }
                 Found::Group(_) | Found::Short(_) | Found::Nothing => {}
             }
@@ -138,9 +138,10 @@ impl Scan {
         self.has(at, len).then(|| self.window.slice((at - self.window_at) as usize..))
     }
 
-    fn read(&self, at: u64, len: usize) -> Look {
-        let len = (len as u64).next_multiple_of(BLOCK_BYTES as u64).min(self.half_bytes - at);
-        Look::Read(at, len as usize)
+    /// Wants `len` bytes at `at`, and all between: the look begins anew where the next group should be.
+    fn read_on(&self, at: u64, len: usize) -> Look {
+        let end = (at + len as u64).next_multiple_of(BLOCK_BYTES as u64).min(self.half_bytes);
+        Look::Read(self.at, (end - self.at) as usize)
     }
 
     fn take(&mut self, at: u64, group: Group, f: &Functions) -> Result<(), RecoveryRefusal> {
