@@ -1,8 +1,21 @@
 //! The simulator: one thread, one heap of events, one seed. It drives the very node, connection, store and recovery that
 //! production runs, through crashes, cuts, skewed clocks and failing disks, and judges them from outside.
 
+mod check;
 pub mod client;
 pub mod clock;
 pub mod disk;
+pub mod fault;
+pub mod fleet;
+pub mod groups;
+pub mod machine;
 pub mod model;
 pub mod net;
+pub mod plan;
+pub mod process;
+pub mod report;
+pub mod run;
+pub mod shrink;
+pub mod solo;
+mod strike;
+pub mod world;

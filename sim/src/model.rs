@@ -2,6 +2,7 @@
 //! it; whatever contradicts it is a finding.
 
 use crate::client::batch::Entry;
+use crate::groups::GroupFacts;
 use ottla_core::boundary::Digest;
 use ottla_core::types::Uuid;
 use std::collections::{BTreeMap, BTreeSet};
@@ -107,11 +108,22 @@ pub struct Model {
     pub marks: BTreeMap<&'static str, u64>,
     /// Partitions that the broker may rightfully refuse to read since their bytes were damaged.
     pub excused: BTreeSet<LogName>,
-    /// Bytes were damaged, or a device failed, behind the broker's back.
+    /// Every group, by its id.
+    pub groups: BTreeMap<String, GroupFacts>,
+    /// Bytes were damaged, or can no longer be read, and there is no other copy.
     pub damaged: bool,
+    /// What clients ask and are answered, if somebody wants to hear it.
+    pub told: Option<Vec<String>>,
 }
 
 impl Model {
+    /// Tells what a client does, if anybody listens.
+    pub fn tell(&mut self, line: impl FnOnce() -> String) {
+        if let Some(told) = &mut self.told {
+            told.push(line().chars().take(600).collect());
+        }
+    }
+
     /// Notes that something was reached.
     pub fn mark(&mut self, what: &'static str) {
         *self.marks.entry(what).or_default() += 1;
@@ -130,6 +142,14 @@ impl Model {
     /// The facts of a partition.
     pub fn log(&mut self, log: LogName) -> &mut LogFacts {
         self.logs.entry(log).or_default()
+    }
+
+    /// The facts of a group.
+    pub fn group(&mut self, id: &str) -> &mut GroupFacts {
+        if !self.groups.contains_key(id) {
+            self.groups.insert(id.to_owned(), GroupFacts::default());
+        }
+        self.groups.get_mut(id).expect("just made")
     }
 
     /// `topic-partition`, for people.
@@ -257,6 +277,11 @@ impl Model {
         wrong.into_iter().for_each(|text| self.find("reordered", text));
     }
 
+    /// Whether nothing was ever promised.
+    pub fn acked_nothing(&self) -> bool {
+        self.logs.values().all(|facts| facts.acked_end == 0)
+    }
+
     /// Somebody read the partition from its start to its end, without a gap. Whatever was acknowledged must have been
     /// there, unless it was rightfully deleted.
     pub fn read_whole(&mut self, log: LogName, start: i64, end: i64) {
@@ -288,6 +313,7 @@ impl Model {
         self.topics.hash(state);
         self.sent.hash(state);
         self.logs.hash(state);
+        self.groups.hash(state);
         self.marks.hash(state);
     }
 }

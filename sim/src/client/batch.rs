@@ -165,10 +165,8 @@ fn decode_entries(
         let (mut record, rest) = left.split_at_checked(len)?;
         left = rest;
         record = record.get(1..)?;
-        let timestamp = fixed.unwrap_or(base + take_varint(&mut record)?);
-        if fixed.is_some() {
-            take_varint(&mut record)?;
-        }
+        let own = base + take_varint(&mut record)?;
+        let timestamp = fixed.unwrap_or(own);
         let offset = base_offset + take_varint(&mut record)?;
         let (key, value) = (take_nullable(&mut record)?, take_nullable(&mut record)?);
         let headers = (0..take_varint(&mut record)?)

@@ -114,7 +114,15 @@ impl Consumer {
         }
         self.tag += 1;
         let mut logs = self.logs(cx);
-        logs.retain(|log| !self.habits.once || !cx.model.excused.contains(log));
+        if self.habits.once {
+            for log in cx.model.excused.clone() {
+                self.let_go(log);
+            }
+            logs.retain(|log| !cx.model.excused.contains(log));
+            if logs.is_empty() {
+                return;
+            }
+        }
         let homeless: Vec<LogName> = logs.iter().filter(|log| !self.positions.contains_key(log)).copied().collect();
         let endless: Vec<LogName> = logs.iter().filter(|log| !self.ends.contains_key(log)).copied().collect();
         if !homeless.is_empty() {
@@ -384,6 +392,12 @@ impl Consumer {
         if *refusals > REFUSALS_MAX && self.habits.once && cx.model.damaged {
             cx.model.mark("partitions lost to damage");
             cx.model.excused.insert(log);
+            self.let_go(log);
+        }
+    }
+
+    fn let_go(&mut self, log: LogName) {
+        if self.habits.topics.contains(&log.topic) {
             self.starts.insert(log, 0);
             self.ends.insert(log, 0);
             self.positions.insert(log, 0);

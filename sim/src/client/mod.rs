@@ -3,9 +3,11 @@
 //!
 //! [`Peer`] connects, asks, times out and reconnects; the [`Actor`] inside it decides what to ask.
 
+pub mod admin;
 pub mod batch;
 pub mod consumer;
 pub mod directory;
+pub mod member;
 pub mod producer;
 mod versions;
 
@@ -111,7 +113,7 @@ enum State {
     /// Waits until it may try to connect.
     Down { until: At },
     /// Has reached out.
-    Connecting { since: At },
+    Connecting { since: At, link: Option<LinkId> },
     /// Asks which versions the broker speaks.
     Greeting(LinkId),
     /// Usable.
@@ -135,7 +137,10 @@ pub struct Peer {
     asked: VecDeque<Asked>,
     versions: Versions,
     patience: Duration,
+    /// When the actor wants to be woken.
     wake: Option<At>,
+    /// When the world is going to wake us.
+    booked: Option<At>,
 }
 
 impl Peer {
@@ -144,7 +149,25 @@ impl Peer {
         let patience = Duration::from_millis(rng.between(2_000, 15_000));
         let state = State::Down { until: At::START };
         let versions = Versions::draw(&mut rng);
-        Self { name, actor, rng, state, client: None, asked: VecDeque::new(), versions, patience, wake: None }
+        Self {
+            name,
+            actor,
+            rng,
+            state,
+            client: None,
+            asked: VecDeque::new(),
+            versions,
+            patience,
+            wake: None,
+            booked: None,
+        }
+    }
+
+    /// This is the connection that was asked for.
+    pub fn reached_out(&mut self, link: LinkId) {
+        if let State::Connecting { link: held, .. } = &mut self.state {
+            *held = Some(link);
+        }
     }
 
     /// Whether it has nothing more to do.
@@ -159,7 +182,7 @@ impl Peer {
 
     /// The broker accepted.
     pub fn connected(&mut self, now: At, link: LinkId, model: &mut Model, out: &mut Vec<PeerOut>) {
-        if !matches!(self.state, State::Connecting { .. }) {
+        if !matches!(self.state, State::Connecting { link: Some(held), .. } if held == link) {
             return out.push(PeerOut::HangUp(link));
         }
         self.versions = Versions::draw(&mut self.rng);
@@ -203,21 +226,22 @@ impl Peer {
     }
 
     /// The connection is gone, or was refused.
-    pub fn dropped(&mut self, now: At, link: Option<LinkId>, model: &mut Model, out: &mut Vec<PeerOut>) {
-        let refused = link.is_none() && matches!(self.state, State::Connecting { .. });
-        if refused || (link.is_some() && self.link() == link) {
+    pub fn dropped(&mut self, now: At, link: LinkId, model: &mut Model, out: &mut Vec<PeerOut>) {
+        let refused = matches!(self.state, State::Connecting { link: Some(held), .. } if held == link);
+        if refused || self.link() == Some(link) {
             self.down(now, model, out);
         }
     }
 
     /// Time has passed.
     pub fn woken(&mut self, now: At, model: &mut Model, out: &mut Vec<PeerOut>) {
+        self.booked = self.booked.filter(|at| *at > now);
         match self.state {
             State::Down { until } if until <= now => {
-                self.state = State::Connecting { since: now };
+                self.state = State::Connecting { since: now, link: None };
                 out.push(PeerOut::Connect);
             }
-            State::Connecting { since } if since + self.patience <= now => self.down(now, model, out),
+            State::Connecting { since, .. } if since + self.patience <= now => self.down(now, model, out),
             State::Greeting(link) | State::Up(link) if self.overdue(now) => {
                 model.mark("client time-outs");
                 out.push(PeerOut::HangUp(link));
@@ -269,11 +293,15 @@ impl Peer {
         let up = matches!(self.state, State::Up(_));
         let (rng, versions) = (&mut self.rng, &self.versions);
         let mut cx = Cx { now, rng, model, versions, up, asks: Vec::new(), wake: self.wake, hang_up: false };
+        if let Happened::Answer { body, .. } = &what {
+            cx.model.tell(|| format!("is answered {body:?}"));
+        }
         self.actor.happened(&mut cx, what);
         let Cx { asks, wake, hang_up, .. } = cx;
         self.wake = wake;
         if let State::Up(link) = self.state {
             for (tag, body) in &asks {
+                model.tell(|| format!("asks {body:?}"));
                 self.send(now, link, *tag, body, out);
             }
             if hang_up {
@@ -298,13 +326,16 @@ impl Peer {
         }
     }
 
-    fn arrange(&self, out: &mut Vec<PeerOut>) {
+    fn arrange(&mut self, out: &mut Vec<PeerOut>) {
         let own = match self.state {
             State::Down { until } => Some(until),
-            State::Connecting { since } => Some(since + self.patience),
+            State::Connecting { since, .. } => Some(since + self.patience),
             State::Greeting(_) | State::Up(_) => self.asked.front().map(|asked| asked.deadline),
         };
-        if let Some(at) = own.into_iter().chain(self.wake).min() {
+        if let Some(at) = own.into_iter().chain(self.wake).min()
+            && self.booked.is_none_or(|booked| at < booked)
+        {
+            self.booked = Some(at);
             out.push(PeerOut::Wake(at));
         }
     }

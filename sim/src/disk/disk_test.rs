@@ -258,7 +258,7 @@ fn a_full_disk_takes_what_has_room_and_refuses_the_rest() {
     assert_eq!(disk.run(write(4096 * 4, &[2; 4096 * 2])), Err(FileFault::Full));
     assert_eq!(read(&mut disk, 4096 * 4, 4096 * 2), vec![2; 4096], "a part was written");
     assert_eq!(disk.run(FileOp::SetLen { file: FILE, len: 4096 * 9 }), Err(FileFault::Full));
-    disk.make_room();
+    disk.relieve();
     ok(&mut disk, write(4096 * 4, &[2; 4096 * 2]));
 }
 

@@ -149,9 +149,10 @@ impl Disk {
         self.traits.capacity_bytes = Some(self.used_bytes() + spare_bytes);
     }
 
-    /// There is room again.
-    pub fn make_room(&mut self) {
+    /// There is room again, and it is as fast as it was.
+    pub fn relieve(&mut self) {
         self.traits.capacity_bytes = None;
+        self.pace = Pace::default();
     }
 
     /// Flips bits in some sector that the device holds, of a file whose path satisfies `may`. False if there is none.

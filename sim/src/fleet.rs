@@ -1,0 +1,122 @@
+//! Many seeds, one behind the other on each thread: what they found, what they reached, and how fast they were.
+
+use crate::plan::Cut;
+use crate::report::Outcome;
+use crate::run::run;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::ops::Range;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// What must be reached in every thousand seeds, or the fleet proves nothing.
+pub const FLOORS: [(&str, u64); 22] = [
+    ("acked batches", 100_000),
+    ("records read", 1_000_000),
+    ("partitions read whole", 5_000),
+    ("power losses", 1_000),
+    ("power losses that dropped an unsynced sector", 200),
+    ("power losses that dropped a name", 20),
+    ("torn writes", 50),
+    ("kills", 1_000),
+    ("clean stops", 200),
+    ("probes", 1_000),
+    ("rot met", 5),
+    ("failed writes", 20),
+    ("failed syncs", 20),
+    ("writes without room", 20),
+    ("records deleted", 500),
+    ("client time-outs", 200),
+    ("produce retried", 20),
+    ("incremental fetches", 10_000),
+    ("offsets committed", 10_000),
+    ("committed offsets read", 1_000),
+    ("assignments", 1_000),
+    ("members forgotten", 20),
+];
+
+/// What a fleet has to say.
+#[derive(Default)]
+pub struct Fleet {
+    /// Seeds that were run.
+    pub seeds: u64,
+    /// Those that found something, in the order of their seeds.
+    pub findings: Vec<Outcome>,
+    /// What was reached by all of them together.
+    pub marks: BTreeMap<&'static str, u64>,
+    /// World time of all of them together, in nanoseconds.
+    pub world_ns: u128,
+    /// Events of all of them together.
+    pub events: u64,
+}
+
+impl Fleet {
+    /// Runs the seeds on so many threads; stops early once `findings_max` have found something. `tell` hears of each.
+    pub fn sail(seeds: Range<u64>, threads: usize, findings_max: usize, tell: impl Fn(&Outcome) + Sync) -> Self {
+        let next = AtomicU64::new(seeds.start);
+        let enough = AtomicBool::new(false);
+        let fleet = Mutex::new(Self::default());
+        std::thread::scope(|scope| {
+            for _ in 0..threads.max(1) {
+                scope.spawn(|| {
+                    loop {
+                        let seed = next.fetch_add(1, Ordering::Relaxed);
+                        if seed >= seeds.end || enough.load(Ordering::Relaxed) {
+                            return;
+                        }
+                        let (outcome, _) = run(seed, &Cut::default(), false);
+                        tell(&outcome);
+                        let mut fleet = fleet.lock().expect("no thread dies with it");
+                        fleet.add(outcome);
+                        enough.store(fleet.findings.len() >= findings_max, Ordering::Relaxed);
+                    }
+                });
+            }
+        });
+        let mut fleet = fleet.into_inner().expect("all threads have ended");
+        fleet.findings.sort_by_key(|outcome| outcome.seed);
+        fleet
+    }
+
+    fn add(&mut self, outcome: Outcome) {
+        self.seeds += 1;
+        self.world_ns += u128::from(outcome.length.0);
+        self.events += outcome.events;
+        for (mark, times) in &outcome.marks {
+            *self.marks.entry(mark).or_default() += times;
+        }
+        if outcome.finding.is_some() {
+            self.findings.push(outcome);
+        }
+    }
+
+    /// Floors that so many seeds should have reached and did not.
+    pub fn shortfalls(&self) -> Vec<String> {
+        let short = FLOORS.iter().filter_map(|(mark, floor)| {
+            let reached = self.marks.get(mark).copied().unwrap_or(0);
+            let wanted = floor * self.seeds / 1_000;
+            (reached < wanted).then(|| format!("{mark}: {reached} of {wanted}"))
+        });
+        short.collect()
+    }
+
+    /// The end of a fleet for people.
+    pub fn summary(&self, cpu: Duration) -> String {
+        let mut text = String::new();
+        for (mark, times) in &self.marks {
+            let _ = writeln!(text, "  {times:>11}  {mark}");
+        }
+        let world = self.world_ns as f64 / 1e9;
+        let speed = world / cpu.as_secs_f64().max(1e-9);
+        let _ = writeln!(
+            text,
+            "{} seeds, {} events, {:.1} simulated hours in {:.1} s of CPU: {speed:.0} simulated seconds a second",
+            self.seeds,
+            self.events,
+            world / 3_600.0,
+            cpu.as_secs_f64(),
+        );
+        text
+    }
+}

@@ -1,0 +1,485 @@
+//! One machine: a disk and a clock that outlive every process, and the process that runs on it at the moment, if any.
+
+use crate::clock::{At, Clock};
+use crate::disk::{Disk, Token};
+use crate::net::LinkId;
+use crate::plan::{EPOCH_MS, Options, Plan};
+use crate::process::{Process, ProcessOut};
+use crate::run::functions;
+use crate::world::MachineEvent;
+use bytes::Bytes;
+use ottla_core::boundary::{Effects, FileDone, FileFault};
+use ottla_core::config::{Config, Setting};
+use ottla_core::log::Log;
+use ottla_core::node::{Boot, FoundLog, Node};
+use ottla_core::store::{
+    Claim, Recovered, RecoveredLog, Recovery, RecoveryRefusal, RecoveryStep, Store, StoreConfig, StoreOut,
+};
+use ottla_core::types::{BrokerId, FileOpId, Now, OffsetRange, Rng, Str, Uuid, Wall};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+/// What a machine asks of the world.
+pub enum MachineOut {
+    /// This is to happen to it then.
+    Later(At, MachineEvent),
+    /// Bytes for a client.
+    Send(LinkId, Bytes),
+    /// A connection is closed from this side.
+    Close(LinkId),
+    /// For the trace: a fact, and a line.
+    Line(u64, String),
+    /// Something was reached.
+    Mark(&'static str),
+    /// What must not be.
+    Finding(&'static str, String),
+}
+
+enum State {
+    Off,
+    Booting(Box<Recovery>),
+    Up(Box<Process>),
+}
+
+/// What came while the process stood still.
+enum Waiting {
+    Accepted(LinkId),
+    Received(LinkId, Bytes),
+    Taken(LinkId, usize),
+    Dropped(LinkId),
+}
+
+/// The machine.
+pub struct Machine {
+    /// Its disk.
+    pub disk: Disk,
+    /// Its clock.
+    pub clock: Clock,
+    options: Options,
+    state: State,
+    incarnation: u64,
+    rng: Rng,
+    ops: BTreeMap<Token, FileOpId>,
+    links: BTreeSet<LinkId>,
+    paused_until: Option<At>,
+    waiting: VecDeque<Waiting>,
+    stuck_until: At,
+    /// When the process is going to be woken.
+    booked: Option<At>,
+    /// How long after its end a process that was asked to stop starts again.
+    stopping: Option<Duration>,
+    /// Why the last start failed, if it did for good.
+    lost: Option<String>,
+    /// The disk failed under this process.
+    ailing: bool,
+    starts: u64,
+}
+
+impl Machine {
+    /// A machine with an empty disk, switched off.
+    pub fn new(plan: &Plan, disk: Rng, rng: Rng) -> Self {
+        Self {
+            disk: Disk::new(plan.options.disk.clone(), disk),
+            clock: Clock::new(Wall(EPOCH_MS)),
+            options: plan.options.clone(),
+            state: State::Off,
+            incarnation: 0,
+            rng,
+            ops: BTreeMap::new(),
+            links: BTreeSet::new(),
+            paused_until: None,
+            waiting: VecDeque::new(),
+            stuck_until: At::START,
+            booked: None,
+            stopping: None,
+            lost: None,
+            ailing: false,
+            starts: 0,
+        }
+    }
+
+    /// Whether connections are accepted.
+    pub fn is_up(&self) -> bool {
+        matches!(&self.state, State::Up(process) if process.node.view().is_ready())
+    }
+
+    /// Why it can never start again, if so.
+    pub fn lost(&self) -> Option<&str> {
+        self.lost.as_deref()
+    }
+
+    /// Whether an event still concerns anybody.
+    pub fn concerns(&self, event: MachineEvent) -> bool {
+        match event {
+            MachineEvent::Start => matches!(self.state, State::Off),
+            MachineEvent::Thaw => true,
+            MachineEvent::File(incarnation, _)
+            | MachineEvent::Errand(incarnation, _)
+            | MachineEvent::Wake(incarnation)
+            | MachineEvent::Resume(incarnation) => incarnation == self.incarnation,
+        }
+    }
+
+    /// Its own business is due.
+    pub fn happened(&mut self, at: At, event: MachineEvent, out: &mut Vec<MachineOut>) {
+        if let Some(until) = self.paused_until
+            && matches!(event, MachineEvent::File(..) | MachineEvent::Errand(..) | MachineEvent::Wake(_))
+        {
+            return out.push(MachineOut::Later(until, event));
+        }
+        let now = self.clock.now(at);
+        match event {
+            MachineEvent::Start => self.start(at, out),
+            MachineEvent::File(_, token) if self.stuck_until > at => {
+                out.push(MachineOut::Later(self.stuck_until, MachineEvent::File(self.incarnation, token)));
+            }
+            MachineEvent::File(_, token) => {
+                let outcome = self.disk.finish(token);
+                self.ailing |= outcome == Err(FileFault::Io);
+                let id = self.ops.remove(&token).expect("an operation ends once");
+                self.file_done(at, id, outcome, out);
+            }
+            MachineEvent::Errand(_, number) => self.with(at, out, |process, out| process.errand_done(now, number, out)),
+            MachineEvent::Wake(_) => {
+                self.booked = None;
+                self.with(at, out, |process, out| process.woken(now, out));
+            }
+            MachineEvent::Resume(_) => self.resume(at, out),
+            MachineEvent::Thaw => {
+                self.clock.thaw(at);
+                self.book(at, out);
+            }
+        }
+    }
+
+    /// A client connected.
+    pub fn accepted(&mut self, at: At, link: LinkId, out: &mut Vec<MachineOut>) {
+        self.links.insert(link);
+        self.outside(at, Waiting::Accepted(link), out);
+    }
+
+    /// Bytes came. A connection that this process does not know is refused.
+    pub fn received(&mut self, at: At, link: LinkId, bytes: Bytes, out: &mut Vec<MachineOut>) {
+        match self.links.contains(&link) {
+            true => self.outside(at, Waiting::Received(link, bytes), out),
+            false => out.push(MachineOut::Close(link)),
+        }
+    }
+
+    /// A client took bytes.
+    pub fn taken(&mut self, at: At, link: LinkId, bytes: usize, out: &mut Vec<MachineOut>) {
+        self.outside(at, Waiting::Taken(link, bytes), out);
+    }
+
+    /// A client is gone.
+    pub fn dropped(&mut self, at: At, link: LinkId, out: &mut Vec<MachineOut>) {
+        if self.links.remove(&link) {
+            self.outside(at, Waiting::Dropped(link), out);
+        }
+    }
+
+    /// The process is killed.
+    pub fn kill(&mut self, at: At, down: Duration, out: &mut Vec<MachineOut>) {
+        if !matches!(self.state, State::Off) {
+            out.push(MachineOut::Mark("kills"));
+            self.disk.kill();
+            self.end_process(at, down, out);
+        }
+    }
+
+    /// The power fails.
+    pub fn lose_power(&mut self, at: At, down: Duration, out: &mut Vec<MachineOut>) {
+        let running = !matches!(self.state, State::Off);
+        self.disk.lose_power();
+        if running {
+            // Half of the clients are told by nobody: the machine that would is dark.
+            let (told, _): (BTreeSet<LinkId>, BTreeSet<LinkId>) =
+                std::mem::take(&mut self.links).into_iter().partition(|_| self.rng.chance(1, 2));
+            self.links = told;
+            self.end_process(at, down, out);
+        }
+    }
+
+    /// The process is asked to stop.
+    pub fn stop(&mut self, at: At, down: Duration, out: &mut Vec<MachineOut>) {
+        if matches!(self.state, State::Up(_)) && self.paused_until.is_none() && self.stopping.is_none() {
+            out.push(MachineOut::Mark("clean stops"));
+            self.stopping = Some(down);
+            let now = self.clock.now(at);
+            self.with(at, out, |process, out| process.stop(now, out));
+        }
+    }
+
+    /// The process stands still for a while.
+    pub fn pause(&mut self, at: At, wait: Duration, out: &mut Vec<MachineOut>) {
+        if matches!(self.state, State::Up(_)) && self.paused_until.is_none() {
+            out.push(MachineOut::Mark("pauses"));
+            self.paused_until = Some(at + wait);
+            out.push(MachineOut::Later(at + wait, MachineEvent::Resume(self.incarnation)));
+        }
+    }
+
+    /// The clock stands still for a while.
+    pub fn freeze(&mut self, at: At, wait: Duration, out: &mut Vec<MachineOut>) {
+        self.clock.freeze(at);
+        out.push(MachineOut::Later(at + wait, MachineEvent::Thaw));
+    }
+
+    /// The clock is changed.
+    pub fn change_clock(&mut self, at: At, change: impl FnOnce(&mut Clock), out: &mut Vec<MachineOut>) {
+        change(&mut self.clock);
+        self.booked = None;
+        self.book(at, out);
+    }
+
+    /// No operation of the disk ends before then.
+    pub fn stick(&mut self, until: At) {
+        self.stuck_until = self.stuck_until.max(until);
+    }
+
+    /// Whatever was wrong is over. A process whose disk failed is started again, as somebody would.
+    pub fn heal(&mut self, at: At, out: &mut Vec<MachineOut>) {
+        self.disk.disarm();
+        self.stuck_until = at;
+        self.clock.thaw(at);
+        self.booked = None;
+        if self.paused_until.is_some() {
+            self.resume(at, out);
+        }
+        if self.ailing {
+            self.kill(at, Duration::from_millis(100), out);
+        }
+        self.book(at, out);
+    }
+
+    /// What the process owes and holds: requests, bytes of connections.
+    pub fn load(&self) -> (usize, usize) {
+        match &self.state {
+            State::Up(process) => (process.owed(), process.held_bytes()),
+            State::Off | State::Booting(_) => (0, 0),
+        }
+    }
+
+    /// The fingerprint of the node.
+    pub fn digest(&self) -> u64 {
+        match &self.state {
+            State::Up(process) => process.node.digest(),
+            State::Off | State::Booting(_) => self.incarnation,
+        }
+    }
+
+    /// How often a process began.
+    pub fn starts(&self) -> u64 {
+        self.starts
+    }
+
+    fn start(&mut self, at: At, out: &mut Vec<MachineOut>) {
+        self.clock.reboot(at);
+        self.starts += 1;
+        self.ailing = false;
+        let claim = Claim {
+            node: BrokerId(1),
+            cluster: None,
+            new_directory: Uuid(self.rng.bytes16()),
+            new_cluster: Str::from_static("simulated-cluster-0001"),
+            new_salt: self.rng.next_u64(),
+        };
+        let mut recovery = Recovery::new(store_config(&self.options), functions(), claim);
+        let mut said = Vec::new();
+        recovery.start(&mut said);
+        self.state = State::Booting(Box::new(recovery));
+        self.ask_disk(at, said, out);
+    }
+
+    fn file_done(&mut self, at: At, id: FileOpId, outcome: Result<FileDone, FileFault>, out: &mut Vec<MachineOut>) {
+        let now = self.clock.now(at);
+        match &mut self.state {
+            State::Off => {}
+            State::Up(_) => self.with(at, out, |process, out| process.file_done(now, id, outcome, out)),
+            State::Booting(recovery) => {
+                let mut said = Vec::new();
+                let step = recovery.file_done(id, outcome, &mut said);
+                match step {
+                    RecoveryStep::More => {}
+                    RecoveryStep::Ready(store, recovered) => self.boot(at, now, *store, recovered, out),
+                    RecoveryStep::Refused(refusal) => self.refused(at, refusal, out),
+                }
+                self.ask_disk(at, said, out);
+            }
+        }
+    }
+
+    fn boot(&mut self, at: At, now: Now, store: Store, recovered: Recovered, out: &mut Vec<MachineOut>) {
+        out.push(MachineOut::Line(20, format!("recovered {} logs", recovered.logs.len())));
+        let config = config(&self.options);
+        let mut effects = Effects::default();
+        let boot = Boot {
+            config,
+            functions: functions(),
+            seed: self.rng.next_u64(),
+            cluster_id: recovered.identity.cluster.clone(),
+            directory: recovered.identity.directory,
+            logs: recovered.logs.into_iter().map(found).collect(),
+            lane_delay_max: self.options.lane_delay_max,
+        };
+        let node = Node::boot(boot, now, &mut effects);
+        let process = Process::new(node, store, functions(), self.options.segment_bytes);
+        self.state = State::Up(Box::new(process));
+        self.with(at, out, |process, out| process.booted(now, effects, out));
+    }
+
+    /// A directory that cannot be opened: an error of the device is tried again, anything else is for good.
+    fn refused(&mut self, at: At, refusal: RecoveryRefusal, out: &mut Vec<MachineOut>) {
+        out.push(MachineOut::Line(21, format!("refused: {refusal}")));
+        out.push(MachineOut::Mark("starts refused"));
+        match refusal {
+            RecoveryRefusal::Disk(_) => {
+                self.disk.kill();
+                self.end_process(at, Duration::from_secs(1), out);
+            }
+            refusal => {
+                self.lost = Some(refusal.to_string());
+                self.disk.kill();
+                self.incarnation += 1;
+                self.state = State::Off;
+            }
+        }
+    }
+
+    fn end_process(&mut self, at: At, down: Duration, out: &mut Vec<MachineOut>) {
+        self.incarnation += 1;
+        self.state = State::Off;
+        self.ops.clear();
+        self.waiting.clear();
+        self.paused_until = None;
+        self.booked = None;
+        self.stopping = None;
+        out.extend(std::mem::take(&mut self.links).into_iter().map(MachineOut::Close));
+        out.push(MachineOut::Later(at + down, MachineEvent::Start));
+    }
+
+    fn outside(&mut self, at: At, what: Waiting, out: &mut Vec<MachineOut>) {
+        if self.paused_until.is_some() {
+            return self.waiting.push_back(what);
+        }
+        let now = self.clock.now(at);
+        self.with(at, out, |process, out| match what {
+            Waiting::Accepted(link) => process.accepted(now, link, out),
+            Waiting::Received(link, bytes) => process.received(now, link, bytes, out),
+            Waiting::Taken(link, bytes) => process.taken(now, link, bytes, out),
+            Waiting::Dropped(link) => process.dropped(now, link, out),
+        });
+    }
+
+    fn resume(&mut self, at: At, out: &mut Vec<MachineOut>) {
+        self.paused_until = None;
+        for what in std::mem::take(&mut self.waiting) {
+            self.outside(at, what, out);
+        }
+        self.book(at, out);
+    }
+
+    /// Lets the process do something, and does what it asks for.
+    fn with(&mut self, at: At, out: &mut Vec<MachineOut>, act: impl FnOnce(&mut Process, &mut Vec<ProcessOut>)) {
+        let State::Up(process) = &mut self.state else { return };
+        let mut said = Vec::new();
+        act(process, &mut said);
+        let stopped = process.has_stopped();
+        let mut halted = None;
+        for said in said {
+            match said {
+                ProcessOut::File(id, op) => self.ask_disk(at, vec![StoreOut::File { id, op }], out),
+                ProcessOut::Errand(number) => {
+                    let wait = Duration::from_micros(self.rng.between(1, 2_000));
+                    out.push(MachineOut::Later(at + wait, MachineEvent::Errand(self.incarnation, number)));
+                }
+                ProcessOut::Send(link, bytes) => out.push(MachineOut::Send(link, bytes)),
+                ProcessOut::Close(link, reason) => {
+                    self.links.remove(&link);
+                    if let Some(reason) = reason {
+                        out.push(MachineOut::Line(22, format!("closes {link:?}: {reason}")));
+                    }
+                    out.push(MachineOut::Close(link));
+                }
+                ProcessOut::Note(note) => out.push(MachineOut::Line(23, format!("{note:?}"))),
+                ProcessOut::Halt(why) => halted = Some(why),
+                ProcessOut::Finding(oracle, text) => out.push(MachineOut::Finding(oracle, text)),
+            }
+        }
+        if let Some(why) = halted {
+            out.push(MachineOut::Line(24, format!("halts: {why}")));
+            out.push(MachineOut::Mark("halts"));
+            self.disk.kill();
+            return self.end_process(at, Duration::from_secs(1), out);
+        }
+        if stopped && let Some(down) = self.stopping {
+            out.push(MachineOut::Line(25, "has stopped".to_owned()));
+            self.disk.kill();
+            return self.end_process(at, down, out);
+        }
+        self.book(at, out);
+    }
+
+    fn ask_disk(&mut self, at: At, said: Vec<StoreOut>, out: &mut Vec<MachineOut>) {
+        for said in said {
+            let StoreOut::File { id, op } = said else { continue };
+            let (token, wait) = self.disk.begin(op);
+            self.ops.insert(token, id);
+            out.push(MachineOut::Later(at + wait, MachineEvent::File(self.incarnation, token)));
+        }
+    }
+
+    /// Books a waking for the next deadline, unless an earlier one is booked.
+    fn book(&mut self, at: At, out: &mut Vec<MachineOut>) {
+        let State::Up(process) = &self.state else { return };
+        let Some(due) = process.deadline().and_then(|mono| self.clock.when(mono)) else { return };
+        let due = due.max(at + Duration::from_nanos(1_000));
+        if self.booked.is_none_or(|booked| due < booked) {
+            self.booked = Some(due);
+            out.push(MachineOut::Later(due, MachineEvent::Wake(self.incarnation)));
+        }
+    }
+}
+
+/// What recovery says of a log, as the node wants it.
+fn found(log: RecoveredLog) -> FoundLog {
+    let range = OffsetRange { start: log.start, end: log.end };
+    let kept = Log::recovered(range, log.epochs, log.producers);
+    FoundLog { id: log.id, log: kept, vote: log.vote, is_online: log.is_online }
+}
+
+/// The store as the run has it.
+pub fn store_config(options: &Options) -> StoreConfig {
+    StoreConfig {
+        journal_bytes: options.journal_bytes,
+        cache_bytes_max: options.cache_bytes,
+        through_bytes_min: options.through_bytes_min,
+        behind_bytes: options.behind_bytes,
+        group_bytes_max: options.group_bytes,
+        read_bytes_max: options.read_bytes,
+        index_interval_bytes_min: options.index_interval_bytes,
+        index_bytes_max: options.index_bytes,
+        ..StoreConfig::default()
+    }
+}
+
+/// The settings of the broker.
+fn config(options: &Options) -> Config {
+    let lanes = options.lanes.to_string();
+    let settings = [
+        ("node.id", "1"),
+        ("ottla.lanes", lanes.as_str()),
+        ("log.retention.check.interval.ms", "2000"),
+        ("offsets.topic.num.partitions", "3"),
+        ("offsets.retention.minutes", "2147483647"),
+        ("group.initial.rebalance.delay.ms", "100"),
+        ("log.message.timestamp.after.max.ms", "9223372036854775807"),
+    ];
+    let settings = settings.map(|(key, value)| Setting {
+        key: Str::from_static(key),
+        value: Str::from(value),
+        origin: Str::from_static("simulator"),
+    });
+    let (config, _) = Config::read(settings).unwrap_or_else(|mistakes| panic!("the settings are wrong: {mistakes:?}"));
+    config
+}

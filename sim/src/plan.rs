@@ -1,0 +1,315 @@
+//! A seed → everything that a run is given: what the world is like, who the clients are, what strikes when. A plan can be
+//! cut down without anything else in it changing, which is how a failing run is shortened.
+
+use crate::clock::At;
+use crate::disk::Traits;
+use crate::fault::{Op, Weather};
+use crate::model::Topic;
+use crate::net::Quality;
+use ottla_core::record::Compression;
+use ottla_core::types::Rng;
+use std::fmt::Write;
+use std::time::Duration;
+
+use crate::client::{consumer, member, producer};
+
+/// The wall clock at the start of every run: 21 November 2026.
+pub const EPOCH_MS: i64 = 1_795_219_200_000;
+/// Strikes come from this moment on; before it topics are made.
+pub const STRIKES_FROM: At = At::secs(3);
+
+/// What the world of a run is like.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How a stranger would run it: usual sizes, a quick network and disk.
+    pub production: bool,
+    /// The network.
+    pub net: Quality,
+    /// The disk.
+    pub disk: Traits,
+    /// No segment is longer, whatever its topic says.
+    pub segment_bytes: u32,
+    /// Length of the journal.
+    pub journal_bytes: u64,
+    /// Memory for the newest batches.
+    pub cache_bytes: usize,
+    /// An append of at least so many bytes goes directly to its segment.
+    pub through_bytes_min: usize,
+    /// What a segment may lag behind before it is written.
+    pub behind_bytes: u64,
+    /// The most bytes of one group.
+    pub group_bytes: usize,
+    /// The longest read of a segment.
+    pub read_bytes: usize,
+    /// The least distance of index entries.
+    pub index_interval_bytes: u32,
+    /// Memory for indexes.
+    pub index_bytes: usize,
+    /// Into how many lanes the node is divided.
+    pub lanes: usize,
+    /// The most that a letter between the front and a lane takes.
+    pub lane_delay_max: Duration,
+    /// The topics that live as long as the run.
+    pub topics: Vec<Topic>,
+}
+
+/// Who a client is.
+#[derive(Clone, Debug)]
+pub enum Role {
+    /// Writes.
+    Producer(producer::Habits),
+    /// Reads.
+    Consumer(consumer::Habits),
+    /// Is in a group.
+    Member(member::Habits),
+    /// Deletes records of these topics, at this pace.
+    Trimmer(Vec<usize>, Duration),
+}
+
+/// A client and its chance.
+#[derive(Clone, Debug)]
+pub struct ClientSpec {
+    /// Stays the same when others are left out.
+    pub number: usize,
+    /// Who it is.
+    pub role: Role,
+    /// Where its chance begins.
+    pub seed: u64,
+}
+
+/// Everything that a run is given.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Where it all comes from.
+    pub seed: u64,
+    /// What the world is like.
+    pub options: Options,
+    /// Who is in it.
+    pub clients: Vec<ClientSpec>,
+    /// What strikes, with the number that it keeps when others are left out.
+    pub ops: Vec<(usize, Op)>,
+    /// From here on nothing strikes.
+    pub calm_from: At,
+}
+
+/// What is left of a plan.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct Cut {
+    /// Only these strikes.
+    pub ops: Option<Vec<usize>>,
+    /// Only these clients.
+    pub clients: Option<Vec<usize>>,
+    /// Nothing strikes from this second on.
+    pub end_secs: Option<u64>,
+}
+
+impl Plan {
+    /// The plan of a seed.
+    pub fn draw(seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        let options = Options::draw(&mut rng.fork("options"));
+        let clients = draw_clients(&options, &mut rng.fork("clients"));
+        let mut nemesis = rng.fork("nemesis");
+        let calm_from = At::secs(STRIKES_FROM.0 / 1_000_000_000 + nemesis.between(60, 90));
+        let ops = Weather::draw(&mut nemesis).forecast(STRIKES_FROM, calm_from, &mut nemesis);
+        Self { seed, options, clients, ops: ops.into_iter().enumerate().collect(), calm_from }
+    }
+
+    /// The same with less in it.
+    #[must_use]
+    pub fn cut(mut self, cut: &Cut) -> Self {
+        if let Some(secs) = cut.end_secs {
+            self.calm_from = self.calm_from.min(At::secs(secs));
+        }
+        self.ops
+            .retain(|(number, op)| op.at < self.calm_from && cut.ops.as_ref().is_none_or(|kept| kept.contains(number)));
+        self.clients.retain(|client| cut.clients.as_ref().is_none_or(|kept| kept.contains(&client.number)));
+        self
+    }
+
+    /// The plan for people, a line each.
+    pub fn describe(&self) -> String {
+        let mut text = String::new();
+        let _ = writeln!(text, "seed {}, strikes from {STRIKES_FROM} to {}", self.seed, self.calm_from);
+        let Options { topics, .. } = &self.options;
+        let _ = writeln!(text, "  {:?}", Options { topics: Vec::new(), ..self.options.clone() });
+        for topic in topics {
+            let _ = writeln!(text, "  topic {} with {} partitions {:?}", topic.name, topic.partitions, topic.settings);
+        }
+        for client in &self.clients {
+            let _ = writeln!(text, "  client {} {:?}", client.number, client.role);
+        }
+        for (number, op) in &self.ops {
+            let _ = writeln!(text, "  strike {number:>3} at {}  {}", op.at, op.strike);
+        }
+        text
+    }
+}
+
+impl Cut {
+    /// The flags that bring it about.
+    pub fn flags(&self) -> String {
+        let list = |numbers: &[usize]| {
+            let texts: Vec<String> = numbers.iter().map(usize::to_string).collect();
+            if texts.is_empty() { "none".to_owned() } else { texts.join(",") }
+        };
+        let mut text = String::new();
+        if let Some(ops) = &self.ops {
+            let _ = write!(text, " --strikes {}", list(ops));
+        }
+        if let Some(clients) = &self.clients {
+            let _ = write!(text, " --clients {}", list(clients));
+        }
+        if let Some(secs) = self.end_secs {
+            let _ = write!(text, " --end {secs}");
+        }
+        text
+    }
+}
+
+impl Options {
+    fn draw(rng: &mut Rng) -> Self {
+        let production = rng.chance(3, 20);
+        let topics = draw_topics(production, &mut rng.fork("topics"));
+        if production {
+            return Self {
+                production,
+                net: Quality::default(),
+                disk: Traits::default(),
+                segment_bytes: 1 << 20,
+                journal_bytes: 4 << 20,
+                cache_bytes: 1 << 20,
+                through_bytes_min: 64 << 10,
+                behind_bytes: 1 << 20,
+                group_bytes: 2 << 20,
+                read_bytes: 1 << 20,
+                index_interval_bytes: 32 << 10,
+                index_bytes: 32 << 20,
+                lanes: 1,
+                lane_delay_max: Duration::ZERO,
+                topics,
+            };
+        }
+        Self {
+            production,
+            net: Quality { delay_us: 1 << rng.between(5, 14), pieces_max: 1 << rng.below(4) },
+            disk: Traits {
+                whole_pages: rng.chance(1, 2),
+                capacity_bytes: None,
+                access_us: 1 << rng.between(4, 11),
+                sync_us: 1 << rng.between(6, 15),
+            },
+            segment_bytes: 1 << rng.between(13, 18),
+            journal_bytes: 1 << rng.between(17, 20),
+            cache_bytes: 1 << rng.between(12, 20),
+            through_bytes_min: 1 << rng.between(12, 17),
+            behind_bytes: 1 << rng.between(10, 18),
+            group_bytes: 1 << rng.between(13, 18),
+            read_bytes: 1 << rng.between(12, 18),
+            index_interval_bytes: 1 << rng.between(7, 14),
+            index_bytes: 1 << rng.between(8, 18),
+            lanes: rng.between(1, 4) as usize,
+            lane_delay_max: Duration::from_micros([0, 0, 100, 3_000][rng.below(4) as usize]),
+            topics,
+        }
+    }
+}
+
+fn draw_topics(production: bool, rng: &mut Rng) -> Vec<Topic> {
+    let count = rng.between(1, 3);
+    let topic = |number| {
+        let create_time = rng.chance(5, 6);
+        let expires = !production && rng.chance(1, 4);
+        let mut settings = Vec::new();
+        if !create_time {
+            settings.push(("message.timestamp.type".to_owned(), "LogAppendTime".to_owned()));
+        }
+        if create_time {
+            settings.push(("message.timestamp.after.max.ms".to_owned(), i64::MAX.to_string()));
+        }
+        match (expires, rng.chance(1, 2)) {
+            (true, true) => settings.push(("retention.bytes".to_owned(), (1u64 << rng.between(12, 18)).to_string())),
+            (true, false) => settings.push(("retention.ms".to_owned(), rng.between(1_000, 60_000).to_string())),
+            (false, _) => settings.push(("retention.ms".to_owned(), "-1".to_owned())),
+        }
+        let most = 1 << rng.below(4);
+        Topic {
+            name: format!("topic-{number}"),
+            partitions: rng.between(1, most) as i32,
+            settings,
+            create_time,
+            expires,
+            id: None,
+        }
+    };
+    (0..count).map(topic).collect()
+}
+
+fn draw_clients(options: &Options, rng: &mut Rng) -> Vec<ClientSpec> {
+    let mut roles = Vec::new();
+    for number in 0..rng.between(1, 4) {
+        roles.push(Role::Producer(draw_producer(number as usize, options, &mut rng.fork("producer"))));
+    }
+    for _ in 0..rng.between(1, 3) {
+        roles.push(Role::Consumer(draw_consumer(options, &mut rng.fork("consumer"))));
+    }
+    for group in 0..rng.below(3) {
+        let habits = draw_member(group, options, &mut rng.fork("group"));
+        roles.extend((0..rng.between(1, 4)).map(|_| Role::Member(habits.clone())));
+    }
+    if rng.chance(1, 3) {
+        let topics = draw_some(options.topics.len(), rng);
+        roles.push(Role::Trimmer(topics, Duration::from_millis(1 << rng.between(8, 14))));
+    }
+    roles.into_iter().enumerate().map(|(number, role)| ClientSpec { number, role, seed: rng.next_u64() }).collect()
+}
+
+fn draw_member(group: u64, options: &Options, rng: &mut Rng) -> member::Habits {
+    member::Habits {
+        group: format!("group-{group}"),
+        topics: draw_some(options.topics.len(), rng),
+        session: Duration::from_millis(rng.between(6_000, 15_000)),
+        rebalance: Duration::from_millis(rng.between(2_000, 15_000)),
+        pace: Duration::from_millis(1 << rng.between(7, 12)),
+        leaves: [0, 20, 50][rng.below(3) as usize],
+    }
+}
+
+fn draw_some(count: usize, rng: &mut Rng) -> Vec<usize> {
+    let some: Vec<usize> = (0..count).filter(|_| rng.chance(2, 3)).collect();
+    if some.is_empty() { vec![rng.below(count as u64) as usize] } else { some }
+}
+
+fn draw_producer(me: usize, options: &Options, rng: &mut Rng) -> producer::Habits {
+    let idempotent = rng.chance(1, 2);
+    let acks = if idempotent { -1 } else { [-1, -1, 1, 0][rng.below(4) as usize] };
+    producer::Habits {
+        me,
+        topics: draw_some(options.topics.len(), rng),
+        idempotent,
+        acks,
+        in_flight_max: rng.between(1, 5) as usize,
+        pace: Duration::from_millis(1 << rng.between(5, 11)),
+        records_max: 1 << rng.below(5),
+        value_bytes_max: 1 << rng.between(3, 11),
+        delivery: Duration::from_secs(rng.between(5, 40)),
+        records_total: u64::MAX,
+        codec: Compression::ALL[rng.below(9).saturating_sub(4) as usize],
+        epoch_ms: EPOCH_MS,
+    }
+}
+
+fn draw_consumer(options: &Options, rng: &mut Rng) -> consumer::Habits {
+    consumer::Habits {
+        topics: draw_some(options.topics.len(), rng),
+        bytes_max: 1 << rng.below(22),
+        partition_bytes_max: 1 << rng.below(20),
+        bytes_min: [0, 1, 1, 1000][rng.below(4) as usize],
+        wait_max_ms: 1 << rng.below(10),
+        sessions: rng.chance(1, 2),
+        read_committed: rng.chance(1, 2),
+        pace: Duration::from_millis(1 << rng.between(4, 10)),
+        seeks: [0, 10, 30, 100][rng.below(4) as usize],
+        once: false,
+    }
+}

@@ -1,0 +1,440 @@
+//! One running broker process: the node, its store and its connections, carried from one to the other exactly as the
+//! production driver does it, with nothing in between.
+
+use crate::net::LinkId;
+use bytes::Bytes;
+use ottla_core::boundary::{Action, Asker, Effect, Effects, FileDone, FileFault, FileOp, Input, Job, Note};
+use ottla_core::conn::{Conn, ConnLimits, ConnOut, ProveJob, Reason, splice};
+use ottla_core::msg::fetch::FetchResponse;
+use ottla_core::node::Node;
+use ottla_core::record::Functions;
+use ottla_core::store::{Store, StoreOut};
+use ottla_core::types::{ConnId, FileOpId, Mono, Now, OpId, Str, Ticket};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// Work that takes its time, away from the process's thread.
+pub enum Errand {
+    /// For the node.
+    Job(OpId, Job),
+    /// For a connection.
+    Prove(ProveJob),
+}
+
+/// What a process asks of the world.
+pub enum ProcessOut {
+    /// To be done by the disk.
+    File(FileOpId, FileOp),
+    /// To be done by another thread; the number comes back with it.
+    Errand(u64),
+    /// Bytes for the peer.
+    Send(LinkId, Bytes),
+    /// The connection is closed from this side.
+    Close(LinkId, Option<Reason>),
+    /// A fact.
+    Note(Note),
+    /// The process stops, since nothing right can be done any more.
+    Halt(String),
+    /// What must not be.
+    Finding(&'static str, String),
+}
+
+struct Socket {
+    link: LinkId,
+    conn: Conn,
+    paused: bool,
+    held: VecDeque<Bytes>,
+}
+
+/// The running process.
+pub struct Process {
+    /// The node.
+    pub node: Node,
+    /// The store.
+    pub store: Store,
+    functions: Functions,
+    limits: ConnLimits,
+    segment_bytes: u32,
+    sockets: BTreeMap<ConnId, Socket>,
+    links: BTreeMap<LinkId, ConnId>,
+    conn_next: u64,
+    errands: BTreeMap<u64, Errand>,
+    errand_next: u64,
+    /// Fetch answers whose records are being read.
+    serving: BTreeMap<Ticket, (FetchResponse, Vec<ottla_core::boundary::Slot>)>,
+    /// What the node owes an answer.
+    tickets: BTreeSet<Ticket>,
+    /// What the node has begun.
+    ops: BTreeSet<OpId>,
+    inputs: VecDeque<Input>,
+    stopping: bool,
+    /// How often in a row a waking left a deadline in the past.
+    spins: u32,
+    scratch: Vec<u8>,
+}
+
+impl Process {
+    /// A process whose node has just been booted, with what that left to do.
+    pub fn new(node: Node, store: Store, functions: Functions, segment_bytes: u32) -> Self {
+        Self {
+            node,
+            store,
+            functions,
+            limits: ConnLimits::default(),
+            segment_bytes,
+            sockets: BTreeMap::new(),
+            links: BTreeMap::new(),
+            conn_next: 0,
+            errands: BTreeMap::new(),
+            errand_next: 0,
+            serving: BTreeMap::new(),
+            tickets: BTreeSet::new(),
+            ops: BTreeSet::new(),
+            inputs: VecDeque::new(),
+            stopping: false,
+            spins: 0,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// The effects of the node's boot.
+    pub fn booted(&mut self, now: Now, effects: Effects, out: &mut Vec<ProcessOut>) {
+        self.carry(now, effects, out);
+        self.turn(now, out);
+    }
+
+    /// Somebody connected.
+    pub fn accepted(&mut self, now: Now, link: LinkId, out: &mut Vec<ProcessOut>) {
+        if self.stopping {
+            return out.push(ProcessOut::Close(link, None));
+        }
+        let id = ConnId(self.conn_next);
+        self.conn_next += 1;
+        let asker = Asker { conn: id, client_id: Str::new(), host: Str::from_static("/127.0.0.1"), listener: 0 };
+        let conn = Conn::new(asker, self.limits, self.functions, now);
+        self.sockets.insert(id, Socket { link, conn, paused: false, held: VecDeque::new() });
+        self.links.insert(link, id);
+    }
+
+    /// Bytes came from a peer.
+    pub fn received(&mut self, now: Now, link: LinkId, bytes: Bytes, out: &mut Vec<ProcessOut>) {
+        let Some(socket) = self.links.get(&link).and_then(|id| self.sockets.get_mut(id)) else { return };
+        socket.held.push_back(bytes);
+        let id = socket.conn.id();
+        self.read(now, id, out);
+        self.turn(now, out);
+    }
+
+    /// A peer took so many bytes.
+    pub fn taken(&mut self, now: Now, link: LinkId, bytes: usize, out: &mut Vec<ProcessOut>) {
+        let Some(socket) = self.links.get(&link).and_then(|id| self.sockets.get_mut(id)) else { return };
+        let id = socket.conn.id();
+        let mut said = Vec::new();
+        socket.conn.sent(now, bytes, &mut said);
+        self.heed(id, said, out);
+        self.read(now, id, out);
+        self.turn(now, out);
+    }
+
+    /// A connection is gone.
+    pub fn dropped(&mut self, now: Now, link: LinkId, out: &mut Vec<ProcessOut>) {
+        if let Some(id) = self.links.get(&link).copied() {
+            self.forget(id);
+            self.turn(now, out);
+        }
+    }
+
+    /// A file operation ended.
+    pub fn file_done(
+        &mut self,
+        now: Now,
+        id: FileOpId,
+        outcome: Result<FileDone, FileFault>,
+        out: &mut Vec<ProcessOut>,
+    ) {
+        let mut said = Vec::new();
+        self.store.file_done(now, id, outcome, &mut said);
+        self.store_said(now, said, out);
+        self.turn(now, out);
+    }
+
+    /// An errand was run.
+    pub fn errand_done(&mut self, now: Now, number: u64, out: &mut Vec<ProcessOut>) {
+        match self.errands.remove(&number).expect("an errand ends once") {
+            Errand::Job(op, job) => {
+                let done = ottla_core::boundary::Done::Job(job.run(&self.functions));
+                self.finish(op, Ok(done), out);
+            }
+            Errand::Prove(job) => {
+                let id = job.conn();
+                let done = job.run(&self.functions, &mut self.scratch);
+                if let Some(socket) = self.sockets.get_mut(&id) {
+                    let mut said = Vec::new();
+                    socket.conn.proved(done, &mut said);
+                    self.heed(id, said, out);
+                }
+            }
+        }
+        self.turn(now, out);
+    }
+
+    /// Time has passed.
+    pub fn woken(&mut self, now: Now, out: &mut Vec<ProcessOut>) {
+        if self.node.deadline().is_some_and(|at| at <= now.mono) {
+            self.inputs.push_back(Input::Wake);
+        }
+        let due = |socket: &&mut Socket| socket.conn.deadline().is_some_and(|at| at <= now.mono);
+        let mut said = Vec::new();
+        for socket in self.sockets.values_mut().filter(due) {
+            let mut one = Vec::new();
+            socket.conn.wake(now, &mut one);
+            said.push((socket.conn.id(), one));
+        }
+        said.into_iter().for_each(|(id, said)| self.heed(id, said, out));
+        self.turn(now, out);
+        self.judge_rest(now, out);
+    }
+
+    /// A deadline that stays in the past although it was heeded makes a real process spin.
+    fn judge_rest(&mut self, now: Now, out: &mut Vec<ProcessOut>) {
+        let is_due = |deadline: Option<Mono>| deadline.is_some_and(|at| at <= now.mono);
+        let conns = self.sockets.values().filter_map(|socket| socket.conn.deadline()).min();
+        let spinning = [("node", self.node.deadline()), ("store", self.store.deadline()), ("connection", conns)];
+        match spinning.into_iter().find(|(_, deadline)| is_due(*deadline)) {
+            None => self.spins = 0,
+            Some((who, deadline)) => {
+                self.spins += 1;
+                if self.spins == SPINS_MAX {
+                    let text = format!("the {who} wants to be woken at {deadline:?} for ever, it is {now:?}");
+                    out.push(ProcessOut::Finding("spinning", text));
+                }
+            }
+        }
+    }
+
+    /// When to wake it.
+    pub fn deadline(&self) -> Option<Mono> {
+        let conns = self.sockets.values().filter_map(|socket| socket.conn.deadline());
+        conns.chain(self.node.deadline()).chain(self.store.deadline()).min()
+    }
+
+    /// No more requests: answer what is owed, put everything where it belongs.
+    pub fn stop(&mut self, now: Now, out: &mut Vec<ProcessOut>) {
+        self.stopping = true;
+        let open: Vec<ConnId> = self.sockets.keys().copied().collect();
+        for id in open {
+            let link = self.sockets[&id].link;
+            out.push(ProcessOut::Close(link, None));
+            self.forget(id);
+        }
+        self.turn(now, out);
+    }
+
+    /// Whether a process that was asked to stop may exit.
+    pub fn has_stopped(&self) -> bool {
+        self.stopping && self.ops.is_empty() && self.store.is_quiet()
+    }
+
+    /// How many requests wait for an answer.
+    pub fn owed(&self) -> usize {
+        self.tickets.len()
+    }
+
+    /// Bytes that connections hold.
+    pub fn held_bytes(&self) -> usize {
+        self.sockets.values().map(|socket| socket.conn.held_bytes()).sum()
+    }
+
+    /// Until nobody has anything more to say at this moment.
+    fn turn(&mut self, now: Now, out: &mut Vec<ProcessOut>) {
+        loop {
+            while let Some(input) = self.inputs.pop_front() {
+                self.step(now, input, out);
+            }
+            let mut said = Vec::new();
+            match self.stopping && self.ops.is_empty() {
+                true => self.store.shut(now, &mut said),
+                false => self.store.turn(now, &mut said),
+            }
+            self.store_said(now, said, out);
+            if self.inputs.is_empty() {
+                return self.store.check();
+            }
+        }
+    }
+
+    fn step(&mut self, now: Now, input: Input, out: &mut Vec<ProcessOut>) {
+        match &input {
+            Input::Produce { ticket, .. } | Input::Request { ticket, .. } => {
+                let fresh = self.tickets.insert(*ticket);
+                assert!(fresh, "{ticket:?} was used twice by the connection");
+            }
+            Input::Response { .. } | Input::Done { .. } | Input::Served { .. } | Input::Closed { .. } | Input::Wake => {
+            }
+        }
+        let mut effects = Effects::default();
+        self.node.step(now, input, &mut effects);
+        self.node.check();
+        self.carry(now, effects, out);
+    }
+
+    fn carry(&mut self, now: Now, effects: Effects, out: &mut Vec<ProcessOut>) {
+        out.extend(effects.notes.into_iter().map(ProcessOut::Note));
+        for effect in effects.effects {
+            match effect {
+                Effect::Reply { ticket, body } => {
+                    if self.settle(ticket, out) {
+                        self.reply(now, ticket, body, out);
+                    }
+                }
+                Effect::Serve { ticket, body, slots, bytes_max } => {
+                    self.settle(ticket, out);
+                    let mut said = Vec::new();
+                    self.store.serve(ticket, slots.clone(), bytes_max, &mut said);
+                    self.serving.insert(ticket, (body, slots));
+                    self.store_said(now, said, out);
+                }
+                Effect::Call { call, .. } => {
+                    let text = format!("{call:?} goes to another broker, of which there is none");
+                    out.push(ProcessOut::Finding("calls", text));
+                }
+                Effect::Store { op, log, action } => {
+                    self.begin(op, out);
+                    self.store.submit(op, log, self.shrunk(action));
+                }
+                Effect::Read { op, log, query } => {
+                    self.begin(op, out);
+                    let mut said = Vec::new();
+                    self.store.query(op, log, &query, &mut said);
+                    self.store_said(now, said, out);
+                }
+                Effect::Job { op, job } => {
+                    self.begin(op, out);
+                    self.run_errand(Errand::Job(op, job), out);
+                }
+                Effect::Hangup { conn } => {
+                    if let Some(socket) = self.sockets.get(&conn) {
+                        out.push(ProcessOut::Close(socket.link, None));
+                        self.forget(conn);
+                    }
+                }
+                Effect::Halt { fault } => out.push(ProcessOut::Halt(format!("{fault:?}"))),
+            }
+        }
+    }
+
+    /// The simulator's segments are tiny, whatever the topic says.
+    fn shrunk(&self, mut action: Action) -> Action {
+        match &mut action {
+            Action::Create(spec) => spec.settings.segment_bytes = spec.settings.segment_bytes.min(self.segment_bytes),
+            Action::Configure(settings) => settings.segment_bytes = settings.segment_bytes.min(self.segment_bytes),
+            Action::Append { .. }
+            | Action::Truncate { .. }
+            | Action::Trim { .. }
+            | Action::Retain { .. }
+            | Action::Delete
+            | Action::Vote { .. } => {}
+        }
+        action
+    }
+
+    fn store_said(&mut self, now: Now, said: Vec<StoreOut>, out: &mut Vec<ProcessOut>) {
+        for said in said {
+            match said {
+                StoreOut::File { id, op } => out.push(ProcessOut::File(id, op)),
+                StoreOut::Done { op, outcome } => self.finish(op, outcome, out),
+                StoreOut::Served { ticket, slots } => {
+                    let (mut body, wanted) = self.serving.remove(&ticket).expect("what is served was asked for");
+                    let outcome = splice(&mut body, &wanted, slots);
+                    self.inputs.push_back(Input::Served { ticket, outcome });
+                    self.reply(now, ticket, Some(body.into()), out);
+                }
+                StoreOut::Note(note) => out.push(ProcessOut::Note(note)),
+            }
+        }
+    }
+
+    fn begin(&mut self, op: OpId, out: &mut Vec<ProcessOut>) {
+        if !self.ops.insert(op) {
+            out.push(ProcessOut::Finding("conservation", format!("{op:?} was begun twice")));
+        }
+    }
+
+    fn finish(
+        &mut self,
+        op: OpId,
+        outcome: Result<ottla_core::boundary::Done, ottla_core::boundary::DiskFault>,
+        out: &mut Vec<ProcessOut>,
+    ) {
+        if !self.ops.remove(&op) {
+            out.push(ProcessOut::Finding("conservation", format!("{op:?} ended twice")));
+        }
+        self.inputs.push_back(Input::Done { op, outcome });
+    }
+
+    /// A ticket ends; false if its connection had gone before.
+    fn settle(&mut self, ticket: Ticket, out: &mut Vec<ProcessOut>) -> bool {
+        let owed = self.tickets.remove(&ticket);
+        let open = self.sockets.contains_key(&ticket.conn);
+        if open && !owed {
+            out.push(ProcessOut::Finding("conservation", format!("{ticket:?} was answered twice")));
+        }
+        open && owed
+    }
+
+    fn reply(&mut self, now: Now, ticket: Ticket, body: Option<ottla_core::msg::Response>, out: &mut Vec<ProcessOut>) {
+        let Some(socket) = self.sockets.get_mut(&ticket.conn) else { return };
+        let mut said = Vec::new();
+        socket.conn.reply(now, ticket, body, &mut said);
+        self.heed(ticket.conn, said, out);
+        self.read(now, ticket.conn, out);
+    }
+
+    /// Whatever waits in the socket goes to the connection, as long as it wants more.
+    fn read(&mut self, now: Now, id: ConnId, out: &mut Vec<ProcessOut>) {
+        while let Some(socket) = self.sockets.get_mut(&id).filter(|socket| !socket.paused) {
+            let Some(bytes) = socket.held.pop_front() else { return };
+            let mut said = Vec::new();
+            socket.conn.received(now, bytes, &mut said);
+            self.heed(id, said, out);
+        }
+    }
+
+    fn heed(&mut self, id: ConnId, said: Vec<ConnOut>, out: &mut Vec<ProcessOut>) {
+        for said in said {
+            let Some(socket) = self.sockets.get_mut(&id) else { return };
+            match said {
+                ConnOut::Input(input) => self.inputs.push_back(input),
+                ConnOut::Prove(job) => self.run_errand(Errand::Prove(job), out),
+                ConnOut::Write(chunks) => {
+                    let bytes: Vec<u8> = chunks.iter().flatten().copied().collect();
+                    out.push(ProcessOut::Send(socket.link, Bytes::from(bytes)));
+                }
+                ConnOut::Answered { .. } => {}
+                ConnOut::PauseReading => socket.paused = true,
+                ConnOut::ResumeReading => socket.paused = false,
+                ConnOut::Close(reason) => {
+                    out.push(ProcessOut::Close(socket.link, Some(reason)));
+                    self.forget(id);
+                }
+            }
+        }
+    }
+
+    fn forget(&mut self, id: ConnId) {
+        if let Some(socket) = self.sockets.remove(&id) {
+            self.links.remove(&socket.link);
+            self.tickets.retain(|ticket| ticket.conn != id);
+            self.inputs.push_back(Input::Closed { conn: id });
+        }
+    }
+
+    fn run_errand(&mut self, errand: Errand, out: &mut Vec<ProcessOut>) {
+        let number = self.errand_next;
+        self.errand_next += 1;
+        self.errands.insert(number, errand);
+        out.push(ProcessOut::Errand(number));
+    }
+}
+
+/// Wakings in a row that may leave a deadline in the past.
+const SPINS_MAX: u32 = 100;

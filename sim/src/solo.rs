@@ -1,0 +1,580 @@
+//! The store alone: every kind of action, truncations and votes included that one broker never asks for, in a row on a few
+//! logs, through kills, losses of power and failing devices. After each start every log must be as it was after some
+//! number of the actions asked for, none of the confirmed ones missing.
+
+use crate::clock::At;
+use crate::disk::{Armed, Disk, Token, Traits};
+use crate::model::Finding;
+use crate::report::{Outcome, Trace};
+use crate::run::{caught, functions};
+use bytes::Bytes;
+use ottla_core::boundary::{Action, DiskFault, Done, FileDone, FileFault, LogSettings, LogSpec, Query};
+use ottla_core::record::{Builder, CheckedBatch, Compression, NewRecord};
+use ottla_core::store::{Claim, Recovered, RecoveredLog, Recovery, RecoveryStep, Store, StoreConfig, StoreOut};
+use ottla_core::types::{BrokerId, FileOpId, LeaderEpoch, LogId, Mono, Now, Offset, OpId, Rng, Str, Uuid, Wall};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+
+/// One batch of a log, as far as it matters.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Kept {
+    base: i64,
+    end: i64,
+    crc: u32,
+    len: usize,
+}
+
+/// A log as it is after some actions.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+struct State {
+    exists: bool,
+    start: i64,
+    end: i64,
+    batches: Vec<Kept>,
+    vote: Option<(LeaderEpoch, Option<BrokerId>)>,
+}
+
+#[derive(Clone, Debug)]
+enum Change {
+    Create,
+    Append(Vec<Kept>),
+    Truncate(i64),
+    Trim(i64),
+    Delete,
+    Vote(LeaderEpoch, Option<BrokerId>),
+}
+
+impl State {
+    fn apply(&mut self, change: &Change) {
+        match change {
+            Change::Create => *self = Self { exists: true, ..Self::default() },
+            Change::Append(batches) => {
+                self.batches.extend(batches.iter().cloned());
+                self.end = self.batches.last().map_or(self.end, |batch| batch.end);
+            }
+            Change::Truncate(end) => {
+                self.batches.retain(|batch| batch.end <= *end);
+                self.end = *end;
+            }
+            Change::Trim(start) => {
+                self.start = self.start.max(*start);
+                self.batches.retain(|batch| batch.end > self.start);
+            }
+            Change::Delete => *self = Self::default(),
+            Change::Vote(term, voted) => self.vote = Some((*term, *voted)),
+        }
+    }
+}
+
+struct Log {
+    id: LogId,
+    /// After everything that is confirmed.
+    state: State,
+    /// Asked for and not confirmed, in order.
+    asked: VecDeque<(OpId, Change)>,
+    reading: usize,
+}
+
+impl Log {
+    /// After everything that was asked for.
+    fn hoped(&self) -> State {
+        let mut state = self.state.clone();
+        self.asked.iter().for_each(|(_, change)| state.apply(change));
+        state
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Event {
+    File(u64, Token),
+    Act,
+}
+
+enum Running {
+    Down,
+    Booting(Box<Recovery>),
+    Up(Box<Store>),
+}
+
+struct Solo {
+    disk: Disk,
+    rng: Rng,
+    config: StoreConfig,
+    heap: BinaryHeap<Reverse<(At, u64, Event)>>,
+    seq: u64,
+    now: At,
+    life: u64,
+    running: Running,
+    ops: BTreeMap<Token, FileOpId>,
+    logs: Vec<Log>,
+    op: u64,
+    queries: BTreeMap<OpId, (usize, i64, i64, u32)>,
+    pipeline: usize,
+    faulty: bool,
+    trace: Trace,
+    findings: Vec<Finding>,
+    marks: BTreeMap<&'static str, u64>,
+}
+
+/// Runs a seed. With `keeps_lines` the second part is a line for each event.
+pub fn run(seed: u64, keeps_lines: bool) -> (Outcome, Vec<String>) {
+    let mut solo = Solo::new(seed, keeps_lines);
+    let (finding, from_inside) = match caught(|| solo.play()) {
+        None => (solo.findings.first().cloned(), false),
+        Some(finding) => (Some(finding), true),
+    };
+    let tally = *solo.disk.tally();
+    let counts = [
+        ("power losses that dropped an unsynced sector", tally.power_losses_felt),
+        ("torn writes", tally.torn_writes),
+        ("failed syncs", tally.syncs_failed),
+        ("writes without room", tally.writes_refused),
+    ];
+    counts.into_iter().for_each(|(mark, count)| *solo.marks.entry(mark).or_default() += count);
+    let (digest, events) = (solo.trace.digest(), solo.trace.events());
+    let outcome = Outcome { seed, digest, events, length: solo.now, finding, from_inside, marks: solo.marks };
+    (outcome, solo.trace.into_lines())
+}
+
+impl Solo {
+    fn new(seed: u64, keeps_lines: bool) -> Self {
+        let mut rng = Rng::new(seed);
+        let mut drawn = rng.fork("options");
+        let traits = Traits {
+            whole_pages: drawn.chance(1, 2),
+            capacity_bytes: None,
+            access_us: 1 << drawn.between(4, 9),
+            sync_us: 1 << drawn.between(6, 12),
+        };
+        let config = StoreConfig {
+            journal_bytes: 1 << drawn.between(15, 19),
+            group_bytes_max: 1 << drawn.between(12, 17),
+            behind_bytes: 1 << drawn.between(10, 16),
+            write_bytes_max: 1 << drawn.between(12, 18),
+            cache_bytes_max: 1 << drawn.between(10, 20),
+            read_bytes_max: 1 << drawn.between(12, 16),
+            reads_max: drawn.between(1, 8) as usize,
+            index_interval_bytes_min: 1 << drawn.between(7, 12),
+            index_bytes_max: 1 << drawn.between(8, 16),
+            through_bytes_min: 1 << drawn.between(10, 16),
+            ..StoreConfig::default()
+        };
+        let faulty = drawn.chance(1, 4);
+        let logs = (0..drawn.between(1, 5)).map(|number| Log {
+            id: LogId { topic: Uuid([number as u8 + 1; 16]), partition: number as i32 },
+            state: State::default(),
+            asked: VecDeque::new(),
+            reading: 0,
+        });
+        Self {
+            disk: Disk::new(traits, rng.fork("disk")),
+            config,
+            heap: BinaryHeap::new(),
+            seq: 0,
+            now: At::START,
+            life: 0,
+            running: Running::Down,
+            ops: BTreeMap::new(),
+            logs: logs.collect(),
+            op: 0,
+            queries: BTreeMap::new(),
+            pipeline: if faulty { 1 } else { drawn.between(1, 4) as usize },
+            faulty,
+            trace: Trace::new(keeps_lines),
+            findings: Vec::new(),
+            marks: BTreeMap::new(),
+            rng: rng.fork("workload"),
+        }
+    }
+
+    fn play(&mut self) {
+        self.start();
+        for _ in 0..self.rng.between(4, 14) {
+            let turns = 1 << self.rng.between(2, 11);
+            self.live(turns);
+            if !self.findings.is_empty() {
+                return;
+            }
+            self.die();
+            self.start();
+        }
+        self.live(50);
+    }
+
+    fn live(&mut self, turns: u64) {
+        for _ in 0..turns {
+            let Some(Reverse((at, _, event))) = self.heap.pop() else { return };
+            self.now = at;
+            match event {
+                Event::Act => self.act(),
+                Event::File(life, token) if life == self.life => self.file_done(token),
+                Event::File(..) => {}
+            }
+            if !self.findings.is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn now(&self) -> Now {
+        Now { mono: Mono(self.now.0), wall: Wall(self.now.0 as i64 / 1_000_000) }
+    }
+
+    fn later(&mut self, micros: u64, event: Event) {
+        self.seq += 1;
+        self.heap.push(Reverse((At(self.now.0 + micros * 1_000), self.seq, event)));
+    }
+
+    fn mark(&mut self, mark: &'static str) {
+        *self.marks.entry(mark).or_default() += 1;
+    }
+
+    fn find(&mut self, oracle: &'static str, text: String) {
+        self.findings.push(Finding { oracle, text });
+    }
+
+    fn line(&mut self, facts: u64, text: impl FnOnce() -> String) {
+        self.trace.event(self.now, facts, || ("store".to_owned(), text()));
+    }
+
+    fn die(&mut self) {
+        let loses_power = self.rng.chance(2, 3);
+        self.line(u64::from(loses_power), || format!("power lost: {loses_power}"));
+        match loses_power {
+            true => self.disk.lose_power(),
+            false => self.disk.kill(),
+        }
+        self.mark(if loses_power { "power losses" } else { "kills" });
+        self.disk.disarm();
+        self.life += 1;
+        self.running = Running::Down;
+        self.ops.clear();
+        self.queries.clear();
+        self.logs.iter_mut().for_each(|log| log.reading = 0);
+        self.heap.clear();
+    }
+
+    fn start(&mut self) {
+        let claim = Claim {
+            node: BrokerId(1),
+            cluster: None,
+            new_directory: Uuid([7; 16]),
+            new_cluster: Str::from_static("cluster"),
+            new_salt: self.rng.next_u64(),
+        };
+        let mut recovery = Recovery::new(self.config.clone(), functions(), claim);
+        let mut said = Vec::new();
+        recovery.start(&mut said);
+        self.running = Running::Booting(Box::new(recovery));
+        self.heed(said);
+        self.later(10, Event::Act);
+    }
+
+    fn file_done(&mut self, token: Token) {
+        let outcome = self.disk.finish(token);
+        let id = self.ops.remove(&token).expect("an operation ends once");
+        self.line(token_facts(&outcome), || format!("{token:?} {}", brief(&outcome)));
+        let now = self.now();
+        let mut said = Vec::new();
+        match std::mem::replace(&mut self.running, Running::Down) {
+            Running::Down => {}
+            Running::Up(mut store) => {
+                store.file_done(now, id, outcome, &mut said);
+                store.turn(now, &mut said);
+                store.check();
+                self.running = Running::Up(store);
+            }
+            Running::Booting(mut recovery) => match recovery.file_done(id, outcome, &mut said) {
+                RecoveryStep::More => self.running = Running::Booting(recovery),
+                RecoveryStep::Ready(store, recovered) => {
+                    self.running = Running::Up(store);
+                    self.judge(&recovered);
+                }
+                RecoveryStep::Refused(refusal) => self.find("recovery", refusal.to_string()),
+            },
+        }
+        self.heed(said);
+    }
+
+    fn heed(&mut self, said: Vec<StoreOut>) {
+        for said in said {
+            match said {
+                StoreOut::File { id, op } => {
+                    self.line(id.0, || format!("{id:?} {op:?}").chars().take(160).collect());
+                    let (token, wait) = self.disk.begin(op);
+                    self.ops.insert(token, id);
+                    self.later(wait.as_micros() as u64, Event::File(self.life, token));
+                }
+                StoreOut::Done { op, outcome } => self.done(op, outcome),
+                StoreOut::Served { .. } | StoreOut::Note(_) => {}
+            }
+        }
+    }
+
+    /// A turn of whoever uses the store.
+    fn act(&mut self) {
+        let pause = 1 << self.rng.below(13);
+        self.later(pause, Event::Act);
+        let Running::Up(_) = self.running else { return };
+        for _ in 0..self.rng.below(4) {
+            let log = self.rng.below(self.logs.len() as u64) as usize;
+            match self.rng.below(3) {
+                0 => self.ask(log),
+                _ => self.submit(log),
+            }
+        }
+        if self.faulty && self.rng.chance(1, 60) {
+            match self.rng.below(4) {
+                0 => self.disk.arm(Armed::SyncFails),
+                1 => self.disk.arm(Armed::WriteFails),
+                2 => self.disk.fill_up_to(self.rng.below(60_000)),
+                _ => self.disk.relieve(),
+            }
+        }
+        let now = self.now();
+        let mut said = Vec::new();
+        if let Running::Up(store) = &mut self.running {
+            store.turn(now, &mut said);
+            store.check();
+        }
+        self.heed(said);
+    }
+
+    fn submit(&mut self, number: usize) {
+        let log = &self.logs[number];
+        if log.asked.len() >= self.pipeline {
+            return;
+        }
+        let hoped = log.hoped();
+        let Some((change, action)) = self.draw(number, &hoped) else { return };
+        self.op += 1;
+        let op = OpId(self.op);
+        let id = self.logs[number].id;
+        self.line(op.0, || format!("{op:?} log {number} {change:?}").chars().take(160).collect());
+        self.logs[number].asked.push_back((op, change));
+        if let Running::Up(store) = &mut self.running {
+            store.submit(op, id, action);
+        }
+    }
+
+    fn draw(&mut self, number: usize, hoped: &State) -> Option<(Change, Action)> {
+        if !hoped.exists {
+            let settings = LogSettings {
+                segment_bytes: 1 << self.rng.between(11, 16),
+                index_interval_bytes: 128,
+                ..LogSettings::default()
+            };
+            return Some((Change::Create, Action::Create(LogSpec { topic: Str::from_static("solo"), settings })));
+        }
+        let reading = self.logs[number].reading > 0;
+        match self.rng.below(40) {
+            0 if !reading => Some((Change::Delete, Action::Delete)),
+            1 | 2 if !reading => {
+                let cuts: Vec<i64> =
+                    hoped.batches.iter().map(|batch| batch.base).filter(|at| *at >= hoped.start).collect();
+                let end = *cuts.get(self.rng.below(cuts.len().max(1) as u64) as usize)?;
+                Some((Change::Truncate(end), Action::Truncate { end: Offset(end) }))
+            }
+            3 | 4 if !reading => {
+                let start = self.rng.between(hoped.start as u64, hoped.end as u64) as i64;
+                Some((Change::Trim(start), Action::Trim { start: Offset(start) }))
+            }
+            5 => {
+                let term = LeaderEpoch(self.rng.below(1_000) as i32);
+                let voted = self.rng.chance(1, 2).then_some(BrokerId(2));
+                Some((Change::Vote(term, voted), Action::Vote { term, voted }))
+            }
+            _ => Some(self.draw_append(hoped.end)),
+        }
+    }
+
+    fn draw_append(&mut self, end: i64) -> (Change, Action) {
+        let mut next = end;
+        let (mut kept, mut batches) = (Vec::new(), Vec::new());
+        for _ in 0..self.rng.between(1, 3) {
+            let mut builder = Builder::new().at(Offset(next), LeaderEpoch(0)).compressed(Compression::None);
+            let most = 1 << self.rng.below(13);
+            let value = vec![self.rng.below(256) as u8; self.rng.below(most) as usize];
+            for _ in 0..self.rng.between(1, 4) {
+                builder.push(&NewRecord { timestamp: self.now().wall, value: Some(&value), ..NewRecord::default() });
+            }
+            let batch = builder.build_plain(&functions());
+            next = batch.end_offset().0;
+            kept.push(kept_of(&batch));
+            batches.push(batch);
+        }
+        (Change::Append(kept), Action::Append { batches })
+    }
+
+    fn ask(&mut self, number: usize) {
+        let log = &self.logs[number];
+        if !log.asked.is_empty() || !log.state.exists || log.state.end == log.state.start {
+            return;
+        }
+        let from = self.rng.between(log.state.start as u64, log.state.end as u64 - 1) as i64;
+        let end = log.state.end;
+        let bytes_max = 1 << self.rng.below(16);
+        self.op += 1;
+        let op = OpId(self.op);
+        self.queries.insert(op, (number, from, end, bytes_max));
+        let id = log.id;
+        self.logs[number].reading += 1;
+        let mut said = Vec::new();
+        if let Running::Up(store) = &mut self.running {
+            let query = Query::Records { from: Offset(from), end: Offset(end), bytes_max };
+            store.query(op, id, &query, &mut said);
+        }
+        self.heed(said);
+    }
+
+    fn done(&mut self, op: OpId, outcome: Result<Done, DiskFault>) {
+        self.line(op.0 ^ u64::from(outcome.is_ok()), || {
+            format!("{op:?} ended: {outcome:?}").chars().take(160).collect()
+        });
+        if let Some((number, from, end, bytes_max)) = self.queries.remove(&op) {
+            self.logs[number].reading -= 1;
+            match outcome {
+                Ok(Done::Records(records)) => {
+                    self.mark("reads");
+                    if let Err(text) = self.compare(number, (from, end), bytes_max, &records.to_bytes()) {
+                        self.find("read", format!("log {number} from {from}: {text}"));
+                    }
+                }
+                Err(DiskFault::Offline) if self.faulty => {}
+                other => self.find("read", format!("log {number} from {from} to {end}: {other:?}")),
+            }
+            return;
+        }
+        let Some(number) = self.logs.iter().position(|log| log.asked.iter().any(|(asked, _)| *asked == op)) else {
+            return self.find("conservation", format!("{op:?} ended though it was not under way"));
+        };
+        let log = &mut self.logs[number];
+        match outcome {
+            Ok(done) => {
+                let (first, change) = log.asked.pop_front().expect("it is in there");
+                log.state.apply(&change);
+                let (start, end) = (log.state.start, log.state.end);
+                if first != op {
+                    self.find("order", format!("log {number}: {op:?} ended before {first:?}"));
+                } else if let Done::Stored { start: s, end: e } = done
+                    && (s.0, e.0) != (start, end)
+                    && !matches!(change, Change::Delete)
+                {
+                    let text = format!("log {number}: {change:?} leaves {s:?} to {e:?}, not {start} to {end}");
+                    self.find("range", text);
+                }
+                self.mark("actions");
+            }
+            Err(DiskFault::Full) if self.faulty => log.asked.retain(|(asked, _)| *asked != op),
+            Err(DiskFault::Offline) if self.faulty => {}
+            Err(fault) => self.find("action", format!("log {number}: {op:?} ends in {fault:?}")),
+        }
+    }
+
+    /// The bytes are whole batches of the log, from the one that holds `from` on.
+    fn compare(&self, number: usize, (from, end): (i64, i64), bytes_max: u32, bytes: &Bytes) -> Result<(), String> {
+        let state = &self.logs[number].state;
+        let wanted = state.batches.iter().filter(|batch| batch.end > from && batch.base < end);
+        let mut left = &bytes[..];
+        let mut count = 0;
+        for batch in wanted {
+            if left.is_empty() && count > 0 {
+                break;
+            }
+            let found =
+                left.get(..batch.len).ok_or_else(|| format!("{} bytes where {batch:?} should be", left.len()))?;
+            let base = i64::from_be_bytes(std::array::from_fn(|at| found[at]));
+            let crc = u32::from_be_bytes(std::array::from_fn(|at| found[17 + at]));
+            if (base, crc) != (batch.base, batch.crc) || (functions().crc32c)(0, &found[21..]) != crc {
+                return Err(format!("{base} with crc {crc:08x} where {batch:?} should be"));
+            }
+            left = &left[batch.len..];
+            count += 1;
+        }
+        if !left.is_empty() {
+            return Err(format!("{} bytes too many", left.len()));
+        }
+        if count > 1 && bytes.len() > bytes_max as usize {
+            return Err(format!("{} bytes in {count} batches, asked for {bytes_max}", bytes.len()));
+        }
+        Ok(())
+    }
+
+    /// After a start every log is as it was after some of the actions.
+    fn judge(&mut self, recovered: &Recovered) {
+        self.line(99, || format!("recovered {} logs", recovered.logs.len()));
+        for number in 0..self.logs.len() {
+            let found = recovered.logs.iter().find(|log| log.id == self.logs[number].id);
+            let log = &mut self.logs[number];
+            let mut candidate = log.state.clone();
+            let mut fits = matches(&candidate, found).then(|| candidate.clone());
+            for (_, change) in std::mem::take(&mut log.asked) {
+                candidate.apply(&change);
+                if matches(&candidate, found) {
+                    fits = Some(candidate.clone());
+                }
+            }
+            match fits {
+                Some(state) => {
+                    // Of several that fit by their range the content tells which it was.
+                    self.logs[number].state = state;
+                    self.settle(number);
+                }
+                None => {
+                    let state = &self.logs[number].state;
+                    let text = format!(
+                        "log {number}: confirmed {}..{} (exists: {}, vote {:?}), hoped {candidate:?}, found {found:?}",
+                        state.start, state.end, state.exists, state.vote
+                    );
+                    self.find("durable", text.chars().take(2_000).collect());
+                }
+            }
+        }
+    }
+
+    /// Asks for all of a log that was just recovered.
+    fn settle(&mut self, number: usize) {
+        let log = &self.logs[number];
+        if !log.state.exists || log.state.start == log.state.end {
+            return;
+        }
+        let (from, end, id) = (log.state.start, log.state.end, log.id);
+        self.op += 1;
+        let op = OpId(self.op);
+        self.queries.insert(op, (number, from, end, u32::MAX));
+        self.logs[number].reading += 1;
+        let mut said = Vec::new();
+        if let Running::Up(store) = &mut self.running {
+            let query = Query::Records { from: Offset(from), end: Offset(end), bytes_max: u32::MAX };
+            store.query(op, id, &query, &mut said);
+        }
+        self.heed(said);
+    }
+}
+
+fn matches(state: &State, found: Option<&RecoveredLog>) -> bool {
+    match found {
+        None => !state.exists,
+        Some(found) => {
+            state.exists
+                && found.is_online
+                && (found.start.0, found.end.0) == (state.start, state.end)
+                && found.vote == state.vote
+        }
+    }
+}
+
+fn kept_of(batch: &CheckedBatch) -> Kept {
+    Kept { base: batch.base_offset().0, end: batch.end_offset().0, crc: batch.header().crc, len: batch.bytes_len() }
+}
+
+fn token_facts(outcome: &Result<FileDone, FileFault>) -> u64 {
+    u64::from(outcome.is_ok())
+}
+
+fn brief(outcome: &Result<FileDone, FileFault>) -> String {
+    match outcome {
+        Ok(FileDone::Read(bytes)) => format!("read {} bytes", bytes.len()),
+        other => format!("{other:?}"),
+    }
+}
