@@ -1,7 +1,7 @@
 //! Recovery: from the bytes that a process left behind, however it ended, to a store.
 //!
 //! ```text
-//!   list ──▶ catalogue ──▶ journal files ──▶ groups of the catalogue's generation, then of the next ──▶ store
+//!   list ──▶ catalogue ──▶ journal files, flushed ──▶ groups of the catalogue's generation, then of the next ──▶ store
 //!     └─▶ format, if there is nothing yet ──▶ list
 //! ```
 //!
@@ -130,11 +130,22 @@ impl fmt::Display for RecoveryRefusal {
 }
 
 enum Stage {
-    List { is_new: bool },
+    List {
+        is_new: bool,
+    },
     Format(VecDeque<FileOp>),
-    OpenCatalogue { file: FileId, is_new: bool },
-    ReadCatalogue { file: FileId, is_new: bool },
+    OpenCatalogue {
+        file: FileId,
+        is_new: bool,
+    },
+    ReadCatalogue {
+        file: FileId,
+        is_new: bool,
+    },
     OpenJournal(Box<Scan>),
+    /// What is read next is flushed first: a process may have died between a write, or the catalogue's new name, and the
+    /// flush, and whatever is built on it now must not vanish with the power.
+    Flush(VecDeque<FileOp>, Box<Scan>),
     Scan(Box<Scan>),
     Over,
 }
@@ -212,6 +223,10 @@ impl Recovery {
             Stage::OpenJournal(scan) => {
                 return self.open_journal(scan, outcome, out);
             }
+            Stage::Flush(ops, scan) => {
+                outcome.map_err(RecoveryRefusal::Disk)?;
+                return self.flush(ops, scan, out);
+            }
             Stage::Scan(mut scan) => {
                 let Ok(FileDone::Read(bytes)) = outcome else {
                     return Err(refusal(outcome));
@@ -272,7 +287,25 @@ impl Recovery {
             self.stage = Stage::OpenJournal(scan);
             return Ok(None);
         }
-        self.scan(scan, out)
+        let mut ops: VecDeque<FileOp> = scan.files.iter().map(|file| FileOp::Sync { file: *file }).collect();
+        ops.push_back(FileOp::SyncDir { path: String::new() });
+        self.flush(ops, scan, out)
+    }
+
+    fn flush(
+        &mut self,
+        mut ops: VecDeque<FileOp>,
+        scan: Box<Scan>,
+        out: &mut Vec<StoreOut>,
+    ) -> Result<Option<(Store, Recovered)>, RecoveryRefusal> {
+        match ops.pop_front() {
+            Some(op) => {
+                self.ask(op, out);
+                self.stage = Stage::Flush(ops, scan);
+                Ok(None)
+            }
+            None => self.scan(scan, out),
+        }
     }
 
     fn scan(
