@@ -453,7 +453,6 @@ pub fn store_config(options: &Options) -> StoreConfig {
     StoreConfig {
         journal_bytes: options.journal_bytes,
         cache_bytes_max: options.cache_bytes,
-        through_bytes_min: options.through_bytes_min,
         behind_bytes: options.behind_bytes,
         group_bytes_max: options.group_bytes,
         read_bytes_max: options.read_bytes,

@@ -33,8 +33,6 @@ pub struct Options {
     pub journal_bytes: u64,
     /// Memory for the newest batches.
     pub cache_bytes: usize,
-    /// An append of at least so many bytes goes directly to its segment.
-    pub through_bytes_min: usize,
     /// What a segment may lag behind before it is written.
     pub behind_bytes: u64,
     /// The most bytes of one group.
@@ -179,7 +177,6 @@ impl Options {
                 segment_bytes: 1 << 20,
                 journal_bytes: 4 << 20,
                 cache_bytes: 1 << 20,
-                through_bytes_min: 64 << 10,
                 behind_bytes: 1 << 20,
                 group_bytes: 2 << 20,
                 read_bytes: 1 << 20,
@@ -202,7 +199,6 @@ impl Options {
             segment_bytes: 1 << rng.between(13, 18),
             journal_bytes: 1 << rng.between(17, 20),
             cache_bytes: 1 << rng.between(12, 20),
-            through_bytes_min: 1 << rng.between(12, 17),
             behind_bytes: 1 << rng.between(10, 18),
             group_bytes: 1 << rng.between(13, 18),
             read_bytes: 1 << rng.between(12, 18),

@@ -156,7 +156,6 @@ impl Solo {
             reads_max: drawn.between(1, 8) as usize,
             index_interval_bytes_min: 1 << drawn.between(7, 12),
             index_bytes_max: 1 << drawn.between(8, 16),
-            through_bytes_min: 1 << drawn.between(10, 16),
             ..StoreConfig::default()
         };
         let faulty = drawn.chance(1, 4);

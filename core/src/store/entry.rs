@@ -47,7 +47,6 @@ pub(super) enum Change {
         position: u64,
         bytes: Bytes,
     },
-    Through(Through),
     Roll {
         base: Offset,
         at: Wall,
@@ -62,22 +61,6 @@ pub(super) enum Change {
         term: LeaderEpoch,
         voted: Option<BrokerId>,
     },
-}
-
-/// An append whose records went to the segment directly: only their headers are in the journal, and the partial last
-/// block. Everything of the segment between `from` and the last whole block is there too.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Through {
-    pub(super) segment: Offset,
-    pub(super) position: u64,
-    /// The direct write covered whole blocks from here on …
-    pub(super) from: u64,
-    /// … and this is their CRC-32C.
-    pub(super) crc: u32,
-    /// The headers of the batches, back to back.
-    pub(super) headers: Bytes,
-    /// What the last block, which is not whole, holds so far.
-    pub(super) tail: Bytes,
 }
 
 /// Where a log is cut, and what is left of the segment that is cut.
@@ -97,7 +80,6 @@ impl Change {
             Self::Configure(_) => 2,
             Self::Append { .. } => 3,
             Self::Tail { .. } => 4,
-            Self::Through(_) => 5,
             Self::Roll { .. } => 6,
             Self::Truncate(_) => 7,
             Self::Trim { .. } => 8,
@@ -119,16 +101,6 @@ impl Change {
             Self::Append { segment, position, batches: bytes } | Self::Tail { segment, position, bytes } => {
                 out.put(&place(*segment, *position));
                 out.put(bytes);
-            }
-            Self::Through(through) => {
-                out.put(&place(through.segment, through.position));
-                out.u64(through.from);
-                out.u32(through.crc);
-                out.u32(0);
-                out.u32(through.headers.len() as u32);
-                out.u32(through.tail.len() as u32);
-                out.put(&through.headers);
-                out.put(&through.tail);
             }
             Self::Roll { base, at } => {
                 out.i64(base.0);
@@ -166,17 +138,6 @@ impl Change {
                     3 => Self::Append { segment, position, batches: bytes },
                     _ => Self::Tail { segment, position, bytes },
                 });
-            }
-            5 => {
-                let (segment, position) = (Offset(parse.i64()?), parse.u64()?);
-                let (from, crc, _) = (parse.u64()?, parse.u32()?, parse.u32()?);
-                let (headers, tail) = (parse.u32()? as usize, parse.u32()? as usize);
-                let rest = rest(&parse);
-                if rest.len() != headers.checked_add(tail)? {
-                    return None;
-                }
-                let (headers, tail) = (rest.slice(..headers), rest.slice(headers..));
-                return Some(Self::Through(Through { segment, position, from, crc, headers, tail }));
             }
             6 => Self::Roll { base: Offset(parse.i64()?), at: Wall(parse.i64()?) },
             7 => Self::Truncate(Cut {

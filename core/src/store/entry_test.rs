@@ -1,4 +1,4 @@
-use super::{Change, Cut, JournalEntry, Through};
+use super::{Change, Cut, JournalEntry};
 use crate::boundary::{LogSettings, LogSpec};
 use crate::types::{BrokerId, LeaderEpoch, LogId, Offset, Uuid, Wall};
 use bytes::{Bytes, BytesMut};
@@ -14,7 +14,6 @@ fn every_kind() -> Vec<Change> {
         Change::Configure(settings),
         Change::Append { segment, position, batches: bytes.clone() },
         Change::Tail { segment, position, bytes: bytes.clone() },
-        Change::Through(Through { segment, position, from: 1, crc: 2, headers: bytes.clone(), tail: Bytes::new() }),
         Change::Roll { base: segment, at: Wall(8) },
         Change::Truncate(Cut { end: segment, segment, position, max_time: Wall(-1), max_time_base: Offset(4) }),
         Change::Trim { start: segment, at: Wall(7) },

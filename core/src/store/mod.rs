@@ -83,8 +83,6 @@ pub struct StoreConfig {
     pub idle: Duration,
     /// How long to wait before a full disk is tried again.
     pub retry: Duration,
-    /// An append of at least this length goes directly to its segment.
-    pub through_bytes_min: usize,
 }
 
 impl Default for StoreConfig {
@@ -102,7 +100,6 @@ impl Default for StoreConfig {
             index_bytes_max: 32 << 20,
             idle: Duration::from_secs(5),
             retry: Duration::from_secs(1),
-            through_bytes_min: 64 << 10,
         }
     }
 }

@@ -70,7 +70,6 @@ impl Replay {
                 (append(log, place, &batches, (now, self.index_interval_bytes_min), f), Vec::new())
             }
             Change::Tail { segment, position, bytes } => (tail(log, segment, position, &bytes), Vec::new()),
-            Change::Through(_) => (Err(Misfit), Vec::new()),
             Change::Roll { base, at } if base >= log.end && base > log.active().base => {
                 log.roll(base, at, sequence);
                 (Ok(()), Vec::new())

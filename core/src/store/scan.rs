@@ -108,7 +108,9 @@ impl Scan {
         let mut at = self.at;
         while at < end.min(self.half_bytes) {
             let Some(bytes) = self.bytes(at, GROUP_BYTES) else {
-                return self.read_on(at, CHUNK_BYTES);
+                // Whoever has to look further will as a rule look as far as he may.
+                let len = if at > self.at { (end - at) as usize } else { CHUNK_BYTES };
+                return self.read_on(at, len.max(GROUP_BYTES));
             };
             match find(&bytes, self.generation(), self.salt, f) {
                 Found::Group(group) if self.is_next(&group, at) => return Look::Group(at, group),

@@ -66,7 +66,6 @@ fn tiny(rng: &mut Rng) -> StoreConfig {
         index_bytes_max: rng.between(0, 2000) as usize,
         idle: Duration::from_secs(rng.between(1, 5)),
         retry: Duration::from_secs(1),
-        through_bytes_min: rng.between(1000, 20_000) as usize,
     }
 }
 
