@@ -130,6 +130,15 @@ impl GroupShard {
         }
     }
 
+    /// Every committed offset: group, topic, partition, and the next offset that the group wants to read.
+    pub fn committed(&self) -> impl Iterator<Item = (&Str, &Str, i32, Offset)> {
+        self.offsets.iter().flat_map(|(group, topics)| {
+            let partitions =
+                topics.iter().flat_map(|(topic, partitions)| partitions.iter().map(move |one| (topic, one)));
+            partitions.map(move |(topic, (partition, committed))| (group, topic, *partition, committed.offset))
+        })
+    }
+
     /// When to call `wake`; none while the shard is not loaded.
     pub fn deadline(&self) -> Option<Mono> {
         let sweep = self.sweep.deadline();

@@ -139,6 +139,11 @@ impl Coordinators {
         self.hosts.iter().filter(|(_, host)| host.state == HostState::Active).map(|(log, _)| *log)
     }
 
+    /// Every committed offset of the groups that are coordinated here: group, topic, partition, offset.
+    pub fn committed(&self) -> impl Iterator<Item = (&Str, &Str, i32, Offset)> {
+        self.hosts.values().flat_map(|host| host.shard.committed())
+    }
+
     /// True while a shard is still being loaded.
     pub fn is_loading(&self) -> bool {
         self.hosts.values().any(|host| host.state == HostState::Loading)

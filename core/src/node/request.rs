@@ -30,7 +30,7 @@ impl Node {
                 front.fetch(cx, (ticket, version), body, said);
             }),
             Request::ListOffsets(body) => {
-                self.with_front(now, out, |front, cx, said| front.list_offsets(cx, ticket, body, said));
+                self.with_front(now, out, |front, cx, said| front.list_offsets(cx, (ticket, version), body, said));
             }
             Request::OffsetForLeaderEpoch(body) => {
                 self.with_front(now, out, |front, cx, said| front.epoch_ends(cx, ticket, body, said));

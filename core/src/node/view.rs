@@ -4,7 +4,7 @@
 use super::Node;
 use crate::metadata::Image;
 use crate::partition::Partition;
-use crate::types::{LogId, Offset};
+use crate::types::{LogId, Offset, Str};
 
 /// A look at a node between two steps.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +44,12 @@ impl<'a> View<'a> {
     pub fn high_watermark(&self, log: LogId) -> Option<Offset> {
         let lane = &self.node.lanes[self.node.lane_of(log)];
         lane.partition(log).map(Partition::high_watermark)
+    }
+
+    /// Every committed offset of the groups that are coordinated here: group, topic, partition, and the next offset that
+    /// the group wants to read.
+    pub fn committed(&self) -> impl Iterator<Item = (&'a Str, &'a Str, i32, Offset)> {
+        self.node.coordinators.committed()
     }
 
     /// How many requests wait for an answer.

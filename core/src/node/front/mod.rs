@@ -54,7 +54,8 @@ enum Body {
     /// `acks=0`: the flag tells whether a part was refused.
     Silent(bool),
     Fetch(Box<PendingFetch>),
-    ListOffsets(ListOffsetsResponse),
+    /// The flag tells whether the version has leader epochs.
+    ListOffsets(ListOffsetsResponse, bool),
     EpochEnds(OffsetForLeaderEpochResponse),
     DeleteRecords(DeleteRecordsResponse),
     Producers(DescribeProducersResponse),
@@ -118,7 +119,7 @@ impl Front {
             Body::Fetch(_)
             | Body::Produce(_)
             | Body::Silent(_)
-            | Body::ListOffsets(_)
+            | Body::ListOffsets(..)
             | Body::EpochEnds(_)
             | Body::DeleteRecords(_)
             | Body::Producers(_)
@@ -134,7 +135,7 @@ impl Front {
             Body::Silent(false) => None,
             Body::Silent(true) => return out.push(FrontOut::Effect(Effect::Hangup { conn: ticket.conn })),
             Body::Fetch(fetch) => return self.serve(cx, ticket, *fetch, out),
-            Body::ListOffsets(response) => Some(Response::ListOffsets(response)),
+            Body::ListOffsets(response, _) => Some(Response::ListOffsets(response)),
             Body::EpochEnds(response) => Some(Response::OffsetForLeaderEpoch(response)),
             Body::DeleteRecords(response) => Some(Response::DeleteRecords(response)),
             Body::Producers(response) => Some(Response::DescribeProducers(response)),
@@ -239,7 +240,9 @@ impl Body {
             (Self::Produce(response), Answer::Produced(outcome)) => produce::fill(response, key, outcome),
             (Self::Silent(refused), Answer::Produced(outcome)) => *refused |= outcome.is_err(),
             (Self::Fetch(fetch), Answer::Readable(readable)) => fetch.learn(key, readable),
-            (Self::ListOffsets(response), Answer::Offset(outcome)) => offsets::fill_offset(response, key, outcome),
+            (Self::ListOffsets(response, has_epochs), Answer::Offset(outcome)) => {
+                offsets::fill_offset(response, *has_epochs, key, outcome);
+            }
             (Self::EpochEnds(response), Answer::EpochEnd(outcome)) => offsets::fill_epoch(response, key, outcome),
             (Self::DeleteRecords(response), Answer::Trimmed(outcome)) => offsets::fill_trim(response, key, outcome),
             (Self::Producers(response), Answer::Producers(outcome)) => {

@@ -31,7 +31,7 @@ impl Front {
     pub fn list_offsets(
         &mut self,
         cx: &mut FrontCx<'_>,
-        ticket: Ticket,
+        (ticket, version): (Ticket, i16),
         request: ListOffsetsRequest,
         out: &mut Vec<FrontOut>,
     ) {
@@ -53,7 +53,7 @@ impl Front {
             }
             response.topics.push(ListOffsetsTopicResponse { name: topic.name, partitions: answers });
         }
-        self.ask_all(cx, ticket, Body::ListOffsets(response), parts, out);
+        self.ask_all(cx, ticket, Body::ListOffsets(response, version >= 4), parts, out);
     }
 
     /// `OffsetForLeaderEpoch`.
@@ -216,13 +216,17 @@ fn wanted_offset(timestamp: i64) -> Result<WantedOffset, ErrorCode> {
 
 pub(super) fn fill_offset(
     response: &mut ListOffsetsResponse,
+    has_epochs: bool,
     key: PartKey,
     outcome: Result<(Wall, Offset, LeaderEpoch), ErrorCode>,
 ) {
     let answer = &mut response.topics[key.topic as usize].partitions[key.partition as usize];
     match outcome {
         Ok((time, offset, epoch)) => {
-            (answer.timestamp, answer.offset, answer.leader_epoch) = (time.0, offset.0, epoch.0);
+            (answer.timestamp, answer.offset) = (time.0, offset.0);
+            if has_epochs {
+                answer.leader_epoch = epoch.0;
+            }
         }
         Err(error) => answer.error_code = error.code(),
     }
