@@ -396,7 +396,7 @@ proptest! {
             let frame = inbox.next_frame(1 << 20).expect("a fair length").expect("a whole answer");
             assert_eq!(frame[..4], wanted.to_be_bytes());
         }
-        assert!(!conn.is_busy());
+        assert!(!conn.has_unsent());
         assert_eq!(conn.held_bytes(), 0);
     }
 

@@ -258,9 +258,9 @@ impl Conn {
         self.inbox.held_bytes() + deferred + self.queue.bytes() + self.unsent_bytes
     }
 
-    /// True while a request is under way.
-    pub fn is_busy(&self) -> bool {
-        !self.queue.is_empty() || self.unsent_bytes > 0
+    /// True while the peer has not taken everything that was written.
+    pub fn has_unsent(&self) -> bool {
+        self.unsent_bytes > 0
     }
 
     fn take_frames(&mut self, now: Now, out: &mut Vec<ConnOut>) {

@@ -1,0 +1,140 @@
+//! From a locked directory to a running engine: recovery, then the node's boot.
+
+use crate::clock::Clock;
+use crate::engine::Engine;
+use crate::mail::{Mail, Mailbox};
+use crate::telemetry::Telemetry;
+use ottla_core::boundary::{Effects, FileDone, FileFault, FileOp};
+use ottla_core::config::{Config, Durability};
+use ottla_core::log::Log;
+use ottla_core::node::{Boot, FoundLog, Node};
+use ottla_core::record::Functions;
+use ottla_core::store::{
+    Claim, Recovered, RecoveredLog, Recovery, RecoveryRefusal, RecoveryStep, Store, StoreConfig, StoreOut,
+};
+use ottla_core::types::{FileOpId, OffsetRange, Rng, Str, Uuid};
+use std::future::poll_fn;
+use std::path::{Path, PathBuf};
+use std::task::Poll;
+use std::time::Duration;
+use tracing::{error, info};
+
+/// Whoever does file operations. Each ends in one [`Mail::File`].
+pub type Disk = Box<dyn Fn(FileOpId, FileOp)>;
+
+/// What an engine is given of the world.
+pub struct World {
+    /// The disk.
+    pub disk: Disk,
+    /// Where it is, for people.
+    pub directory: PathBuf,
+    /// The clocks.
+    pub clock: Clock,
+    /// All chance of this process.
+    pub seed: u64,
+    /// CRC and codecs.
+    pub functions: Functions,
+    /// Where threads put their results.
+    pub mailbox: Mailbox,
+    /// The metrics.
+    pub telemetry: Telemetry,
+}
+
+/// Recovers the directory and boots a node over it. The error is a line that says what to do.
+pub async fn boot(config: &Config, world: World) -> Result<Engine, String> {
+    let World { disk, directory, clock, seed, functions, mailbox, telemetry } = world;
+    let mut rng = Rng::new(seed);
+    let claim = Claim {
+        node: config.broker.id,
+        cluster: None,
+        new_directory: Uuid(rng.bytes16()),
+        new_cluster: Str::from(Uuid(rng.bytes16()).to_string()),
+        new_salt: rng.next_u64(),
+    };
+    let recovery = Recovery::new(store_config(config), functions, claim);
+    let (store, recovered) =
+        recover(recovery, &disk, &mailbox).await.map_err(|refusal| explain(&refusal, &directory))?;
+    let offline = recovered.logs.iter().filter(|log| !log.is_online);
+    for log in offline {
+        error!("{}-{} is damaged on disk and stays offline", log.spec.topic, log.id.partition);
+    }
+    info!("{} logs in {}", recovered.logs.len(), directory.display());
+    let mut effects = Effects::default();
+    let boot = Boot {
+        config: config.clone(),
+        functions,
+        seed: rng.next_u64(),
+        cluster_id: recovered.identity.cluster.clone(),
+        directory: recovered.identity.directory,
+        logs: recovered.logs.into_iter().map(found).collect(),
+        lane_delay_max: Duration::ZERO,
+    };
+    let node = Node::boot(boot, clock.now(), &mut effects);
+    Ok(Engine::new(node, effects, store, disk, telemetry))
+}
+
+fn found(log: RecoveredLog) -> FoundLog {
+    let RecoveredLog { id, start, end, epochs, producers, vote, is_online, .. } = log;
+    FoundLog { id, log: Log::recovered(OffsetRange { start, end }, epochs, producers), vote, is_online }
+}
+
+async fn recover(
+    mut recovery: Recovery,
+    disk: &Disk,
+    mailbox: &Mailbox,
+) -> Result<(Store, Recovered), RecoveryRefusal> {
+    let mut outs = Vec::new();
+    recovery.start(&mut outs);
+    loop {
+        for out in outs.drain(..) {
+            match out {
+                StoreOut::File { id, op } => disk(id, op),
+                StoreOut::Note(_) | StoreOut::Done { .. } | StoreOut::Served { .. } => {}
+            }
+        }
+        let (id, outcome) = next_file(mailbox).await;
+        match recovery.file_done(id, outcome, &mut outs) {
+            RecoveryStep::More => {}
+            RecoveryStep::Ready(store, recovered) => return Ok((*store, recovered)),
+            RecoveryStep::Refused(refusal) => return Err(refusal),
+        }
+    }
+}
+
+/// The end of the one operation under way. Nobody else sends mail before there is a brain.
+async fn next_file(mailbox: &Mailbox) -> (FileOpId, Result<FileDone, FileFault>) {
+    let mut mail = Vec::new();
+    poll_fn(|cx| {
+        mailbox.take(&mut mail, cx.waker());
+        match mail.pop() {
+            Some(Mail::File(id, outcome)) => Poll::Ready((id, outcome)),
+            Some(Mail::Job(..) | Mail::Proved(_) | Mail::Ask(_) | Mail::Stop) | None => Poll::Pending,
+        }
+    })
+    .await
+}
+
+fn store_config(config: &Config) -> StoreConfig {
+    StoreConfig {
+        is_durable: config.store.durability == Durability::Durable,
+        journal_bytes: config.store.journal_bytes,
+        cache_bytes_max: usize::try_from(config.store.cache_bytes).unwrap_or(usize::MAX),
+        ..StoreConfig::default()
+    }
+}
+
+fn explain(refusal: &RecoveryRefusal, directory: &Path) -> String {
+    let advice = match refusal {
+        RecoveryRefusal::Foreign { .. } => "choose an empty one with --set log.dirs=DIR",
+        RecoveryRefusal::Newer { .. } => "start it with that version, or choose another with --set log.dirs=DIR",
+        RecoveryRefusal::OtherNode(_) => "correct node.id, or choose another with --set log.dirs=DIR",
+        RecoveryRefusal::OtherCluster(_) => "choose the one of this cluster with --set log.dirs=DIR",
+        RecoveryRefusal::CatalogueRotten | RecoveryRefusal::JournalMissing | RecoveryRefusal::JournalUnreadable => {
+            "it is left as it is; restore it from a copy"
+        }
+        RecoveryRefusal::Disk(FileFault::Full) => "make room, or choose another with --set log.dirs=DIR",
+        RecoveryRefusal::Disk(FileFault::Denied) => "give its files to this user",
+        RecoveryRefusal::Disk(FileFault::NotFound | FileFault::Io) => "look at the kernel's log",
+    };
+    format!("{}: {refusal}: {advice}", directory.display())
+}

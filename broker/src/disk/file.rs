@@ -1,0 +1,191 @@
+//! One file operation after the other, by system calls.
+
+use bytes::Bytes;
+use ottla_core::boundary::{Entry, FileDone, FileFault, FileId, FileOp, OpenMode};
+use ottla_core::types::limit::BLOCK_BYTES;
+use rustix::fs::{FallocateFlags, OFlags, fallocate, fcntl_getfl};
+use rustix::io::{Errno, ReadWriteFlags, pwritev2};
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, IoSlice};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tracing::warn;
+
+/// The files that the store has open.
+#[derive(Debug)]
+pub struct Files {
+    root: PathBuf,
+    open: Mutex<HashMap<FileId, Arc<File>>>,
+    /// Set once the file system refused direct I/O, so that it is told once.
+    is_buffered: AtomicBool,
+}
+
+impl Files {
+    /// No file is open yet; paths are relative to `root`.
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_path_buf(), open: Mutex::default(), is_buffered: AtomicBool::new(false) }
+    }
+
+    /// Does it, on this thread.
+    pub fn run(&self, op: FileOp) -> Result<FileDone, FileFault> {
+        match op {
+            FileOp::Open { file, path, mode } => self.open(file, &path, mode),
+            FileOp::Close { file } => {
+                self.table().remove(&file);
+                Ok(FileDone::Ok)
+            }
+            FileOp::ReadAt { file, at, len } => read(&*self.file(file)?, at, len).map(FileDone::Read).map_err(fault),
+            FileOp::WriteAt { file, at, parts, durable } => done(write(&*self.file(file)?, at, &parts, durable)),
+            FileOp::Sync { file } => done(self.file(file)?.sync_data()),
+            FileOp::SyncDir { path } => done(File::open(self.root.join(path)).and_then(|folder| folder.sync_all())),
+            FileOp::SetLen { file, len } => done(set_len(&*self.file(file)?, len)),
+            FileOp::MakeDir { path } => done(fs::create_dir_all(self.root.join(path))),
+            FileOp::Rename { from, to } => done(fs::rename(self.root.join(from), self.root.join(to))),
+            FileOp::Remove { path } => done(remove(&self.root.join(path))),
+            FileOp::List { path } => list(&self.root.join(path)).map(FileDone::Listed).map_err(fault),
+        }
+    }
+
+    fn open(&self, file: FileId, path: &str, mode: OpenMode) -> Result<FileDone, FileFault> {
+        let path = self.root.join(path);
+        let opened = match mode {
+            OpenMode::Read => File::open(&path),
+            OpenMode::Write => open_writable(&path, OFlags::empty()),
+            OpenMode::Direct => match open_writable(&path, OFlags::DIRECT) {
+                Err(fault) if fault.kind() == ErrorKind::InvalidInput => {
+                    if !self.is_buffered.swap(true, Ordering::Relaxed) {
+                        warn!("{} has no direct I/O: writes go through the page cache", self.root.display());
+                    }
+                    open_writable(&path, OFlags::empty())
+                }
+                opened => opened,
+            },
+        };
+        let opened = opened.map_err(fault)?;
+        let len = opened.metadata().map_err(fault)?.len();
+        self.table().insert(file, Arc::new(opened));
+        Ok(FileDone::Opened { len })
+    }
+
+    fn file(&self, file: FileId) -> Result<Arc<File>, FileFault> {
+        self.table().get(&file).cloned().ok_or(FileFault::NotFound)
+    }
+
+    fn table(&self) -> std::sync::MutexGuard<'_, HashMap<FileId, Arc<File>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn open_writable(path: &Path, flags: OFlags) -> io::Result<File> {
+    let flags = i32::try_from(flags.bits()).expect("open flags are small");
+    File::options().read(true).write(true).create(true).truncate(false).custom_flags(flags).open(path)
+}
+
+fn read(file: &File, at: u64, len: usize) -> io::Result<Bytes> {
+    // Direct reads want aligned memory: one block more than needed has such a place in it.
+    let mut buffer = vec![0; len + BLOCK_BYTES];
+    let from = buffer.as_ptr().align_offset(BLOCK_BYTES);
+    let mut have = 0;
+    while have < len {
+        match file.read_at(&mut buffer[from + have..from + len], at + have as u64) {
+            Ok(0) => break,
+            Ok(more) => have += more,
+            Err(fault) if fault.kind() == ErrorKind::Interrupted => {}
+            Err(fault) => return Err(fault),
+        }
+        // A direct read that ends inside a block has reached the end of the file, and may not go on from there.
+        if !have.is_multiple_of(BLOCK_BYTES) && is_direct(file) {
+            break;
+        }
+    }
+    Ok(Bytes::from(buffer).slice(from..from + have))
+}
+
+fn is_direct(file: &File) -> bool {
+    fcntl_getfl(file).is_ok_and(|flags| flags.contains(OFlags::DIRECT))
+}
+
+/// All parts, one behind the other; a durable write is one system call where the kernel has it.
+fn write(file: &File, at: u64, parts: &[Bytes], durable: bool) -> io::Result<()> {
+    let mut slices: Vec<IoSlice<'_>> =
+        parts.iter().filter(|part| !part.is_empty()).map(|part| IoSlice::new(part)).collect();
+    let (mut rest, mut at) = (&mut slices[..], at);
+    let mut flags = if durable { ReadWriteFlags::DSYNC } else { ReadWriteFlags::empty() };
+    while !rest.is_empty() {
+        let count = rest.len().min(SLICES_MAX);
+        match pwritev2(file, &rest[..count], at, flags) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                at += written as u64;
+                IoSlice::advance_slices(&mut rest, written);
+            }
+            Err(Errno::INTR) => {}
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) if !flags.is_empty() => flags = ReadWriteFlags::empty(),
+            Err(fault) => return Err(fault.into()),
+        }
+    }
+    if durable && flags.is_empty() { file.sync_data() } else { Ok(()) }
+}
+
+/// Room is made now, so that later writes do not find the disk full.
+fn set_len(file: &File, len: u64) -> io::Result<()> {
+    let have = file.metadata()?.len();
+    if len > have {
+        match fallocate(file, FallocateFlags::empty(), have, len - have) {
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
+            allocated => return Ok(allocated?),
+        }
+    }
+    file.set_len(len)
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(fault) => Err(fault),
+    };
+    match removed {
+        Err(fault) if fault.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
+fn list(path: &Path) -> io::Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    let found = match fs::read_dir(path) {
+        Err(fault) if fault.kind() == ErrorKind::NotFound => return Ok(entries),
+        found => found?,
+    };
+    for entry in found {
+        let entry = entry?;
+        let facts = entry.metadata()?;
+        let len = if facts.is_dir() { 0 } else { facts.len() };
+        let name = entry.file_name().to_string_lossy().into_owned();
+        entries.push(Entry { name, len, is_dir: facts.is_dir() });
+    }
+    entries.sort();
+    Ok(entries)
+}
+
+fn done(outcome: io::Result<()>) -> Result<FileDone, FileFault> {
+    outcome.map(|()| FileDone::Ok).map_err(fault)
+}
+
+fn fault(fault: io::Error) -> FileFault {
+    match fault.kind() {
+        ErrorKind::NotFound => FileFault::NotFound,
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => FileFault::Full,
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => FileFault::Denied,
+        _ => {
+            warn!("the disk refused: {fault}");
+            FileFault::Io
+        }
+    }
+}
+
+/// The kernel takes no more parts in one call.
+const SLICES_MAX: usize = 1024;

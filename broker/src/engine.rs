@@ -1,0 +1,232 @@
+//! Node and store as one: what the node wants of its logs goes to the store, what the store brings goes to the node, and
+//! what both want of the world comes out. It decides nothing.
+
+use crate::boot::Disk;
+use crate::mail::{Facts, Lag};
+use crate::telemetry::Telemetry;
+use ottla_core::boundary::{
+    DiskFault, Done, Effect, Effects, Fault, FileDone, FileFault, FileOp, Input, Job, JobDone, Lost, Note, Slot,
+};
+use ottla_core::conn::splice;
+use ottla_core::msg::Response;
+use ottla_core::msg::fetch::FetchResponse;
+use ottla_core::node::Node;
+use ottla_core::record::Records;
+use ottla_core::store::{Store, StoreOut};
+use ottla_core::types::{ConnId, FileOpId, LogId, Mono, Now, Offset, OpId, Str, Ticket};
+use std::collections::HashMap;
+
+/// Everything a broker decides with, and the disk.
+pub struct Engine {
+    node: Node,
+    store: Store,
+    disk: Disk,
+    telemetry: Telemetry,
+    /// Fetch answers whose records are being found.
+    serving: HashMap<Ticket, Serving>,
+    /// When the flushes and durable writes under way were begun.
+    flushes: HashMap<FileOpId, Mono>,
+    /// What connections hold in memory.
+    held_bytes: usize,
+    /// Empty between calls; kept for their memory.
+    effects: Effects,
+    store_outs: Vec<StoreOut>,
+}
+
+struct Serving {
+    body: FetchResponse,
+    slots: Vec<Slot>,
+}
+
+/// What the engine wants of the world.
+pub enum Out {
+    /// To be stepped, in this order.
+    Input(Input),
+    /// An answer.
+    Reply {
+        /// Whose.
+        ticket: Ticket,
+        /// The answer, or silence.
+        body: Option<Response>,
+    },
+    /// Work for another thread.
+    Job {
+        /// Its name.
+        op: OpId,
+        /// The work.
+        job: Job,
+    },
+    /// To be closed.
+    Hangup(ConnId),
+    /// For people.
+    Note(Note),
+    /// The process must end.
+    Halt(Fault),
+}
+
+impl Engine {
+    /// A node that has booted, with the effects of its boot, over a store that has recovered.
+    pub fn new(node: Node, boot: Effects, store: Store, disk: Disk, telemetry: Telemetry) -> Self {
+        Self {
+            node,
+            store,
+            disk,
+            telemetry,
+            serving: HashMap::new(),
+            flushes: HashMap::new(),
+            held_bytes: 0,
+            effects: boot,
+            store_outs: Vec::new(),
+        }
+    }
+
+    /// Steps the node.
+    pub fn step(&mut self, now: Now, input: Input, out: &mut Vec<Out>) {
+        self.node.step(now, input, &mut self.effects);
+        self.carry_effects(out);
+    }
+
+    /// Connections hold this much in memory: the more it is, the smaller the next answers are made.
+    pub fn connections_hold(&mut self, bytes: usize) {
+        self.held_bytes = bytes;
+    }
+
+    /// The store's turn; and the node's, if its time has come.
+    pub fn turn(&mut self, now: Now, out: &mut Vec<Out>) {
+        if self.node.deadline().is_some_and(|due| due <= now.mono) {
+            self.node.step(now, Input::Wake, &mut self.effects);
+        }
+        self.carry_effects(out);
+        self.store.turn(now, &mut self.store_outs);
+        self.carry_store(now, out);
+    }
+
+    /// When something is to be done although nothing happened.
+    pub fn deadline(&self) -> Option<Mono> {
+        [self.node.deadline(), self.store.deadline()].into_iter().flatten().min()
+    }
+
+    /// A file operation ended.
+    pub fn file_done(&mut self, now: Now, id: FileOpId, outcome: Result<FileDone, FileFault>, out: &mut Vec<Out>) {
+        if let Some(begun) = self.flushes.remove(&id) {
+            self.telemetry.flushed(now.mono.since(begun));
+        }
+        if let Ok(FileDone::Read(bytes)) = &outcome {
+            self.telemetry.disk_read(bytes.len());
+        }
+        self.store.file_done(now, id, outcome, &mut self.store_outs);
+        self.carry_store(now, out);
+    }
+
+    /// A job ended.
+    pub fn job_done(&mut self, now: Now, op: OpId, done: JobDone, out: &mut Vec<Out>) {
+        self.step(now, Input::Done { op, outcome: Ok(Done::Job(done)) }, out);
+    }
+
+    /// Brings everything to where it belongs on disk; ends when [`Engine::is_quiet`].
+    pub fn shut(&mut self, now: Now, out: &mut Vec<Out>) {
+        self.store.shut(now, &mut self.store_outs);
+        self.carry_store(now, out);
+    }
+
+    /// Is nothing waiting for the disk?
+    pub fn is_quiet(&self) -> bool {
+        self.store.is_quiet()
+    }
+
+    /// May clients come?
+    pub fn is_ready(&self) -> bool {
+        self.node.view().is_ready()
+    }
+
+    /// What people may know.
+    pub fn facts(&self) -> Facts {
+        Facts { is_ready: self.is_ready(), lags: self.lags() }
+    }
+
+    fn lags(&self) -> Vec<Lag> {
+        let view = self.node.view();
+        let lag = |(group, topic, partition, committed): (&Str, &Str, i32, Offset)| {
+            let log = LogId { topic: view.image().topic_named(topic)?.id, partition };
+            let offsets = view.high_watermark(log)?.0 - committed.0;
+            Some(Lag { group: group.to_string(), topic: topic.to_string(), partition, offsets: offsets.max(0) })
+        };
+        view.committed().filter_map(lag).collect()
+    }
+
+    fn carry_effects(&mut self, out: &mut Vec<Out>) {
+        out.extend(self.effects.notes.drain(..).map(Out::Note));
+        for effect in self.effects.effects.drain(..) {
+            match effect {
+                Effect::Reply { ticket, body } => out.push(Out::Reply { ticket, body }),
+                Effect::Serve { ticket, body, slots, bytes_max } => {
+                    let bytes_max = bytes_max.min(answer_bytes_max(self.held_bytes));
+                    self.store.serve(ticket, slots.clone(), bytes_max, &mut self.store_outs);
+                    self.serving.insert(ticket, Serving { body, slots });
+                }
+                Effect::Store { op, log, action } => self.store.submit(op, log, action),
+                Effect::Read { op, log, query } => self.store.query(op, log, &query, &mut self.store_outs),
+                Effect::Job { op, job } => out.push(Out::Job { op, job }),
+                // There is no other broker yet.
+                Effect::Call { call, .. } => {
+                    out.push(Out::Input(Input::Response { call, body: Err(Lost::NotSent) }));
+                }
+                Effect::Hangup { conn } => out.push(Out::Hangup(conn)),
+                Effect::Halt { fault } => out.push(Out::Halt(fault)),
+            }
+        }
+    }
+
+    fn carry_store(&mut self, now: Now, out: &mut Vec<Out>) {
+        for one in std::mem::take(&mut self.store_outs) {
+            match one {
+                StoreOut::File { id, op } => self.file(now, id, op),
+                StoreOut::Done { op, outcome } => out.push(Out::Input(Input::Done { op, outcome })),
+                StoreOut::Served { ticket, slots } => self.served(ticket, slots, out),
+                StoreOut::Note(note) => out.push(Out::Note(note)),
+            }
+        }
+    }
+
+    fn file(&mut self, now: Now, id: FileOpId, op: FileOp) {
+        match &op {
+            FileOp::WriteAt { parts, durable, .. } => {
+                self.telemetry.disk_written(parts.iter().map(bytes::Bytes::len).sum());
+                if *durable {
+                    self.flushes.insert(id, now.mono);
+                }
+            }
+            FileOp::Sync { .. } => {
+                self.flushes.insert(id, now.mono);
+            }
+            FileOp::Open { .. }
+            | FileOp::Close { .. }
+            | FileOp::ReadAt { .. }
+            | FileOp::SyncDir { .. }
+            | FileOp::SetLen { .. }
+            | FileOp::MakeDir { .. }
+            | FileOp::Rename { .. }
+            | FileOp::Remove { .. }
+            | FileOp::List { .. } => {}
+        }
+        (self.disk)(id, op);
+    }
+
+    fn served(&mut self, ticket: Ticket, found: Vec<Result<Records, DiskFault>>, out: &mut Vec<Out>) {
+        let Serving { mut body, slots } = self.serving.remove(&ticket).expect("only what is being served ends");
+        let outcome = splice(&mut body, &slots, found);
+        out.push(Out::Reply { ticket, body: Some(Response::Fetch(body)) });
+        out.push(Out::Input(Input::Served { ticket, outcome }));
+    }
+}
+
+/// What the records of one fetch answer may take: an eighth of what is left, so that clients which ask for much and read
+/// nothing cannot use up the memory. A client that gets less than it asked for asks again.
+fn answer_bytes_max(held_bytes: usize) -> u32 {
+    let share = ANSWERS_BYTES_MAX.saturating_sub(held_bytes) / 8;
+    u32::try_from(share).unwrap_or(u32::MAX).max(ANSWER_BYTES_FAIR)
+}
+
+/// Answers that wait to be sent take about this much together.
+const ANSWERS_BYTES_MAX: usize = 512 * 1024 * 1024;
+const ANSWER_BYTES_FAIR: u32 = 64 * 1024;

@@ -1,0 +1,77 @@
+//! The data directory as the process sees it: made if missing, locked against a second process, and removed at the end if
+//! nothing was to be kept.
+
+use rustix::fs::{FlockOperation, flock};
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A directory that this process alone uses, until this is dropped.
+#[derive(Debug)]
+pub struct Home {
+    path: PathBuf,
+    is_temporary: bool,
+    /// Locked as long as it is open; the lock of a killed process is gone.
+    _lock: File,
+}
+
+impl Home {
+    /// Makes and locks a directory. The error is a line that says what to do.
+    pub fn open(path: &Path) -> Result<Self, String> {
+        Self::make(path, false)
+    }
+
+    /// A new directory beside those of others, for a broker that keeps nothing.
+    pub fn temporary(seed: u64) -> Result<Self, String> {
+        let name = format!("ottla-{}-{seed:016x}", std::process::id());
+        Self::make(&std::env::temp_dir().join(name), true)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn make(path: &Path, is_temporary: bool) -> Result<Self, String> {
+        let shown = path.display();
+        let explain = |fault: io::Error| match fault.kind() {
+            io::ErrorKind::PermissionDenied => format!(
+                "no permission to write in {shown}: give it to this user, or choose another directory with --set log.dirs=DIR"
+            ),
+            io::ErrorKind::ReadOnlyFilesystem => {
+                format!("{shown} is on a read-only file system: choose another directory with --set log.dirs=DIR")
+            }
+            io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+                format!("{shown} is a file: choose a directory with --set log.dirs=DIR")
+            }
+            _ => format!("the data directory {shown} cannot be used: {fault}"),
+        };
+        fs::create_dir_all(path).map_err(explain)?;
+        let lock = File::options().create(true).truncate(false).write(true).open(path.join(LOCK)).map_err(explain)?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|fault| match fault {
+            rustix::io::Errno::WOULDBLOCK => format!(
+                "{shown} is in use by another broker: stop that one, or choose another directory with --set log.dirs=DIR"
+            ),
+            fault => explain(fault.into()),
+        })?;
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+        Ok(Self { path, is_temporary, _lock: lock })
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        if self.is_temporary
+            && let Err(fault) = fs::remove_dir_all(&self.path)
+        {
+            tracing::warn!("{} stays behind: {fault}", self.path.display());
+        }
+    }
+}
+
+/// The file that is locked.
+const LOCK: &str = ".lock";
+
+#[cfg(test)]
+#[path = "home_test.rs"]
+mod home_test;

@@ -1,0 +1,83 @@
+//! Health and metrics over HTTP, on a thread of its own: a scrape never waits for the brain longer than it must, and the
+//! brain never for a scrape.
+
+use crate::mail::{Facts, Mail, Mailbox};
+use crate::telemetry::Telemetry;
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use std::io;
+use std::net::TcpListener;
+use std::thread;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+#[derive(Clone)]
+struct Site {
+    mailbox: Mailbox,
+    telemetry: Telemetry,
+}
+
+/// Serves until the process ends.
+pub fn start(listener: TcpListener, mailbox: Mailbox, telemetry: Telemetry) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let site = Site { mailbox, telemetry };
+    let router = Router::new()
+        .route("/", get(index))
+        .route("/health", get(health))
+        .route("/ready", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(site);
+    thread::Builder::new().name("http".into()).spawn(move || {
+        runtime.block_on(async {
+            let served = match tokio::net::TcpListener::from_std(listener) {
+                Ok(listener) => axum::serve(listener, router).await,
+                Err(fault) => Err(fault),
+            };
+            if let Err(fault) = served {
+                tracing::error!("no more HTTP: {fault}");
+            }
+        });
+    })?;
+    Ok(())
+}
+
+impl Site {
+    /// What the brain says of itself, if it says anything in time.
+    async fn facts(&self) -> Option<Facts> {
+        let (ask, told) = oneshot::channel();
+        self.mailbox.put(Mail::Ask(ask));
+        tokio::time::timeout(PATIENCE, told).await.ok()?.ok()
+    }
+}
+
+async fn index() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], "Ottla\n/health\n/ready\n/metrics\n")
+}
+
+async fn health(State(site): State<Site>) -> impl IntoResponse {
+    match site.facts().await {
+        Some(_) => (StatusCode::OK, "ok\n"),
+        None => (StatusCode::SERVICE_UNAVAILABLE, "the broker does not respond\n"),
+    }
+}
+
+async fn ready(State(site): State<Site>) -> impl IntoResponse {
+    match site.facts().await {
+        Some(facts) if facts.is_ready => (StatusCode::OK, "ready\n"),
+        Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
+        None => (StatusCode::SERVICE_UNAVAILABLE, "the broker does not respond\n"),
+    }
+}
+
+async fn metrics(State(site): State<Site>) -> impl IntoResponse {
+    let facts = site.facts().await;
+    let text = site.telemetry.text(facts.as_ref());
+    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
+}
+
+/// A brain that takes longer to answer is not well.
+const PATIENCE: Duration = Duration::from_secs(2);

@@ -1,0 +1,61 @@
+//! One broker's life on one thread, whatever world it lives in: recovery, boot, clients, end.
+
+use crate::boot::{self, World};
+use crate::brain::{Body, Brain, Outcome};
+use crate::jobs::Jobs;
+use crate::net::Listening;
+use crate::seam::{TcpListener, spawn_local};
+use ottla_core::config::Config;
+use ottla_core::conn::ConnLimits;
+use std::rc::Rc;
+
+/// What a broker lives on.
+pub struct Parts {
+    /// Its settings, ports included.
+    pub config: Config,
+    /// Clocks, chance, disk and metrics.
+    pub world: World,
+    /// Who does long work.
+    pub jobs: Jobs,
+    /// The sockets of its listeners, in their order.
+    pub sockets: Vec<TcpListener>,
+}
+
+/// Lives until it is stopped by mail, or cannot go on. `on_ready` is called once clients are let in. The error is a line
+/// that says why it could not start.
+pub async fn live(parts: Parts, on_ready: impl FnOnce(&Config)) -> Result<Outcome, String> {
+    let Parts { config, world, jobs, sockets } = parts;
+    let (clock, functions) = (world.clock, world.functions);
+    let held_bytes_max = config.conn.request_bytes_queued_max.and_then(|bytes| usize::try_from(bytes).ok());
+    let body = Body {
+        jobs,
+        mailbox: world.mailbox.clone(),
+        telemetry: world.telemetry.clone(),
+        held_bytes_max: held_bytes_max.unwrap_or(HELD_BYTES_MAX),
+    };
+    let engine = boot::boot(&config, world).await?;
+    let brain = Brain::new(clock, engine, body);
+    let maxima = (config.conn.connections_max, config.conn.connections_per_ip_max);
+    let listening = Listening::new(Rc::clone(&brain), limits(&config), functions, maxima);
+    let open_doors = || {
+        for (at, socket) in sockets.into_iter().enumerate() {
+            spawn_local(Rc::clone(&listening).run(at, socket));
+        }
+        on_ready(&config);
+    };
+    Ok(brain.run(open_doors).await)
+}
+
+fn limits(config: &Config) -> ConnLimits {
+    let frame_bytes_max = config.conn.request_bytes_max as usize;
+    ConnLimits {
+        frame_bytes_max,
+        idle: config.conn.idle_max,
+        // No topic can be told to take a batch that no request can bring.
+        batch_bytes_max: frame_bytes_max,
+        ..ConnLimits::default()
+    }
+}
+
+/// What connections may hold in memory if `queued.max.request.bytes` does not say.
+const HELD_BYTES_MAX: usize = 1024 * 1024 * 1024;

@@ -1,0 +1,85 @@
+//! What other threads bring to the brain: a bounded-by-construction box (only what the brain asked for comes back) that
+//! wakes it.
+
+use ottla_core::boundary::{FileDone, FileFault, JobDone};
+use ottla_core::conn::ProveDone;
+use ottla_core::types::{FileOpId, OpId};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use tokio::sync::oneshot;
+
+/// One thing that another thread finished.
+#[derive(Debug)]
+pub enum Mail {
+    /// A file operation of the store.
+    File(FileOpId, Result<FileDone, FileFault>),
+    /// A job of the node.
+    Job(OpId, JobDone),
+    /// The batches of a Produce request are proved.
+    Proved(ProveDone),
+    /// Somebody wants to know how things are.
+    Ask(oneshot::Sender<Facts>),
+    /// The process is to end in an orderly way.
+    Stop,
+}
+
+/// How things are, for health checks and metrics.
+#[derive(Clone, Default, Debug)]
+pub struct Facts {
+    /// Requests are served.
+    pub is_ready: bool,
+    /// How far each group is behind.
+    pub lags: Vec<Lag>,
+}
+
+/// How far a group is behind in one partition.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Lag {
+    /// The group.
+    pub group: String,
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// Offsets between the committed one and the high watermark.
+    pub offsets: i64,
+}
+
+/// Where threads put their results. Clones share the box.
+#[derive(Clone, Default, Debug)]
+pub struct Mailbox(Arc<Mutex<Inner>>);
+
+#[derive(Default, Debug)]
+struct Inner {
+    mail: Vec<Mail>,
+    waker: Option<Waker>,
+}
+
+impl Mailbox {
+    /// Adds a result and wakes the brain if it waits.
+    pub fn put(&self, mail: Mail) {
+        let waker = {
+            let mut inner = self.lock();
+            inner.mail.push(mail);
+            inner.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Moves all results to `into`, which is empty. The next one wakes `waker`.
+    pub fn take(&self, into: &mut Vec<Mail>, waker: &Waker) {
+        let mut inner = self.lock();
+        std::mem::swap(&mut inner.mail, into);
+        match &inner.waker {
+            Some(known) if known.will_wake(waker) => {}
+            Some(_) | None => inner.waker = Some(waker.clone()),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A thread that panicked while it pushed leaves a whole vector behind.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,7 @@
+//! Sockets: accepting connections, and moving bytes between them and their machines.
+
+mod link;
+mod listen;
+
+pub use link::{End, Link};
+pub use listen::{Listening, bind};

@@ -1,0 +1,269 @@
+//! What people see of a running broker: log lines and metrics.
+
+use crate::flags::LogFormat;
+use crate::mail::{Facts, Lag};
+use crate::net::End;
+use ottla_core::boundary::Note;
+use ottla_core::conn::Reason;
+use ottla_core::msg::ApiKey;
+use ottla_core::types::LogId;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+use std::io::{IsTerminal, stderr};
+use std::sync::Arc;
+use std::time::Duration;
+use tracing::{debug, error, info, warn};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+/// Lets log lines flow to the standard error output. The mistake is that of a filter that cannot be read.
+pub fn start_logging(format: LogFormat, level: &str) -> Result<(), String> {
+    let filter = EnvFilter::try_new(level).map_err(|fault| format!("--log-level {level}: {fault}"))?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(stderr)
+        .with_ansi(stderr().is_terminal())
+        .with_span_events(FmtSpan::NONE);
+    let started = match format {
+        LogFormat::Text => builder.compact().try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    started.map_err(|fault| fault.to_string())
+}
+
+/// All metrics of a broker. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Telemetry {
+    registry: Arc<Registry>,
+    /// By the place of the API in [`ApiKey::ALL`].
+    requests: Arc<[Histogram]>,
+    connections: Gauge,
+    refused: Counter,
+    closed: Family<Why, Counter>,
+    received_bytes: Counter,
+    sent_bytes: Counter,
+    held_bytes: Gauge,
+    flush: Histogram,
+    disk_read_bytes: Counter,
+    disk_written_bytes: Counter,
+    logs: Gauge,
+    logs_offline: Gauge,
+    steps: Counter,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct Api {
+    api: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct LagOf {
+    group: String,
+    topic: String,
+    partition: i32,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct Why {
+    reason: &'static str,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Telemetry {
+    /// All metrics at zero.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("ottla");
+        let by_api = Family::<Api, Histogram>::new_with_constructor(latencies);
+        let requests = ApiKey::ALL.iter().map(|api| by_api.get_or_create(&Api { api: api.facts().name }).clone());
+        let requests = requests.collect();
+        let this = Self {
+            requests,
+            connections: Gauge::default(),
+            refused: Counter::default(),
+            closed: Family::default(),
+            received_bytes: Counter::default(),
+            sent_bytes: Counter::default(),
+            held_bytes: Gauge::default(),
+            flush: latencies(),
+            disk_read_bytes: Counter::default(),
+            disk_written_bytes: Counter::default(),
+            logs: Gauge::default(),
+            logs_offline: Gauge::default(),
+            steps: Counter::default(),
+            registry: Arc::default(),
+        };
+        let r = &mut registry;
+        r.register_with_unit("request_time", "From a whole request to its answer", Unit::Seconds, by_api);
+        r.register("connections", "Open connections", this.connections.clone());
+        r.register("connections_refused", "Connections beyond a limit", this.refused.clone());
+        r.register("connections_closed", "Connections that ended, by reason", this.closed.clone());
+        r.register_with_unit("received", "Read from sockets", Unit::Bytes, this.received_bytes.clone());
+        r.register_with_unit("sent", "Written to sockets", Unit::Bytes, this.sent_bytes.clone());
+        let held = "Requests and answers held in memory for connections";
+        r.register_with_unit("held", held, Unit::Bytes, this.held_bytes.clone());
+        r.register_with_unit("flush_time", "Durable writes and flushes of the disk", Unit::Seconds, this.flush.clone());
+        r.register_with_unit("disk_read", "Read from disk", Unit::Bytes, this.disk_read_bytes.clone());
+        r.register_with_unit("disk_written", "Written to disk", Unit::Bytes, this.disk_written_bytes.clone());
+        r.register("logs", "Partitions that this broker leads", this.logs.clone());
+        r.register("logs_offline", "Partitions that failed since the start", this.logs_offline.clone());
+        r.register("steps", "Inputs that the node took", this.steps.clone());
+        Self { registry: Arc::new(registry), ..this }
+    }
+
+    /// The text that Prometheus reads; with what the brain says, if it said something.
+    pub fn text(&self, facts: Option<&Facts>) -> String {
+        let mut registry = Registry::with_prefix("ottla");
+        let (resident, lag) = (Gauge::<i64>::default(), Family::<LagOf, Gauge>::default());
+        resident.set(resident_bytes());
+        for Lag { group, topic, partition, offsets } in facts.iter().flat_map(|facts| &facts.lags) {
+            let of = LagOf { group: group.clone(), topic: topic.clone(), partition: *partition };
+            lag.get_or_create(&of).set(*offsets);
+        }
+        registry.register_with_unit("resident", "Memory of the process", Unit::Bytes, resident);
+        registry.register("consumer_lag", "Offsets that a group has still to read", lag);
+        let (mut text, mut more) = (String::new(), String::new());
+        encode(&mut text, &self.registry).expect("a string takes all");
+        encode(&mut more, &registry).expect("a string takes all");
+        // Each text ends with a mark of its end.
+        text.truncate(text.len() - text.strip_suffix(END).map_or(0, |_| END.len()));
+        text + &more
+    }
+
+    /// A request was answered.
+    pub fn answered(&self, api: ApiKey, took: Duration) {
+        let at = ApiKey::ALL.binary_search(&api).expect("every API is in the list");
+        self.requests[at].observe(took.as_secs_f64());
+    }
+
+    /// A connection was accepted.
+    pub fn connected(&self) {
+        self.connections.inc();
+    }
+
+    /// A connection was beyond a limit.
+    pub fn connection_refused(&self) {
+        self.refused.inc();
+    }
+
+    /// A connection ended.
+    pub fn disconnected(&self, peer: &str, end: &End) {
+        self.connections.dec();
+        self.closed.get_or_create(&Why { reason: reason_of(end) }).inc();
+        match end {
+            End::Closed(reason @ Reason::Unencodable { .. }) => error!(target: "ottla::net", "{peer}: {reason}"),
+            End::Closed(Reason::Idle) | End::Hangup => debug!(target: "ottla::net", "{peer}: closed"),
+            End::Closed(reason) => info!(target: "ottla::net", "{peer} closed: {reason}"),
+            End::Overload => warn!(target: "ottla::net", "{peer} closed: the memory for requests is used up"),
+            End::Broken(fault) => debug!(target: "ottla::net", "{peer} gone: {fault}"),
+            End::Peer => debug!(target: "ottla::net", "{peer} gone"),
+        }
+    }
+
+    /// Bytes came from a socket.
+    pub fn received(&self, bytes: usize) {
+        self.received_bytes.inc_by(bytes as u64);
+    }
+
+    /// Bytes went to a socket.
+    pub fn sent(&self, bytes: usize) {
+        self.sent_bytes.inc_by(bytes as u64);
+    }
+
+    /// This much is held for connections now.
+    pub fn held(&self, bytes: usize) {
+        self.held_bytes.set(bytes as i64);
+    }
+
+    /// A flush or a durable write took this long.
+    pub fn flushed(&self, took: Duration) {
+        self.flush.observe(took.as_secs_f64());
+    }
+
+    /// Bytes came from the disk.
+    pub fn disk_read(&self, bytes: usize) {
+        self.disk_read_bytes.inc_by(bytes as u64);
+    }
+
+    /// Bytes went to the disk.
+    pub fn disk_written(&self, bytes: usize) {
+        self.disk_written_bytes.inc_by(bytes as u64);
+    }
+
+    /// The node took this many inputs.
+    pub fn stepped(&self, inputs: u64) {
+        self.steps.inc_by(inputs);
+    }
+
+    /// Something happened that people may want to know.
+    pub fn note(&self, note: &Note) {
+        match note {
+            Note::Ignored(why) => debug!(target: "ottla::node", "ignored: {why:?}"),
+            Note::LogCreated { log, topic } => debug!(target: "ottla::node", "{} exists", name(topic, *log)),
+            Note::LogDeleted { log } => debug!(target: "ottla::node", "{log:?} is deleted"),
+            Note::Leading { log, epoch, from } => {
+                self.logs.inc();
+                debug!(target: "ottla::node", "leading {log:?} in epoch {} from offset {}", epoch.0, from.0);
+            }
+            Note::Controller { leader, term } => {
+                info!(target: "ottla::node", "broker {} leads the metadata quorum in term {}", leader.0, term.0);
+            }
+            Note::LogOffline { log } => {
+                self.logs_offline.inc();
+                error!(target: "ottla::node", "{log:?} is offline: it can be neither read nor written");
+            }
+            Note::DiskFull { log } => {
+                warn!(target: "ottla::node", "the disk is full: {log:?} takes no records until there is room");
+            }
+            Note::NotCompacted { topic } => {
+                warn!(target: "ottla::node", "{topic} asks to be compacted, which is not built: all its records stay");
+            }
+            Note::Group { group, state, generation, members } => {
+                info!(target: "ottla::group", "group {group}: {state}, generation {generation}, {members} members");
+            }
+        }
+    }
+}
+
+fn name(topic: &str, log: LogId) -> String {
+    format!("{topic}-{}", log.partition)
+}
+
+fn reason_of(end: &End) -> &'static str {
+    match end {
+        End::Peer => "peer",
+        End::Broken(_) => "broken",
+        End::Hangup => "hangup",
+        End::Overload => "overload",
+        End::Closed(reason) => match reason {
+            Reason::FrameLength(_) => "frame_length",
+            Reason::UnsupportedVersion { .. } => "unsupported_version",
+            Reason::Malformed { .. } => "malformed",
+            Reason::Idle => "idle",
+            Reason::Unencodable { .. } => "unencodable",
+        },
+    }
+}
+
+/// 10 µs to 10 s and a bit.
+fn latencies() -> Histogram {
+    Histogram::new(exponential_buckets(1e-5, 2.0, 21))
+}
+
+/// From the second number of `/proc/self/statm`, which counts pages of 4 KiB; 0 where there is no such file.
+fn resident_bytes() -> i64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse::<i64>().ok());
+    pages.unwrap_or(0) * 4096
+}
+
+const END: &str = "# EOF\n";

@@ -1,0 +1,51 @@
+//! The first lines that a person sees: how to reach the broker and what to try.
+
+use ottla_core::config::{Config, Durability};
+use std::net::IpAddr;
+use std::path::Path;
+
+/// The text for a terminal.
+pub fn text(config: &Config, directory: &Path) -> String {
+    let addresses: Vec<String> =
+        config.broker.listeners.iter().filter_map(|one| one.advertised.as_ref()).map(ToString::to_string).collect();
+    let address = addresses.first().map_or("", String::as_str);
+    let promise = match config.store.durability {
+        Durability::Durable => "an acknowledged record is on disk",
+        Durability::Relaxed => "relaxed: a power failure may lose acknowledged records",
+    };
+    let mut text = format!("\nOttla {} is ready at {}\n\n", env!("CARGO_PKG_VERSION"), addresses.join(", "));
+    text += &format!("  data      {} ({promise})\n", directory.display());
+    if let Some(http) = &config.conn.http {
+        text += &format!("  http      http://{http}/metrics  /health  /ready\n");
+    }
+    text += &format!("  write     echo hello | kcat -b {address} -t greetings -P\n");
+    text += &format!("  read      kcat -b {address} -t greetings -C -e\n");
+    text += &format!(
+        "  python    from confluent_kafka import Producer; p = Producer({{'bootstrap.servers': '{address}'}}); \
+         p.produce('greetings', 'hello'); p.flush()\n"
+    );
+    text += "  no client ottla produce greetings   ottla consume greetings   ottla topic list\n";
+    text += "  stop      Ctrl-C\n";
+    text
+}
+
+/// A line for each listener that strangers can reach.
+pub fn warnings(config: &Config) -> Vec<String> {
+    let is_open = |host: &str| match host.parse::<IpAddr>() {
+        Ok(address) => !address.to_canonical().is_loopback(),
+        Err(_) => host != "localhost",
+    };
+    let open = config.broker.listeners.iter().filter(|listener| is_open(&listener.bind.host));
+    open.map(|listener| {
+        format!(
+            "listener {}://{} is beyond this machine and asks nobody who they are: everyone who reaches it can read, \
+             write and delete everything",
+            listener.name, listener.bind
+        )
+    })
+    .collect()
+}
+
+#[cfg(test)]
+#[path = "welcome_test.rs"]
+mod welcome_test;

@@ -1,0 +1,66 @@
+//! Start and stop of the real process: what it says when it cannot start, and what it leaves behind when it ends.
+
+mod process;
+
+use process::{Process, ottla};
+use std::fs;
+use std::net::TcpListener;
+
+fn refusal(arguments: &[&str]) -> String {
+    let output = ottla().args(arguments).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn sigterm_ends_it_with_zero_and_nothing_is_left() {
+    let mut process = Process::start(&[]);
+    let directory = process.directory();
+    assert!(directory.is_dir(), "{}", directory.display());
+    assert_eq!(process.terminate(), Some(0));
+    assert!(!directory.exists(), "{} stays behind", directory.display());
+}
+
+#[test]
+fn every_mistake_in_the_settings_is_told_at_once() {
+    let told = refusal(&["--set", "num.partitions=none", "--set", "log.retention.ms=soon", "--set", "nothing"]);
+    for wanted in ["num.partitions=none", "log.retention.ms=soon", "--set nothing: expected KEY=VALUE"] {
+        assert!(told.contains(wanted), "{wanted} is not in\n{told}");
+    }
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = taken.local_addr().expect("an address").port().to_string();
+    let told = refusal(&["--ephemeral", "--port", &port]);
+    assert!(told.contains(&format!("127.0.0.1:{port} is in use")), "{told}");
+}
+
+#[test]
+fn a_directory_of_something_else_is_not_touched() {
+    let directory = std::env::temp_dir().join(format!("ottla-foreign-{}", std::process::id()));
+    fs::create_dir_all(&directory).expect("it can be made");
+    fs::write(directory.join("thesis.tex"), "years of work").expect("it can be written");
+    let log_dirs = format!("log.dirs={}", directory.display());
+    let told = refusal(&["--port", "0", "--set", &log_dirs]);
+    assert!(told.contains("thesis.tex"), "{told}");
+    let mut left: Vec<_> =
+        fs::read_dir(&directory).expect("it is there").map(|entry| entry.expect("a name").file_name()).collect();
+    left.sort();
+    assert!(left == [".lock", "thesis.tex"], "{left:?}");
+    fs::remove_dir_all(&directory).expect("it can be removed");
+}
+
+#[test]
+fn help_teaches() {
+    for (arguments, wanted) in [
+        (&["--help"][..], "ottla server.properties"),
+        (&["topic", "create", "--help"], "--partitions"),
+        (&["consume", "--help"], "@MILLISECONDS"),
+    ] {
+        let output = ottla().args(arguments).output().expect("it runs");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains(wanted), "{arguments:?}:\n{text}");
+    }
+}
