@@ -201,7 +201,7 @@ pub enum GroupCommand {
 /// What to do with files.
 #[derive(Subcommand, Debug)]
 pub enum LogCommand {
-    /// Print what a segment, an index, the journal or the catalogue holds
+    /// Print the batches of a segment, a file that ends in .log
     Dump {
         /// The file
         file: PathBuf,

@@ -5,13 +5,13 @@ use crate::flags::LogCommand;
 use ottla_core::record::{CheckedBatch, StoredBatches, check_stored};
 use serde_json::json;
 use std::fs;
-use std::path::Path;
 
 pub fn run(command: &LogCommand) -> Result<(), String> {
     let LogCommand::Dump { file, records, json } = command;
     let bytes = fs::read(file).map_err(|fault| format!("{}: {fault}", file.display()))?;
     let printer = Printer { has_records: *records, is_json: *json };
-    printer.segment(file, bytes.into())
+    let printed = printer.segment(&bytes.into());
+    printed.map_err(|fault| format!("{}: {fault}", file.display()))
 }
 
 struct Printer {
@@ -20,9 +20,9 @@ struct Printer {
 }
 
 impl Printer {
-    fn segment(&self, file: &Path, bytes: bytes::Bytes) -> Result<(), String> {
-        let (functions, len) = (ottla_codecs::functions(), bytes.len());
-        let mut batches: StoredBatches = check_stored(bytes, &functions);
+    fn segment(&self, whole: &bytes::Bytes) -> Result<(), String> {
+        let functions = ottla_codecs::functions();
+        let mut batches: StoredBatches = check_stored(whole.clone(), &functions);
         loop {
             let position = batches.position();
             match batches.next() {
@@ -33,12 +33,11 @@ impl Printer {
                         self.records(&batch)?;
                     }
                 }
-                // A file is longer than its segment while it is written, and zero from there on.
+                // The last block of a file that is being written ends in zeros.
+                Some(Err(fault)) if whole[fault.position..].iter().all(|byte| *byte == 0) => return Ok(()),
                 Some(Err(fault)) => {
-                    let rest = len - fault.position;
-                    let text =
-                        format!("{}: no batch at {position}: {:?}; {rest} bytes follow", file.display(), fault.kind);
-                    return Err(text);
+                    let rest = whole.len() - fault.position;
+                    return Err(format!("no batch at {position}: {:?}; {rest} bytes follow", fault.kind));
                 }
             }
         }
