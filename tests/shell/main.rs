@@ -1,0 +1,57 @@
+//! The broker's shell (listener, connections, codec, driver) in a simulated world: TCP that is cut in the middle of a
+//! frame, stalls and resets, a process that is killed and started again. The sockets are madsim's, the disk is the
+//! simulator's, everything between them is what production runs.
+//!
+//! The world needs `--cfg madsim`, and with it a build of its own: without it, the test below makes that build and runs it.
+
+#[cfg(madsim)]
+mod client;
+#[cfg(madsim)]
+mod world;
+
+/// Seeds of the gate; more with `SHELL_SEEDS=0..1000 cargo shell`.
+#[cfg(madsim)]
+const SEEDS: std::ops::Range<u64> = 0..30;
+
+#[cfg(madsim)]
+#[test]
+fn what_was_acknowledged_is_read_back_in_order() {
+    let wanted = std::env::var("SHELL_SEEDS").ok();
+    let seeds = wanted.as_deref().and_then(|text| {
+        let (first, end) = text.split_once("..")?;
+        Some(first.parse().ok()?..end.parse().ok()?)
+    });
+    let mut sum = world::Tally::default();
+    for seed in seeds.unwrap_or(SEEDS) {
+        // A thread each: madsim's deterministic chance is a thread's.
+        let run = std::thread::spawn(move || world::run(seed));
+        match run.join() {
+            Ok(tally) => sum.add(&tally),
+            Err(_) => panic!("seed {seed} failed: SHELL_SEEDS={seed}..{} cargo shell", seed + 1),
+        }
+    }
+    println!("{sum:?}");
+    assert!(sum.acknowledged > 0 && sum.kills > 0 && sum.cuts > 0 && sum.stalls > 0, "a world without faults: {sum:?}");
+}
+
+#[cfg(madsim)]
+#[test]
+fn the_same_seed_gives_the_same_history() {
+    let run = || std::thread::spawn(|| world::run(7)).join().expect("seed 7");
+    assert_eq!(run(), run());
+}
+
+#[cfg(not(madsim))]
+#[test]
+fn the_shell_runs_in_a_simulated_world() {
+    // An environment variable RUSTFLAGS, even an empty one, would silently win over the configured flag.
+    let output = std::process::Command::new(env!("CARGO"))
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .args(["shell"])
+        .output()
+        .expect("cargo runs");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("2 passed"), "cargo shell:\n{text}");
+}
