@@ -81,13 +81,14 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// A buffer for `room` bytes, used before if there is one that is large enough.
+    /// A buffer for `room` bytes, used before if there is one that fits. A much larger one does not: what is cached in a
+    /// buffer keeps all of it, and the cache counts only what was put there.
     pub(super) fn take(&mut self, room: usize) -> Aligned {
         let wanted = Aligned::capacity(room);
-        let found = self.free.iter().enumerate().filter(|(_, free)| free.capacity() >= wanted);
+        let fits = |free: &Vec<u8>| (wanted..=2 * wanted).contains(&free.capacity());
+        let found = self.free.iter().enumerate().filter(|(_, free)| fits(free));
         let Some((at, _)) = found.min_by_key(|(_, free)| free.capacity()) else {
-            let bytes = Vec::with_capacity(Aligned::capacity(room.max(Self::BUFFER_BYTES_MIN)));
-            return Aligned::within(bytes, room);
+            return Aligned::new(room);
         };
         let free = self.free.swap_remove(at);
         self.bytes -= free.capacity();
@@ -102,13 +103,12 @@ impl Pool {
         // Cleared first: turning it into a vector would move what is in it.
         buffer.clear();
         let buffer = Vec::from(buffer);
-        if self.bytes + buffer.capacity() <= Self::KEPT_BYTES_MAX && buffer.capacity() >= Self::BUFFER_BYTES_MIN {
+        if self.bytes + buffer.capacity() <= Self::KEPT_BYTES_MAX {
             self.bytes += buffer.capacity();
             self.free.push(buffer);
         }
     }
 
-    const BUFFER_BYTES_MIN: usize = 64 << 10;
     const KEPT_BYTES_MAX: usize = 8 << 20;
 }
 

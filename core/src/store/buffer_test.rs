@@ -33,3 +33,14 @@ fn blocks_are_rounded_both_ways() {
     assert_eq!((block_floor(4095), block_floor(4096)), (0, 4096));
     assert_eq!((block_ceil(0), block_ceil(1), block_ceil(4096)), (0, 4096, 4096));
 }
+
+#[test]
+fn little_is_never_kept_in_a_large_buffer() {
+    let mut pool = Pool::default();
+    let mut large = pool.take(1 << 20);
+    large.put(&[1; 5000]);
+    pool.give(large.freeze());
+    let small = pool.take(1000).freeze();
+    pool.give(small);
+    assert_eq!(pool.free.iter().filter(|free| free.capacity() < 64 << 10).count(), 1, "it got one of its own size");
+}
