@@ -121,6 +121,11 @@ impl Index {
         self.is_loaded = true;
     }
 
+    /// What is known, in order.
+    pub(super) fn places(&self) -> &[Place] {
+        &self.places
+    }
+
     /// Bytes of memory that it takes.
     pub(super) fn memory_bytes(&self) -> usize {
         self.places.capacity() * core::mem::size_of::<Place>()

@@ -20,6 +20,7 @@ mod catalogue;
 mod checkpoint;
 mod commit;
 mod doom;
+pub mod dump;
 mod entry;
 mod format;
 mod index;
