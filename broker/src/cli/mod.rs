@@ -1,30 +1,82 @@
-//! The tools beside the broker: they speak to it as any client does.
+//! The command line for people: tools beside the broker. They speak to it as any client does, and to Kafka as well.
+//!
+//! ```text
+//!   topic, produce, consume, group ──▶ cluster ──▶ remote (one blocking connection a broker) ──▶ ottla_core::conn::client
+//!   log dump ──▶ files
+//! ```
 
+mod cluster;
 mod consume;
 mod group;
+mod interrupt;
 mod log;
+mod mistake;
 mod produce;
+mod progress;
 mod remote;
 mod show;
 mod topic;
+mod units;
 
-use crate::flags::Command;
+use clap::{Args, Subcommand};
+use mistake::Mistake;
 use std::process::ExitCode;
 
-/// Runs one tool. Exit codes: 0 if it did what it was asked, 1 if it could not.
+/// What to do instead of running a broker.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// List, create, describe, alter and delete topics
+    #[command(subcommand)]
+    Topic(topic::TopicCommand),
+    /// Write records, one for each line of the standard input
+    Produce(produce::ProduceFlags),
+    /// Read records and print them
+    Consume(consume::ConsumeFlags),
+    /// List and describe consumer groups, their lag included; delete them, move their offsets
+    #[command(subcommand)]
+    Group(group::GroupCommand),
+    /// Look at what is on disk
+    #[command(subcommand)]
+    Log(log::LogCommand),
+}
+
+/// Where the broker is, and how to print.
+#[derive(Args, Debug, Clone)]
+pub struct Reach {
+    /// Address of any broker of the cluster; several are separated by commas
+    #[arg(
+        short,
+        long,
+        visible_alias = "broker",
+        value_name = "HOST:PORT",
+        default_value = "127.0.0.1:9092",
+        env = "OTTLA_BROKER"
+    )]
+    pub bootstrap_server: String,
+    /// Print JSON, one document a line, instead of tables
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Runs one tool. Exit codes: 0 if it did what it was asked, 1 if it could not; clap's 2 stands for wrong flags.
 pub fn run(command: Command) -> ExitCode {
     let done = match command {
         Command::Topic(command) => topic::run(command),
         Command::Produce(flags) => produce::run(&flags),
         Command::Consume(flags) => consume::run(&flags),
         Command::Group(command) => group::run(command),
-        Command::Log(command) => log::run(&command),
+        Command::Log(command) => log::run(command),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever read our output has enough; that is no failure.
+        Err(mistake) if mistake.is_unread() => ExitCode::SUCCESS,
         Err(mistake) => {
             eprintln!("ottla: {mistake}");
             ExitCode::FAILURE
         }
     }
 }
+
+/// What a tool's work comes to.
+type Done<T> = Result<T, Mistake>;

@@ -1,5 +1,7 @@
 //! Printing: tables for people, JSON for programs.
 
+use super::Done;
+use super::mistake::Mistake;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde_json::Value;
 use std::io::{self, Write};
@@ -15,25 +17,45 @@ pub fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
         }
     }
     table.add_rows(rows);
-    table.trim_fmt()
+    let text = table.to_string();
+    let lines: Vec<&str> = text.lines().map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end()).collect();
+    lines.join("\n")
 }
 
-/// A line on the standard output. Whoever reads it may have left: then there is nobody to write for.
-pub fn line(text: &str) {
-    if writeln!(io::stdout(), "{text}").is_err() {
-        std::process::exit(0);
-    }
+/// A line on the standard output.
+pub fn line(text: &str) -> Done<()> {
+    writeln!(io::stdout(), "{text}").map_err(|fault| Mistake::output(&fault))
 }
 
 /// A value on a line of its own.
-pub fn json(value: &Value) {
-    line(&value.to_string());
+pub fn json(value: &Value) -> Done<()> {
+    line(&value.to_string())
 }
 
-/// Bytes as text, or in hexadecimal if they are none.
-pub fn text(bytes: &[u8]) -> String {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text.to_owned(),
-        Err(_) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
-    }
+/// Bytes as text, if they are.
+pub fn text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok()
 }
+
+/// Bytes in hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Bytes for people: text if they are, hexadecimal else.
+pub fn readable(bytes: &[u8]) -> String {
+    text(bytes).map_or_else(|| format!("0x{}", hex(bytes)), str::to_owned)
+}
+
+/// Puts bytes under a name into a JSON object: as text, as null, or in hexadecimal under `NAME_hex`.
+pub fn put_bytes(object: &mut serde_json::Map<String, Value>, name: &str, bytes: Option<&[u8]>) {
+    match bytes.map(|bytes| (text(bytes), bytes)) {
+        None => object.insert(name.into(), Value::Null),
+        Some((Some(text), _)) => object.insert(name.into(), text.into()),
+        Some((None, bytes)) => object.insert(format!("{name}_hex"), hex(bytes).into()),
+    };
+}
+
+#[cfg(test)]
+#[path = "show_test.rs"]
+mod show_test;

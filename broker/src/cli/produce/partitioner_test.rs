@@ -1,6 +1,6 @@
-use super::{find, murmur2};
+use super::{Partitioner, murmur2};
 
-/// Values of `org.apache.kafka.common.utils.Utils.murmur2` (its own test has them), as unsigned numbers.
+/// Values of `org.apache.kafka.common.utils.Utils.murmur2` (its own test has them).
 #[test]
 fn keys_meet_those_of_the_java_client() {
     let known: [(&[u8], i32); 6] = [
@@ -17,7 +17,10 @@ fn keys_meet_those_of_the_java_client() {
 }
 
 #[test]
-fn the_first_separator_cuts() {
-    assert_eq!(find(b"a::b::c", b"::"), Some(1));
-    assert_eq!(find(b"abc", b"::"), None);
+fn records_without_a_key_stay_together_until_the_next_batch() {
+    let mut partitioner = Partitioner::new(3, 5);
+    assert_eq!([partitioner.choose(None), partitioner.choose(None)], [2, 2]);
+    partitioner.next();
+    assert_eq!(partitioner.choose(None), 0);
+    assert_eq!(partitioner.choose(Some(b"abc")), 479_470_107 % 3);
 }
