@@ -99,10 +99,9 @@ impl Store {
                 () => Wish::Reached,
             };
         }
-        if segment.durable >= writer.written + self.config.behind_bytes {
-            return Wish::Write(block_floor(segment.durable).min(far));
-        }
-        Wish::Nothing
+        let whole = block_floor(segment.durable).min(far);
+        let is_far_behind = segment.durable >= writer.written + self.config.behind_bytes;
+        if is_far_behind && whole > writer.written { Wish::Write(whole) } else { Wish::Nothing }
     }
 
     /// Is the segment's file open? If not, that is seen to.
