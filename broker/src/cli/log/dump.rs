@@ -42,7 +42,10 @@ pub fn run(flags: &DumpFlags) -> Done<()> {
     fill(&mut file, &mut front, HEADER_BYTES).map_err(failed)?;
     let mut lines = Lines { out: BufWriter::new(io::stdout()), is_json: flags.json, damaged: 0 };
     let is_log = flags.file.extension().is_some_and(|ending| ending == "log");
-    match FileKind::of(&front) {
+    // A journal file that was never used holds zeros.
+    let name = flags.file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let unused = name.starts_with("journal-").then_some(FileKind::Journal);
+    match FileKind::of(&front).or(unused) {
         Some(kind) => {
             fill(&mut file, &mut front, usize::MAX).map_err(failed)?;
             ours(kind, &front.freeze(), &mut lines)?;
