@@ -1,8 +1,10 @@
 //! Our own command line: what a person types, and what a program reads.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use ottla_tests::harness::broker::{Broker, Kind};
 use ottla_tests::harness::tools;
@@ -75,6 +77,49 @@ fn a_group_goes_on_where_it_stopped_shows_its_lag_and_is_reset_and_deleted() {
     assert!(text(&broker, "group describe g", "").contains("lag 100"));
     text(&broker, "group delete g", "");
     assert!(fails(&broker, "group describe g").contains("there is no group g"));
+}
+
+#[test]
+fn members_share_a_topic_and_leave_in_order_when_asked_to_end() {
+    let broker = Broker::start();
+    text(&broker, "topic create shared -p 4", "");
+    let input: String = (0..100).map(|line| format!("{line}:{line}\n")).collect();
+    text(&broker, "produce shared --key-separator :", &input);
+    let address = broker.address();
+    let mut members: Vec<Child> = (0..2)
+        .map(|_| {
+            let words = ["consume", "shared", "--group", "g", "--bootstrap-server", &address];
+            tools::mortal(&tools::ottla("sim")).args(words).stdout(Stdio::piped()).spawn().expect("ottla starts")
+        })
+        .collect();
+    wait_until(|| {
+        let output = ask(&broker, "group describe g --json", "");
+        // At first there is no such group.
+        let Some(described) = lines(&String::from_utf8_lossy(&output.stdout)).pop() else { return false };
+        let owners = described["partitions"].as_array().into_iter().flatten().map(|one| one["member"].to_string());
+        described["lag"] == 0 && owners.filter(|owner| owner != "null").collect::<BTreeSet<_>>().len() == 2
+    });
+    let asked = Command::new("kill").arg("-INT").args(members.iter().map(|one| one.id().to_string())).status();
+    assert!(asked.expect("kill runs").success());
+    let mut read = Vec::new();
+    for member in members.drain(..) {
+        let output = member.wait_with_output().expect("it ends");
+        assert!(output.status.success(), "asked to end is no failure");
+        read.extend(String::from_utf8(output.stdout).expect("the output is UTF-8").lines().map(str::to_owned));
+    }
+    read.sort();
+    read.dedup();
+    assert_eq!(read.len(), 100);
+    let described = &json_lines(&broker, "group describe g --json", "")[0];
+    assert_eq!((&described["state"], &described["lag"]), (&json!("Empty"), &json!(0)));
+}
+
+/// Asks until it is so, for a minute at most.
+fn wait_until(mut is_so: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !is_so() {
+        assert!(started.elapsed() < Duration::from_secs(60), "it never comes true");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | JoinGroup | at first, and when the group rebalances | a new member id, another coordinator, or the end |
 //! | SyncGroup | after it; the leader says who reads what | the group rebalances again |
-//! | Heartbeat | every three seconds | the group rebalances, or we were taken for dead |
+//! | Heartbeat | every second | the group rebalances, or we were taken for dead |
 //! | OffsetCommit | every second and at the end | the same |
 //! | LeaveGroup | at the end | nothing |
 
@@ -247,11 +247,15 @@ impl Member {
 
     /// Commits what was printed and leaves, so that the others need not wait until we are missed.
     pub fn leave(&mut self, positions: &BTreeMap<i32, i64>) -> Done<()> {
-        if self.is_out {
+        if self.member_id.is_empty() {
             return Ok(());
         }
-        let committed = self.commit(positions);
-        self.is_out = true;
+        let was_out = std::mem::replace(&mut self.is_out, true);
+        let committed = if was_out { Ok(()) } else { self.commit(positions) };
+        if was_out {
+            // A JoinGroup that waits for the others would hold up whatever follows it on its connection.
+            self.cluster.forget();
+        }
         let reason = Some("the command line ended".into());
         let identity = MemberIdentity { member_id: self.member_id.clone(), reason, ..Default::default() };
         let request = LeaveGroupRequest { group_id: self.group.clone(), members: vec![identity], ..Default::default() };
@@ -326,7 +330,7 @@ const REBALANCE_MS: i32 = 60_000;
 /// five minutes.
 const JOIN_MAX: Duration = Duration::from_secs(310);
 const ANSWER_MAX: Duration = Duration::from_secs(30);
-const BEAT_EVERY: Duration = Duration::from_secs(3);
+const BEAT_EVERY: Duration = Duration::from_secs(1);
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(200);
 const BUDGET_BYTES: usize = 4 << 20;
