@@ -140,6 +140,8 @@ impl Machine {
                 self.file_done(at, id, outcome, out);
             }
             MachineEvent::Errand(_, number) => self.with(at, out, |process, out| process.errand_done(now, number, out)),
+            // One that was booked before an earlier one is of no use any more.
+            MachineEvent::Wake(_) if self.booked.is_none_or(|booked| booked > at) => {}
             MachineEvent::Wake(_) => {
                 self.booked = None;
                 self.with(at, out, |process, out| process.woken(now, out));

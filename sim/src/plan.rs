@@ -199,7 +199,7 @@ impl Options {
             segment_bytes: 1 << rng.between(13, 18),
             journal_bytes: 1 << rng.between(17, 20),
             cache_bytes: 1 << rng.between(12, 20),
-            behind_bytes: 1 << rng.between(10, 18),
+            behind_bytes: 1 << rng.between(12, 18),
             group_bytes: 1 << rng.between(13, 18),
             read_bytes: 1 << rng.between(12, 18),
             index_interval_bytes: 1 << rng.between(7, 14),

@@ -149,7 +149,7 @@ impl Solo {
         let config = StoreConfig {
             journal_bytes: 1 << drawn.between(15, 19),
             group_bytes_max: 1 << drawn.between(12, 17),
-            behind_bytes: 1 << drawn.between(10, 16),
+            behind_bytes: 1 << drawn.between(12, 16),
             write_bytes_max: 1 << drawn.between(12, 18),
             cache_bytes_max: 1 << drawn.between(10, 20),
             read_bytes_max: 1 << drawn.between(12, 16),
