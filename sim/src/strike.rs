@@ -69,10 +69,9 @@ impl World {
         self.with_machine(0, |machine, now, out| machine.heal(now, out));
     }
 
-    /// Bits rot on the device. The journal is spared: its newest group has no copy, and rot in it cannot be told from a
-    /// torn write by anybody who has one disk.
+    /// Bits rot on the device, anywhere but in what was written last to the journal.
     fn rot(&mut self) {
-        if self.machines[0].disk.rot(|path| !path.contains("journal")) {
+        if self.machines[0].disk.rot(|path| path.contains("journal")) {
             self.model.damaged = true;
             self.model.mark("rot set");
         }

@@ -41,6 +41,8 @@ pub struct Content {
     unsynced_lens: Vec<(u64, u64)>,
     /// Pages that an explicit length has allocated.
     reserved: usize,
+    /// The newest write to each page that is on the device.
+    settled: BTreeMap<usize, u64>,
     /// Where rot sits, so that a read that meets it can be counted.
     rotten: BTreeMap<usize, u8>,
 }
@@ -217,6 +219,17 @@ impl Content {
         held.map(|(page, _)| page).filter(|page| !self.unsynced.contains_key(page)).collect()
     }
 
+    /// Those of them that a later write further on in the file followed: whoever reads the file in order learns from it
+    /// that these were whole once.
+    pub fn followed_pages(&self) -> Vec<usize> {
+        let pages = self.durable_pages().into_iter();
+        let is_followed = |page: &usize| {
+            let seq = self.settled.get(page).copied().unwrap_or(u64::MAX);
+            self.settled.range(page + 1..).any(|(_, later)| *later > seq)
+        };
+        pages.filter(is_followed).collect()
+    }
+
     fn grow_to_page(&mut self, page: usize) {
         if self.cached.len() <= page {
             self.cached.resize(page + 1, None);
@@ -260,7 +273,8 @@ impl Content {
         if covered == 0 {
             return;
         }
-        let newest = versions[covered - 1].page.clone();
+        let Version { page: newest, seq, .. } = versions[covered - 1].clone();
+        self.settled.insert(page, seq);
         versions.drain(..covered);
         if versions.is_empty() {
             self.unsynced.remove(&page);

@@ -155,14 +155,19 @@ impl Disk {
         self.pace = Pace::default();
     }
 
-    /// Flips bits in some sector that the device holds, of a file whose path satisfies `may`. False if there is none.
-    pub fn rot(&mut self, may: impl Fn(&str) -> bool) -> bool {
+    /// Flips bits in some sector that the device holds. Of a file that `spares` names only what later writes followed
+    /// is hit: its newest bytes cannot be told from a torn write by anybody who has one disk. False if there is none.
+    pub fn rot(&mut self, spares: impl Fn(&str) -> bool) -> bool {
         let files = self.tree.files();
         let held: Vec<(String, Inode, usize)> = files
             .into_iter()
-            .filter(|(path, _)| may(path))
             .flat_map(|(path, inode)| {
-                let pages = self.contents.get(&inode).map(Content::durable_pages).unwrap_or_default();
+                let content = self.contents.get(&inode);
+                let pages = match spares(&path) {
+                    true => content.map(Content::followed_pages),
+                    false => content.map(Content::durable_pages),
+                };
+                let pages = pages.unwrap_or_default();
                 pages.into_iter().map(move |page| (path.clone(), inode, page))
             })
             .collect();
