@@ -1,8 +1,6 @@
 //! Many seeds, one behind the other on each thread: what they found, what they reached, and how fast they were.
 
-use crate::plan::Cut;
 use crate::report::Outcome;
-use crate::run::run;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::ops::Range;
@@ -52,8 +50,8 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Runs the seeds on so many threads; stops early once `findings_max` have found something. `tell` hears of each.
-    pub fn sail(seeds: Range<u64>, threads: usize, findings_max: usize, tell: impl Fn(&Outcome) + Sync) -> Self {
+    /// Plays the seeds on so many threads; stops early once `findings_max` have found something.
+    pub fn sail(seeds: Range<u64>, threads: usize, findings_max: usize, play: impl Fn(u64) -> Outcome + Sync) -> Self {
         let next = AtomicU64::new(seeds.start);
         let enough = AtomicBool::new(false);
         let fleet = Mutex::new(Self::default());
@@ -65,8 +63,7 @@ impl Fleet {
                         if seed >= seeds.end || enough.load(Ordering::Relaxed) {
                             return;
                         }
-                        let (outcome, _) = run(seed, &Cut::default(), false);
-                        tell(&outcome);
+                        let outcome = play(seed);
                         let mut fleet = fleet.lock().expect("no thread dies with it");
                         fleet.add(outcome);
                         enough.store(fleet.findings.len() >= findings_max, Ordering::Relaxed);
@@ -119,4 +116,12 @@ impl Fleet {
         );
         text
     }
+}
+
+/// CPU time of this process so far; zero where the system does not say.
+pub fn cpu() -> Duration {
+    let Ok(stat) = std::fs::read_to_string("/proc/self/stat") else { return Duration::ZERO };
+    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or("").split(' ').collect();
+    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
+    Duration::from_millis((ticks(11) + ticks(12)) * 10)
 }

@@ -12,6 +12,8 @@ pub mod machine;
 pub mod model;
 pub mod net;
 pub mod plan;
+#[cfg(feature = "plant")]
+pub mod plants;
 pub mod process;
 pub mod report;
 pub mod run;

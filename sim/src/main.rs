@@ -2,17 +2,18 @@
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
-use ottla_sim::fleet::Fleet;
+use ottla_sim::fleet::{Fleet, cpu};
 use ottla_sim::plan::{Cut, Plan};
 use ottla_sim::report::Outcome;
 use ottla_sim::run::{hush_panics, run};
 use ottla_sim::shrink::shrink;
+use ottla_sim::solo;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Runs the broker's own code through crashes, cuts and failing disks, from a seed.
 #[derive(Parser)]
@@ -39,6 +40,24 @@ struct Flags {
     /// With --seed: only these clients of the plan.
     #[arg(long, value_parser = numbers)]
     clients: Option<Numbers>,
+    /// The canary: a disk that lies about its flushes, which every oracle of durability must see.
+    #[arg(long)]
+    liar: bool,
+    /// The store alone, with actions that one broker never asks for.
+    #[arg(long)]
+    store: bool,
+    /// Plant this bug.
+    #[cfg(feature = "plant")]
+    #[arg(long)]
+    plant: Option<String>,
+    /// Plant every bug in turn and say how many of the seeds it takes to find it; --write puts the table into a file.
+    #[cfg(feature = "plant")]
+    #[arg(long)]
+    plants: bool,
+    /// Where the table of --plants goes: between the two marks of this file.
+    #[cfg(feature = "plant")]
+    #[arg(long)]
+    write: Option<PathBuf>,
     /// With --seed: nothing strikes from this second on.
     #[arg(long)]
     end: Option<u64>,
@@ -48,6 +67,9 @@ struct Flags {
     /// With --seeds: go on until so many seeds have found something.
     #[arg(long, default_value_t = 1)]
     findings: usize,
+    /// With --seeds: the most runs that shortening one finding takes.
+    #[arg(long, default_value_t = 150)]
+    tries: usize,
     /// With --seeds: write a line for this range to this file, and do nothing if it has one for this very tree.
     #[arg(long)]
     ledger: Option<PathBuf>,
@@ -65,6 +87,10 @@ fn main() -> ExitCode {
     let args = std::env::args().enumerate().filter(|(at, arg)| *at != 1 || arg != "--");
     let flags = Flags::parse_from(args.map(|(_, arg)| arg));
     hush_panics();
+    #[cfg(feature = "plant")]
+    if let Some(code) = plant(&flags) {
+        return code;
+    }
     match (flags.seed, flags.seeds.clone()) {
         (Some(seed), None) => one(seed, &flags),
         (None, Some(seeds)) => many(seeds, &flags),
@@ -75,9 +101,42 @@ fn main() -> ExitCode {
     }
 }
 
+/// Plants the bug that was asked for; the campaign over all of them is an end in itself.
+#[cfg(feature = "plant")]
+fn plant(flags: &Flags) -> Option<ExitCode> {
+    use ottla_sim::plants::{campaign, named, table, write};
+    if let Some(name) = &flags.plant {
+        match named(name) {
+            Some(bug) => ottla_core::plant::plant(Some(bug)),
+            None => {
+                eprintln!("there is no bug {name}");
+                return Some(ExitCode::from(2));
+            }
+        }
+    }
+    if !flags.plants {
+        return None;
+    }
+    let seeds_max = flags.seeds.as_ref().map_or(1_000, |seeds| seeds.end);
+    let rows = campaign(seeds_max, flags.jobs, |row| println!("{row}"));
+    let text = table(&rows, seeds_max);
+    let written = flags.write.as_ref().map_or(Ok(()), |path| write(path, &text));
+    if let Err(error) = written {
+        eprintln!("{error}");
+        return Some(ExitCode::FAILURE);
+    }
+    Some(verdict(rows.iter().all(|row| row.seeds.is_some())))
+}
+
 fn one(seed: u64, flags: &Flags) -> ExitCode {
+    if flags.store {
+        let (outcome, lines) = solo::run(seed, flags.trace);
+        lines.iter().for_each(|line| println!("{line}"));
+        print!("{}", outcome.summary());
+        return verdict(outcome.finding.is_none());
+    }
     let list = |numbers: &Option<Numbers>| numbers.as_ref().map(|numbers| numbers.0.clone());
-    let cut = Cut { ops: list(&flags.strikes), clients: list(&flags.clients), end_secs: flags.end };
+    let cut = Cut { ops: list(&flags.strikes), clients: list(&flags.clients), end_secs: flags.end, liar: flags.liar };
     let plan = Plan::draw(seed).cut(&cut);
     println!("{}", plan.describe());
     if flags.plan {
@@ -104,23 +163,27 @@ fn many(seeds: Range<u64>, flags: &Flags) -> ExitCode {
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} seeds, {elapsed}, {eta} left  {msg}");
     let bar = ProgressBar::new(seeds.end.saturating_sub(seeds.start)).with_style(style.expect("a fixed template"));
     let began = (Instant::now(), cpu());
-    let fleet = Fleet::sail(seeds.clone(), flags.jobs, flags.findings, |outcome| {
+    let cut = Cut { liar: flags.liar, ..Cut::default() };
+    let play = |seed| if flags.store { solo::run(seed, false).0 } else { run(seed, &cut, false).0 };
+    let fleet = Fleet::sail(seeds.clone(), flags.jobs, flags.findings, |seed| {
+        let outcome = play(seed);
         if flags.meta {
-            let (again, _) = run(outcome.seed, &Cut::default(), false);
-            assert_eq!(again.digest, outcome.digest, "seed {} ran differently", outcome.seed);
+            assert_eq!(play(seed).digest, outcome.digest, "seed {seed} ran differently");
         }
         bar.inc(1);
         if let Some(finding) = &outcome.finding {
             bar.set_message(format!("seed {}: {}", outcome.seed, finding.oracle));
         }
+        outcome
     });
     bar.finish_and_clear();
     let spent = cpu().saturating_sub(began.1);
     print!("{}", fleet.summary(if spent.is_zero() { began.0.elapsed() } else { spent }));
     for outcome in &fleet.findings {
-        tell(outcome, &flags.out);
+        tell(outcome, flags);
     }
-    let shortfalls = if fleet.findings.is_empty() && fleet.seeds >= 1_000 { fleet.shortfalls() } else { Vec::new() };
+    let shortfalls =
+        if fleet.findings.is_empty() && fleet.seeds >= 1_000 && !flags.store { fleet.shortfalls() } else { Vec::new() };
     shortfalls.iter().for_each(|short| println!("NOT REACHED  {short}"));
     let well = fleet.findings.is_empty() && shortfalls.is_empty();
     if let Some(path) = &flags.ledger {
@@ -130,16 +193,20 @@ fn many(seeds: Range<u64>, flags: &Flags) -> ExitCode {
 }
 
 /// Shortens a finding, says how to bring it back, and writes its trace.
-fn tell(outcome: &Outcome, out: &Path) {
+fn tell(outcome: &Outcome, flags: &Flags) {
     let Some(finding) = &outcome.finding else { return };
+    let out = &flags.out;
     println!("seed {}: FOUND {}: {}", outcome.seed, finding.oracle, finding.text);
-    let shrunk = shrink(outcome, 150);
+    if flags.store {
+        return println!("  whole:    cargo sim --store --seed {} --trace", outcome.seed);
+    }
+    let shrunk = shrink(outcome, flags.liar, flags.tries);
     let (shortest, lines) = run(outcome.seed, &shrunk.cut, true);
     let path = out.join(format!("seed-{}.txt", outcome.seed));
     let plan = Plan::draw(outcome.seed).cut(&shrunk.cut).describe();
     let text = format!("{plan}\n{}\n{}", lines.join("\n"), shortest.summary());
     let written = fs::create_dir_all(out).and_then(|()| fs::write(&path, text));
-    println!("  whole:    {}", outcome.command(&Cut::default()));
+    println!("  whole:    {}", outcome.command(&Cut { liar: flags.liar, ..Cut::default() }));
     println!("  shortest: {} --trace   ({} runs)", shortest.command(&shrunk.cut), shrunk.tries);
     match written {
         Ok(()) => println!("  trace:    {}", path.display()),
@@ -178,14 +245,6 @@ fn enter(path: &Path, tree: &str, seeds: &Range<u64>, well: bool) {
     if let Err(error) = written {
         eprintln!("{}: {error}", path.display());
     }
-}
-
-/// CPU time of this process so far; zero where the system does not say.
-fn cpu() -> Duration {
-    let Ok(stat) = fs::read_to_string("/proc/self/stat") else { return Duration::ZERO };
-    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or("").split(' ').collect();
-    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
-    Duration::from_millis((ticks(11) + ticks(12)) * 10)
 }
 
 fn range(text: &str) -> Result<Range<u64>, String> {

@@ -99,6 +99,8 @@ pub struct Cut {
     pub clients: Option<Vec<usize>>,
     /// Nothing strikes from this second on.
     pub end_secs: Option<u64>,
+    /// The disk says that it has flushed and has not: whoever then finds nothing is asleep.
+    pub liar: bool,
 }
 
 impl Plan {
@@ -116,6 +118,7 @@ impl Plan {
     /// The same with less in it.
     #[must_use]
     pub fn cut(mut self, cut: &Cut) -> Self {
+        self.options.disk.liar |= cut.liar;
         if let Some(secs) = cut.end_secs {
             self.calm_from = self.calm_from.min(At::secs(secs));
         }
@@ -161,6 +164,9 @@ impl Cut {
         if let Some(secs) = self.end_secs {
             let _ = write!(text, " --end {secs}");
         }
+        if self.liar {
+            text.push_str(" --liar");
+        }
         text
     }
 }
@@ -193,6 +199,7 @@ impl Options {
             disk: Traits {
                 whole_pages: rng.chance(1, 2),
                 capacity_bytes: None,
+                liar: false,
                 access_us: 1 << rng.between(4, 11),
                 sync_us: 1 << rng.between(6, 15),
             },
@@ -285,7 +292,7 @@ fn draw_producer(me: usize, options: &Options, rng: &mut Rng) -> producer::Habit
         idempotent,
         acks,
         in_flight_max: rng.between(1, 5) as usize,
-        pace: Duration::from_millis(1 << rng.between(5, 11)),
+        pace: Duration::from_millis(1 << rng.between(7, 12)),
         records_max: 1 << rng.below(5),
         value_bytes_max: 1 << rng.between(3, 11),
         delivery: Duration::from_secs(rng.between(5, 40)),
@@ -304,7 +311,7 @@ fn draw_consumer(options: &Options, rng: &mut Rng) -> consumer::Habits {
         wait_max_ms: 1 << rng.below(10),
         sessions: rng.chance(1, 2),
         read_committed: rng.chance(1, 2),
-        pace: Duration::from_millis(1 << rng.between(4, 10)),
+        pace: Duration::from_millis(1 << rng.between(7, 11)),
         seeks: [0, 10, 30, 100][rng.below(4) as usize],
         once: false,
     }

@@ -69,6 +69,8 @@ pub struct Process {
     stopping: bool,
     /// How often in a row a waking left a deadline in the past.
     spins: u32,
+    /// How many turns there were.
+    turns: u64,
     scratch: Vec<u8>,
 }
 
@@ -92,6 +94,7 @@ impl Process {
             inputs: VecDeque::new(),
             stopping: false,
             spins: 0,
+            turns: 0,
             scratch: Vec::new(),
         }
     }
@@ -257,8 +260,16 @@ impl Process {
             }
             self.store_said(now, said, out);
             if self.inputs.is_empty() {
-                return self.store.check();
+                return self.check();
             }
+        }
+    }
+
+    /// The store looks at every segment, so it is asked now and then only.
+    fn check(&mut self) {
+        self.turns += 1;
+        if self.turns.is_multiple_of(TURNS_PER_CHECK) {
+            self.store.check();
         }
     }
 
@@ -436,5 +447,7 @@ impl Process {
     }
 }
 
+/// Turns between two looks at the whole store.
+const TURNS_PER_CHECK: u64 = 32;
 /// Wakings in a row that may leave a deadline in the past.
 const SPINS_MAX: u32 = 100;

@@ -16,11 +16,12 @@ pub struct Shrunk {
 }
 
 /// Shortens a run whose outcome is a finding. Never more than `tries_max` runs.
-pub fn shrink(found: &Outcome, tries_max: usize) -> Shrunk {
+pub fn shrink(found: &Outcome, liar: bool, tries_max: usize) -> Shrunk {
     let plan = Plan::draw(found.seed);
     let ops: Vec<usize> = plan.ops.iter().map(|(number, _)| *number).collect();
     let clients: Vec<usize> = plan.clients.iter().map(|client| client.number).collect();
-    let mut search = Search { found, best: Cut::default(), outcome: found.clone(), tries: 0, tries_max };
+    let whole = Cut { liar, ..Cut::default() };
+    let mut search = Search { found, best: whole, outcome: found.clone(), tries: 0, tries_max };
     search.end_early();
     let kept = search.thin(ops, |cut, kept| cut.ops = Some(kept));
     search.thin(clients, |cut, kept| cut.clients = Some(kept));

@@ -143,6 +143,7 @@ impl Solo {
         let traits = Traits {
             whole_pages: drawn.chance(1, 2),
             capacity_bytes: None,
+            liar: false,
             access_us: 1 << drawn.between(4, 9),
             sync_us: 1 << drawn.between(6, 12),
         };

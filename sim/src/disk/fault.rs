@@ -11,6 +11,8 @@ pub struct Traits {
     pub whole_pages: bool,
     /// Where the file system is full.
     pub capacity_bytes: Option<u64>,
+    /// It says that it has flushed and has not. No real disk is this bad: it is there to be found.
+    pub liar: bool,
     /// A usual write or read, in microseconds.
     pub access_us: u64,
     /// A usual sync, in microseconds.
@@ -19,7 +21,7 @@ pub struct Traits {
 
 impl Default for Traits {
     fn default() -> Self {
-        Self { whole_pages: true, capacity_bytes: None, access_us: 60, sync_us: 300 }
+        Self { whole_pages: true, capacity_bytes: None, liar: false, access_us: 60, sync_us: 300 }
     }
 }
 
