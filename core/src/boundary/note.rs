@@ -7,14 +7,14 @@ use crate::types::{BrokerId, LeaderEpoch, LogId, Offset, Str};
 pub enum Note {
     /// A handler did nothing, for this reason.
     Ignored(Ignored),
-    /// A log began to exist here.
+    /// A log began to exist here: the store has it. Only the store says so.
     LogCreated {
         /// Which.
         log: LogId,
         /// Its topic.
         topic: Str,
     },
-    /// A log ceased to exist here.
+    /// A log ceased to exist here. Only the store says so.
     LogDeleted {
         /// Which.
         log: LogId,

@@ -431,7 +431,6 @@ impl Node {
     fn drop_strays(&mut self, out: &mut Effects) {
         for (log, _) in core::mem::take(&mut self.found) {
             self.cluster.store_for(log, Action::Delete, out);
-            out.note(Note::LogDeleted { log });
         }
     }
 

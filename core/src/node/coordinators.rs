@@ -134,6 +134,11 @@ impl Coordinators {
         out.push(HostOut::Reply(caller.ticket, ask.refused(caller.version, error)));
     }
 
+    /// Whether this broker coordinates the groups of this partition, loaded or not.
+    pub fn is_hosting(&self, log: LogId) -> bool {
+        self.hosts.contains_key(&log)
+    }
+
     /// The shards that answer questions about all groups.
     pub fn active(&self) -> impl Iterator<Item = LogId> {
         self.hosts.iter().filter(|(_, host)| host.state == HostState::Active).map(|(log, _)| *log)

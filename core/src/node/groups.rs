@@ -99,7 +99,11 @@ impl Node {
         // Without the topic there is no coordinator yet; whatever is asked goes to a partition that nobody leads.
         let partitions = topic.as_ref().map_or(1, |topic| topic.partitions.len() as i32);
         let id = topic.map_or(Uuid::ZERO, |topic| topic.id);
-        let asks = split(request, version, partitions).expect("only called for requests about groups");
+        let mut asks = split(request, version, partitions).expect("only called for requests about groups");
+        // A list is of what is coordinated here; while that is nothing it is empty.
+        asks.retain(|(partition, ask)| {
+            !matches!(ask, Ask::List(_)) || self.coordinators.is_hosting(LogId { topic: id, partition: *partition })
+        });
         if asks.is_empty() {
             let body = Some(join(api, version, Vec::new()));
             return out.push(Effect::Reply { ticket, body });

@@ -1,11 +1,14 @@
 use super::scene_test::{Scene, batch, bytes};
-use crate::boundary::{DiskFault, Input};
+use crate::boundary::{DiskFault, Input, Note};
 use crate::msg::api_versions::ApiVersionsRequest;
 use crate::msg::create_topics::{CreatableTopic, CreateTopicsRequest};
+use crate::msg::delete_topics::DeleteTopicsRequest;
+use crate::msg::describe_groups::DescribeGroupsRequest;
 use crate::msg::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic};
 use crate::msg::find_coordinator::FindCoordinatorRequest;
 use crate::msg::init_producer_id::InitProducerIdRequest;
 use crate::msg::join_group::{JoinGroupRequest, JoinGroupRequestProtocol};
+use crate::msg::list_groups::{ListGroupsRequest, ListGroupsResponse};
 use crate::msg::metadata::{MetadataRequest, MetadataRequestTopic};
 use crate::msg::offset_commit::{OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use crate::msg::offset_fetch::{OffsetFetchRequest, OffsetFetchRequestTopic};
@@ -272,6 +275,27 @@ fn committed(scene: &mut Scene) -> (i16, i64) {
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn before_any_group_a_list_is_empty_and_nobody_coordinates() {
+    let mut scene = with_topic(1);
+    let ticket = scene.ask(4, Request::ListGroups(ListGroupsRequest::default()));
+    let Some(Some(Response::ListGroups(listed))) = scene.answer(ticket) else { panic!("answered") };
+    assert_eq!(listed, ListGroupsResponse::default());
+    let groups = vec![Str::from("readers")];
+    let ticket = scene.ask(5, Request::DescribeGroups(DescribeGroupsRequest { groups, ..Default::default() }));
+    let Some(Some(Response::DescribeGroups(described))) = scene.answer(ticket) else { panic!("answered") };
+    assert_eq!(described.groups[0].error_code, ErrorCode::NotCoordinator.code());
+}
+
+#[test]
+fn a_log_is_told_of_by_the_store_alone() {
+    let mut scene = with_topic(1);
+    let request = DeleteTopicsRequest { topic_names: vec![Str::from("orders")], ..Default::default() };
+    scene.ask(5, Request::DeleteTopics(request));
+    let is_told = |note: &Note| matches!(note, Note::LogCreated { .. } | Note::LogDeleted { .. });
+    assert!(!scene.notes.iter().any(is_told), "{:?}", scene.notes);
 }
 
 #[test]

@@ -154,7 +154,6 @@ impl Partition {
     /// A partition that did not exist before: asks the store to create its log.
     pub fn create(id: LogId, spec: PartitionSpec, out: &mut Vec<PartitionOut>) -> Self {
         out.push(PartitionOut::Act(Action::Create(spec.log.clone()), Then::Settled));
-        out.push(PartitionOut::Note(Note::LogCreated { log: id, topic: spec.log.topic.clone() }));
         Self::lead(id, spec, Log::empty(Offset::ZERO), out)
     }
 
@@ -431,7 +430,6 @@ impl Partition {
             out.push(PartitionOut::Grew(watcher.key, Readable::error(ErrorCode::UnknownTopicOrPartition)));
         }
         out.push(PartitionOut::Act(Action::Delete, Then::Settled));
-        out.push(PartitionOut::Note(Note::LogDeleted { log: self.id }));
     }
 
     /// Old records may go now, as the topic's settings say, and so may the memory of producers that fell silent.
