@@ -4,6 +4,7 @@
 
 use crate::clock::Clock;
 use crate::engine::{Engine, Out};
+use crate::intake::{Intake, is_request};
 use crate::jobs::Jobs;
 use crate::mail::{Mail, Mailbox};
 use crate::net::{End, Link};
@@ -29,6 +30,7 @@ pub struct Brain {
     engine: RefCell<Engine>,
     links: RefCell<HashMap<ConnId, Rc<Link>>>,
     inputs: RefCell<VecDeque<Input>>,
+    intake: Intake,
     /// The chunk that reads are cut from.
     buffer: RefCell<BytesMut>,
     jobs: Jobs,
@@ -50,6 +52,8 @@ pub struct Body {
     pub mailbox: Mailbox,
     /// The metrics.
     pub telemetry: Telemetry,
+    /// How many requests may wait to be taken up before nothing more is read.
+    pub requests_queued_max: usize,
     /// What all connections together may hold in memory, in bytes; beyond it, whoever holds more than a fair share and
     /// sends on is closed.
     pub held_bytes_max: usize,
@@ -73,12 +77,13 @@ struct Alarm {
 impl Brain {
     /// A brain around a booted engine.
     pub fn new(clock: Clock, engine: Engine, body: Body) -> Rc<Self> {
-        let Body { jobs, mailbox, telemetry, held_bytes_max } = body;
+        let Body { jobs, mailbox, telemetry, requests_queued_max, held_bytes_max } = body;
         Rc::new(Self {
             clock,
             engine: RefCell::new(engine),
             links: RefCell::default(),
             inputs: RefCell::default(),
+            intake: Intake::new(requests_queued_max),
             buffer: RefCell::default(),
             jobs,
             mailbox,
@@ -108,8 +113,16 @@ impl Brain {
     /// A connection was accepted.
     pub fn connected(&self, link: Rc<Link>) {
         self.telemetry.connected();
-        let id = link.machine.borrow().id();
-        self.links.borrow_mut().insert(id, link);
+        self.links.borrow_mut().insert(link.id, link);
+    }
+
+    /// May this connection be read from? If not, it is woken when it may.
+    pub fn may_read(&self, link: &Link) -> bool {
+        if self.intake.is_full() && !link.is_muted.replace(true) {
+            self.telemetry.muted();
+            self.intake.mute(link.id);
+        }
+        !link.is_muted.get()
     }
 
     /// A read brought bytes.
@@ -131,11 +144,10 @@ impl Brain {
 
     /// A connection is gone.
     pub fn closed(&self, link: &Link, end: &End) {
-        let id = link.machine.borrow().id();
-        self.links.borrow_mut().remove(&id);
+        self.links.borrow_mut().remove(&link.id);
         self.held_bytes.set(self.held_bytes.get() - link.held_bytes.take());
         self.telemetry.disconnected(&link.peer, end);
-        self.input(Input::Closed { conn: id });
+        self.input(Input::Closed { conn: link.id });
     }
 
     /// True once the process is to end: no more requests are read.
@@ -199,7 +211,10 @@ impl Brain {
             engine.connections_hold(self.held_bytes.get());
             let mut inputs = self.inputs.borrow_mut();
             let count = inputs.len().min(STEPS_MAX);
-            inputs.drain(..count).for_each(|input| engine.step(now, input, &mut outs));
+            for input in inputs.drain(..count) {
+                self.intake.ended(usize::from(is_request(&input)));
+                engine.step(now, input, &mut outs);
+            }
             engine.turn(now, &mut outs);
             count
         };
@@ -208,7 +223,18 @@ impl Brain {
         for out in outs {
             outcome = outcome.or(self.carry_out(now, out));
         }
+        self.unmute();
         outcome.or_else(|| self.stop_if_done(now))
+    }
+
+    /// Reads on where it was stopped for want of room.
+    fn unmute(&self) {
+        for conn in self.intake.unmuted() {
+            if let Some(link) = self.links.borrow().get(&conn) {
+                link.is_muted.set(false);
+                link.wake();
+            }
+        }
     }
 
     fn open_mail(&self, now: Now, mail: Mail, outs: &mut Vec<Out>) {
@@ -216,6 +242,7 @@ impl Brain {
             Mail::File(file_op, outcome) => self.engine.borrow_mut().file_done(now, file_op, outcome, outs),
             Mail::Job(op, done) => self.engine.borrow_mut().job_done(now, op, done, outs),
             Mail::Proved(done) => {
+                self.intake.ended(1);
                 let link = self.links.borrow().get(&done.conn).cloned();
                 if let Some(link) = link {
                     self.with_machine(now, &link, |machine, outs| machine.proved(done, outs));
@@ -264,7 +291,7 @@ impl Brain {
         for link in links {
             self.with_machine(now, &link, |machine, outs| machine.wake(now, outs));
         }
-        self.telemetry.held(self.held_bytes.get());
+        self.telemetry.held(self.held_bytes.get(), self.intake.waiting());
     }
 
     fn stop(&self, now: Now, outs: &mut Vec<Out>) {
@@ -305,8 +332,16 @@ impl Brain {
         let mut is_told = false;
         for out in outs {
             match out {
-                ConnOut::Input(input) => self.input(input),
-                ConnOut::Prove(job) => self.jobs.prove(job),
+                ConnOut::Input(input) => {
+                    if is_request(&input) {
+                        self.intake.began();
+                    }
+                    self.input(input);
+                }
+                ConnOut::Prove(job) => {
+                    self.intake.began();
+                    self.jobs.prove(job);
+                }
                 ConnOut::Answered { api, asked } => self.telemetry.answered(api, now.mono.since(asked)),
                 ConnOut::Write(chunks) => {
                     link.write(chunks);

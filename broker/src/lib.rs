@@ -17,6 +17,7 @@ pub mod engine;
 pub mod flags;
 pub mod home;
 pub mod http;
+pub mod intake;
 pub mod jobs;
 pub mod life;
 pub mod mail;

@@ -31,6 +31,7 @@ pub async fn live(parts: Parts, on_ready: impl FnOnce(&Config)) -> Result<Outcom
         jobs,
         mailbox: world.mailbox.clone(),
         telemetry: world.telemetry.clone(),
+        requests_queued_max: config.conn.requests_queued_max as usize,
         held_bytes_max: held_bytes_max.unwrap_or(HELD_BYTES_MAX),
     };
     let engine = boot::boot(&config, world).await?;

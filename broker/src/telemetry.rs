@@ -48,6 +48,8 @@ pub struct Telemetry {
     received_bytes: Counter,
     sent_bytes: Counter,
     held_bytes: Gauge,
+    waiting: Gauge,
+    muted: Counter,
     flush: Histogram,
     disk_read_bytes: Counter,
     disk_written_bytes: Counter,
@@ -94,6 +96,8 @@ impl Telemetry {
             received_bytes: Counter::default(),
             sent_bytes: Counter::default(),
             held_bytes: Gauge::default(),
+            waiting: Gauge::default(),
+            muted: Counter::default(),
             flush: latencies(),
             disk_read_bytes: Counter::default(),
             disk_written_bytes: Counter::default(),
@@ -111,6 +115,9 @@ impl Telemetry {
         r.register_with_unit("sent", "Written to sockets", Unit::Bytes, this.sent_bytes.clone());
         let held = "Requests and answers held in memory for connections";
         r.register_with_unit("held", held, Unit::Bytes, this.held_bytes.clone());
+        r.register("requests_waiting", "Requests that wait to be taken up", this.waiting.clone());
+        let muted = "How often a connection was not read from because queued.max.requests waited";
+        r.register("connections_muted", muted, this.muted.clone());
         r.register_with_unit("flush_time", "Durable writes and flushes of the disk", Unit::Seconds, this.flush.clone());
         r.register_with_unit("disk_read", "Read from disk", Unit::Bytes, this.disk_read_bytes.clone());
         r.register_with_unit("disk_written", "Written to disk", Unit::Bytes, this.disk_written_bytes.clone());
@@ -179,9 +186,15 @@ impl Telemetry {
         self.sent_bytes.inc_by(bytes as u64);
     }
 
-    /// This much is held for connections now.
-    pub fn held(&self, bytes: usize) {
+    /// This much is held for connections now, and so many of their requests wait to be taken up.
+    pub fn held(&self, bytes: usize, waiting: usize) {
         self.held_bytes.set(bytes as i64);
+        self.waiting.set(waiting as i64);
+    }
+
+    /// A connection is not read from until fewer requests wait.
+    pub fn muted(&self) {
+        self.muted.inc();
     }
 
     /// A flush or a durable write took this long.

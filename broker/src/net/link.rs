@@ -5,6 +5,7 @@ use crate::brain::Brain;
 use crate::seam::TcpStream;
 use bytes::{Bytes, BytesMut};
 use ottla_core::conn::{Conn, Reason};
+use ottla_core::types::ConnId;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -16,6 +17,8 @@ use tokio::io::{AsyncReadExt, AsyncWrite};
 
 /// What the brain and the task of one connection share.
 pub struct Link {
+    /// Its name.
+    pub id: ConnId,
     /// Its machine.
     pub machine: RefCell<Conn>,
     /// Its peer, for people.
@@ -24,6 +27,8 @@ pub struct Link {
     outbox: RefCell<VecDeque<Bytes>>,
     /// True while the machine wants no more bytes.
     pub is_paused: Cell<bool>,
+    /// True while the broker has no room for more requests, whoever sends them.
+    pub is_muted: Cell<bool>,
     /// Set once the connection is to be closed.
     doom: RefCell<Option<End>>,
     /// Set while the task sleeps.
@@ -51,10 +56,12 @@ impl Link {
     /// A connection just accepted.
     pub fn new(machine: Conn, peer: String) -> Self {
         Self {
+            id: machine.id(),
             machine: RefCell::new(machine),
             peer,
             outbox: RefCell::default(),
             is_paused: Cell::new(false),
+            is_muted: Cell::new(false),
             doom: RefCell::default(),
             waker: RefCell::default(),
             held_bytes: Cell::new(0),
@@ -112,7 +119,7 @@ impl Link {
 
     /// One read, if the machine wants bytes and there are any; 0 bytes are the end of the stream.
     fn poll_read(&self, cx: &mut Context<'_>, brain: &Brain, stream: &mut TcpStream) -> io::Result<Option<usize>> {
-        if self.is_paused.get() || brain.is_stopping() {
+        if self.is_paused.get() || brain.is_stopping() || !brain.may_read(self) {
             return Ok(None);
         }
         let bytes = {

@@ -65,6 +65,6 @@ pub(super) const BROKER_KEYS: &[Key] = &[
     acted("process.roles", ListOf(&["broker", "controller"]), Some("broker,controller"), ReadOnly, "What this process is; this version is always broker and controller in one."),
     acted("producer.id.expiration.ms", Int(1, I32), Some("86400000"), ClusterWide, "How long a partition remembers an idempotent producer that writes no more, in milliseconds."),
     acted("queued.max.request.bytes", ANY_LONG, Some("-1"), ReadOnly, "The most bytes of requests that wait to be answered before no more is read; -1 sets no bound beyond our own."),
-    acted("queued.max.requests", Int(1, I32), Some("500"), ReadOnly, "The most requests that wait to be answered before no more is read."),
+    acted("queued.max.requests", Int(1, I32), Some("500"), ReadOnly, "The most requests of all connections that wait to be taken up before no more is read."),
     acted("socket.request.max.bytes", Int(1, I32), Some("104857600"), ReadOnly, "The largest request that is read; the connection of a larger one is closed."),
 ];
