@@ -18,6 +18,11 @@ const LOG_DIRS: &str = "org.apache.kafka.tools.LogDirsCommand";
 const PRODUCER_PERF: &str = "org.apache.kafka.tools.ProducerPerformance";
 const CONSUMER_PERF: &str = "org.apache.kafka.tools.ConsumerPerformance";
 const API_VERSIONS: &str = "org.apache.kafka.tools.BrokerApiVersionsCommand";
+const QUORUM: &str = "org.apache.kafka.tools.MetadataQuorumCommand";
+const FEATURES: &str = "org.apache.kafka.tools.FeatureCommand";
+const CLUSTER: &str = "org.apache.kafka.tools.ClusterTool";
+const TRANSACTIONS: &str = "org.apache.kafka.tools.TransactionsCommand";
+const DUMP_LOG: &str = "org.apache.kafka.tools.DumpLogSegments";
 
 /// A broker and a Java process that runs tools against it.
 struct Bench {
@@ -43,9 +48,20 @@ impl Bench {
 
     fn tool(&mut self, class: &str, args: &[&str], stdin: &str) -> Value {
         let address = self.broker.address();
-        let mut all = vec!["--bootstrap-server", &address];
-        all.extend(args);
-        self.java.ask(&json!({"do": "tool", "class": class, "args": all, "stdin": stdin}))
+        self.main(class, &[&["--bootstrap-server", &address], args].concat(), stdin)
+    }
+
+    /// A tool with exactly these arguments.
+    fn main(&mut self, class: &str, args: &[&str], stdin: &str) -> Value {
+        self.java.ask(&json!({"do": "tool", "class": class, "args": args, "stdin": stdin}))
+    }
+
+    /// A tool that wants the broker behind its own first word.
+    fn command(&mut self, class: &str, word: &str) -> String {
+        let address = self.broker.address();
+        let ran = self.main(class, &[word, "--bootstrap-server", &address], "");
+        assert_eq!(ran["exit"], json!(0), "{class} {word}: {ran}");
+        ran["out"].as_str().expect("text").to_owned()
     }
 
     fn offsets(&mut self, topic: &str, time: &str) -> Vec<String> {
@@ -232,4 +248,72 @@ fn kafka_broker_api_versions_knows_every_answer() {
         assert!(listed.contains(api), "{api} is missing: {listed}");
     }
     assert!(!listed.contains("UNKNOWN"), "an API that Kafka's tool does not know: {listed}");
+}
+
+#[test]
+fn the_quorum_its_features_and_its_cluster_are_described() {
+    let mut bench = Bench::start();
+    let status = bench.run(QUORUM, &["describe", "--status"]);
+    let of = |key: &str| {
+        let line =
+            status.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_else(|| panic!("no {key} {status}"));
+        line.trim_start_matches(':').trim().to_owned()
+    };
+    assert_eq!((of("LeaderId"), of("MaxFollowerLag"), of("CurrentObservers")), ("1".into(), "0".into(), "[]".into()));
+    assert!(of("CurrentVoters").contains("\"id\": 1"), "{status}");
+    let replication = bench.run(QUORUM, &["describe", "--replication"]);
+    let rows: Vec<Vec<&str>> = replication.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!((rows.len(), rows[0][0], rows[1][0], rows[1][6]), (2, "NodeId", "1", "Leader"), "{replication}");
+    assert!(rows[1][2].parse::<i64>().is_ok_and(|end| end > 0), "the end of the metadata log: {replication}");
+    let features = bench.run(FEATURES, &["describe"]);
+    assert!(features.contains("metadata.version") && features.contains("4.3-IV0"), "{features}");
+    let id = bench.command(CLUSTER, "cluster-id");
+    assert_eq!(id.trim(), format!("Cluster ID: {}", of("ClusterId")));
+    let endpoints = bench.command(CLUSTER, "list-endpoints");
+    assert!(endpoints.contains(bench.broker.address().rsplit(':').next().expect("a port")), "{endpoints}");
+}
+
+#[test]
+fn kafka_transactions_shows_who_numbers_batches() {
+    let mut bench = Bench::start();
+    bench.run(TOPICS, &["--create", "--topic", "numbered", "--partitions", "1"]);
+    let idempotent = ["--topic", "numbered", "--command-property", "enable.idempotence=true", "--sync"];
+    bench.run_with(CONSOLE_PRODUCER, &idempotent, "one\ntwo\nthree\n");
+    let shown = bench.run(TRANSACTIONS, &["describe-producers", "--topic", "numbered", "--partition", "0"]);
+    let row: Vec<&str> = shown.lines().nth(1).unwrap_or_else(|| panic!("nobody: {shown}")).split_whitespace().collect();
+    assert_eq!((row[1], row[3], row[5]), ("0", "2", "None"), "epoch, last sequence, open transaction: {shown}");
+}
+
+#[test]
+fn kafka_dump_log_reads_every_record_of_a_segment() {
+    let mut bench = Bench::start();
+    let settings = ["--partitions", "1", "--config", "segment.bytes=1048576"];
+    bench.run(TOPICS, &[&["--create", "--topic", "dumped"], &settings[..]].concat());
+    let lines: String = (0..3000).map(|line| format!("line {line} {}\n", "x".repeat(600))).collect();
+    for codec in ["none", "zstd"] {
+        bench.run_with(CONSOLE_PRODUCER, &["--topic", "dumped", "--compression-codec", codec], &lines);
+    }
+    bench.broker.terminate();
+    let folder = bench.broker.data().join("dumped-0");
+    let mut segments: Vec<_> = fs::read_dir(folder).expect("its folder").flatten().map(|entry| entry.path()).collect();
+    segments.retain(|path| path.extension().is_some_and(|ending| ending == "log"));
+    segments.sort();
+    let open = segments.len() - 1;
+    assert!(open > 0, "one segment is closed at least: {segments:?}");
+    let mut expected = 0;
+    for (at, segment) in segments.iter().enumerate() {
+        let path = segment.to_str().expect("a plain path");
+        let ran = bench.main(DUMP_LOG, &["--files", path, "--print-data-log", "--deep-iteration"], "");
+        let out = ran["out"].as_str().expect("text");
+        assert!(!out.contains("isvalid: false"), "{path}");
+        for record in out.lines().filter(|line| line.starts_with("| offset: ")) {
+            let payload = format!("payload: line {} x", expected % 3000);
+            assert!(record.starts_with(&format!("| offset: {expected} ")) && record.contains(&payload), "{record}");
+            expected += 1;
+        }
+        // The last block of a segment that is still written to is filled up with zeros, at which Kafka's tool gives up.
+        let is_padded = ran["err"].as_str().is_some_and(|err| err.contains("Found record size 0 smaller"));
+        assert!(ran["exit"] == json!(0) || at == open && is_padded, "{}", ran["err"]);
+    }
+    assert_eq!(expected, 6000);
 }

@@ -42,7 +42,9 @@ public class Tools implements Driver.Extension {
             Class.forName(command.get("class").asText()).getMethod("main", String[].class).invoke(null, (Object) arguments);
         } catch (InvocationTargetException thrown) {
             if (!(thrown.getCause() instanceof Exited)) {
-                throw thrown;
+                // What Java does when a main method throws.
+                thrown.getCause().printStackTrace();
+                codes.add(1);
             }
         } finally {
             atExit.forEach(Runnable::run);
