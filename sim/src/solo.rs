@@ -44,6 +44,16 @@ enum Change {
     Vote(LeaderEpoch, Option<BrokerId>),
 }
 
+impl Change {
+    /// What of it a crash may leave, each on top of the one before.
+    fn steps(self) -> Vec<Self> {
+        match self {
+            Self::Append(batches) => batches.into_iter().map(|batch| Self::Append(vec![batch])).collect(),
+            Self::Create | Self::Truncate(_) | Self::Trim(_) | Self::Delete | Self::Vote(..) => vec![self],
+        }
+    }
+}
+
 impl State {
     fn apply(&mut self, change: &Change) {
         match change {
@@ -70,6 +80,8 @@ struct Log {
     id: LogId,
     /// After everything that is confirmed.
     state: State,
+    /// Since a start, until its bytes have been read: what it may be, of which they tell what it is.
+    possible: Vec<State>,
     /// Asked for and not confirmed, in order.
     asked: VecDeque<(OpId, Change)>,
     reading: usize,
@@ -148,7 +160,7 @@ impl Solo {
             sync_us: 1 << drawn.between(6, 12),
         };
         let config = StoreConfig {
-            journal_bytes: 1 << drawn.between(15, 19),
+            journal_bytes: 1 << drawn.between(16, 19),
             group_bytes_max: 1 << drawn.between(12, 17),
             behind_bytes: 1 << drawn.between(12, 16),
             write_bytes_max: 1 << drawn.between(12, 18),
@@ -163,6 +175,7 @@ impl Solo {
         let logs = (0..drawn.between(1, 5)).map(|number| Log {
             id: LogId { topic: Uuid([number as u8 + 1; 16]), partition: number as i32 },
             state: State::default(),
+            possible: Vec::new(),
             asked: VecDeque::new(),
             reading: 0,
         });
@@ -342,7 +355,7 @@ impl Solo {
 
     fn submit(&mut self, number: usize) {
         let log = &self.logs[number];
-        if log.asked.len() >= self.pipeline {
+        if log.asked.len() >= self.pipeline || !log.possible.is_empty() {
             return;
         }
         let hoped = log.hoped();
@@ -408,7 +421,8 @@ impl Solo {
 
     fn ask(&mut self, number: usize) {
         let log = &self.logs[number];
-        if !log.asked.is_empty() || !log.state.exists || log.state.end == log.state.start {
+        let is_settled = log.asked.is_empty() && log.possible.is_empty();
+        if !is_settled || !log.state.exists || log.state.end == log.state.start {
             return;
         }
         let from = self.rng.between(log.state.start as u64, log.state.end as u64 - 1) as i64;
@@ -436,8 +450,18 @@ impl Solo {
             match outcome {
                 Ok(Done::Records(records)) => {
                     self.mark("reads");
-                    if let Err(text) = self.compare(number, (from, end), bytes_max, &records.to_bytes()) {
-                        self.find("read", format!("log {number} from {from}: {text}"));
+                    let bytes = records.to_bytes();
+                    let mut states = std::mem::take(&mut self.logs[number].possible);
+                    if states.is_empty() {
+                        states.push(self.logs[number].state.clone());
+                    }
+                    let judged = states.iter().rev().map(|state| compare(state, (from, end), bytes_max, &bytes));
+                    match judged.clone().position(|verdict| verdict.is_ok()) {
+                        Some(at) => self.logs[number].state = states.swap_remove(states.len() - 1 - at),
+                        None => {
+                            let texts: Vec<String> = judged.filter_map(Result::err).collect();
+                            self.find("read", format!("log {number} from {from}: {}", texts.join("; or ")));
+                        }
                     }
                 }
                 Err(DiskFault::Offline) if self.faulty => {}
@@ -471,59 +495,37 @@ impl Solo {
         }
     }
 
-    /// The bytes are whole batches of the log, from the one that holds `from` on.
-    fn compare(&self, number: usize, (from, end): (i64, i64), bytes_max: u32, bytes: &Bytes) -> Result<(), String> {
-        let state = &self.logs[number].state;
-        let wanted = state.batches.iter().filter(|batch| batch.end > from && batch.base < end);
-        let mut left = &bytes[..];
-        let mut count = 0;
-        for batch in wanted {
-            if left.is_empty() && count > 0 {
-                break;
-            }
-            let found =
-                left.get(..batch.len).ok_or_else(|| format!("{} bytes where {batch:?} should be", left.len()))?;
-            let base = i64::from_be_bytes(std::array::from_fn(|at| found[at]));
-            let crc = u32::from_be_bytes(std::array::from_fn(|at| found[17 + at]));
-            if (base, crc) != (batch.base, batch.crc) || (functions().crc32c)(0, &found[21..]) != crc {
-                return Err(format!("{base} with crc {crc:08x} where {batch:?} should be"));
-            }
-            left = &left[batch.len..];
-            count += 1;
-        }
-        if !left.is_empty() {
-            return Err(format!("{} bytes too many", left.len()));
-        }
-        if count > 1 && bytes.len() > bytes_max as usize {
-            return Err(format!("{} bytes in {count} batches, asked for {bytes_max}", bytes.len()));
-        }
-        Ok(())
-    }
-
-    /// After a start every log is as it was after some of the actions.
+    /// After a start every log is as it was after some of the actions. Of an append that nobody was told of a part may be
+    /// there, in whole batches.
     fn judge(&mut self, recovered: &Recovered) {
         self.line(99, || format!("recovered {} logs", recovered.logs.len()));
         for number in 0..self.logs.len() {
             let found = recovered.logs.iter().find(|log| log.id == self.logs[number].id);
             let log = &mut self.logs[number];
-            let mut candidate = log.state.clone();
-            let mut fits = matches(&candidate, found).then(|| candidate.clone());
+            let mut candidates = std::mem::take(&mut log.possible);
+            if candidates.is_empty() {
+                candidates.push(log.state.clone());
+            }
             for (_, change) in std::mem::take(&mut log.asked) {
-                candidate.apply(&change);
-                if matches(&candidate, found) {
-                    fits = Some(candidate.clone());
+                for step in change.steps() {
+                    let mut next = candidates.last().expect("it began with one").clone();
+                    next.apply(&step);
+                    candidates.push(next);
                 }
             }
-            match fits {
+            let hoped = candidates.last().expect("it began with one").clone();
+            candidates.retain(|candidate| matches(candidate, found));
+            match candidates.last() {
                 Some(state) => {
                     // Of several that fit by their range the content tells which it was.
-                    self.logs[number].state = state;
+                    log.state = state.clone();
+                    log.possible = candidates;
                     self.settle(number);
                 }
                 None => {
                     let state = &self.logs[number].state;
                     let text = format!(
-                        "log {number}: confirmed {}..{} (exists: {}, vote {:?}), hoped {candidate:?}, found {found:?}",
+                        "log {number}: confirmed {}..{} (exists: {}, vote {:?}), found {found:?}, hoped {hoped:?}",
                         state.start, state.end, state.exists, state.vote
                     );
                     self.find("durable", text.chars().take(2_000).collect());
@@ -534,8 +536,9 @@ impl Solo {
 
     /// Asks for all of a log that was just recovered.
     fn settle(&mut self, number: usize) {
-        let log = &self.logs[number];
+        let log = &mut self.logs[number];
         if !log.state.exists || log.state.start == log.state.end {
+            log.possible.clear();
             return;
         }
         let (from, end, id) = (log.state.start, log.state.end, log.id);
@@ -562,6 +565,33 @@ fn matches(state: &State, found: Option<&RecoveredLog>) -> bool {
                 && found.vote == state.vote
         }
     }
+}
+
+/// The bytes are whole batches of the log, from the one that holds `from` on.
+fn compare(state: &State, (from, end): (i64, i64), bytes_max: u32, bytes: &Bytes) -> Result<(), String> {
+    let wanted = state.batches.iter().filter(|batch| batch.end > from && batch.base < end);
+    let mut left = &bytes[..];
+    let mut count = 0;
+    for batch in wanted {
+        if left.is_empty() && count > 0 {
+            break;
+        }
+        let found = left.get(..batch.len).ok_or_else(|| format!("{} bytes where {batch:?} should be", left.len()))?;
+        let base = i64::from_be_bytes(std::array::from_fn(|at| found[at]));
+        let crc = u32::from_be_bytes(std::array::from_fn(|at| found[17 + at]));
+        if (base, crc) != (batch.base, batch.crc) || (functions().crc32c)(0, &found[21..]) != crc {
+            return Err(format!("{base} with crc {crc:08x} where {batch:?} should be"));
+        }
+        left = &left[batch.len..];
+        count += 1;
+    }
+    if !left.is_empty() {
+        return Err(format!("{} bytes too many", left.len()));
+    }
+    if count > 1 && bytes.len() > bytes_max as usize {
+        return Err(format!("{} bytes in {count} batches, asked for {bytes_max}", bytes.len()));
+    }
+    Ok(())
 }
 
 fn kept_of(batch: &CheckedBatch) -> Kept {

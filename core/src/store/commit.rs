@@ -230,7 +230,8 @@ impl Store {
         let fault = match &queued.action {
             Action::Delete => None,
             _ if log.is_rotten => Some(DiskFault::Rot),
-            Action::Append { .. } if is_full => Some(DiskFault::Full),
+            // An append of which a part is stored already is not refused any more.
+            Action::Append { .. } if is_full && queued.taken == 0 => Some(DiskFault::Full),
             Action::Create(_)
             | Action::Configure(_)
             | Action::Append { .. }

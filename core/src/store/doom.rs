@@ -45,10 +45,15 @@ impl Store {
         if self.health.is_offline {
             return;
         }
-        for doomed in &mut self.doomed {
-            if doomed.removing.is_some() || self.ops.is_busy(doomed.log, doomed.segment) {
+        for at in 0..self.doomed.len() {
+            let doomed = &self.doomed[at];
+            // An earlier log of that name may still be busy in the folder.
+            let is_behind = |other: &Doomed| other.folder == doomed.folder && other.log < doomed.log;
+            let is_busy = self.ops.is_busy(doomed.log, doomed.segment);
+            if doomed.removing.is_some() || is_busy || self.doomed.iter().any(is_behind) {
                 continue;
             }
+            let doomed = &mut self.doomed[at];
             doomed.files.extend(self.reads.forget(doomed.log, doomed.segment));
             doomed.files.drain(..).for_each(|file| self.ops.close(file, out));
             self.reads.removals += 1;

@@ -194,6 +194,19 @@ impl World {
         panic!("the store comes to rest");
     }
 
+    /// Goes on until only operations of this kind are under way.
+    fn finish_but(&mut self, waits: impl Fn(&FileOp) -> bool) {
+        loop {
+            self.turn();
+            let Some(at) = self.under_way.iter().position(|(_, op)| !waits(op)) else { return };
+            let last = self.under_way.len() - 1;
+            self.under_way.swap(at, last);
+            let held = self.under_way.drain(..last).collect::<Vec<_>>();
+            self.finish_one();
+            self.under_way.extend(held);
+        }
+    }
+
     fn submit(&mut self, log: LogId, action: Action, next: Vec<State>) -> OpId {
         self.op += 1;
         let op = OpId(self.op);
@@ -746,4 +759,26 @@ fn a_directory_of_somebody_else_is_refused_in_words() {
     disk.run(&FileOp::Close { file }).unwrap();
     let refusal = open(&mut disk, &roomy(), claim()).err().unwrap();
     assert!(refusal.to_string().contains("meta.properties"), "{refusal}");
+}
+
+#[test]
+fn a_folder_stays_while_an_earlier_log_of_its_name_is_busy_in_it() {
+    let mut world = world(StoreConfig { behind_bytes: 4096, ..roomy() });
+    let lives: Vec<LogId> = (0..3).map(|life| world.id(4 * life)).collect();
+    world.create(lives[0], 1 << 20);
+    world.finish_all();
+    world.append_unexpected(lives[0], 9000);
+    let is_open = |op: &FileOp| matches!(op, FileOp::Open { .. });
+    world.finish_but(is_open);
+    assert_eq!(world.under_way.len(), 1, "its segment is being opened");
+    world.submit(lives[0], Action::Delete, vec![State::default()]);
+    world.create(lives[1], 1 << 20);
+    world.finish_but(is_open);
+    world.submit(lives[1], Action::Delete, vec![State::default()]);
+    world.finish_but(is_open);
+    world.finish_all();
+    world.create(lives[2], 1 << 20);
+    world.append(lives[2], 1, 100);
+    world.finish_all();
+    assert_eq!(world.expected[&lives[2]].acknowledged, 2, "the directory is as good as before");
 }

@@ -302,3 +302,18 @@ fn a_copy_taken_for_a_look_leaves_the_disk_as_it_was() {
     assert_eq!(read(&mut copy, 0, 4096), vec![0; 4096]);
     assert_eq!(read(&mut disk, 0, 4096), vec![1; 4096]);
 }
+
+#[test]
+fn what_is_written_again_after_a_failed_sync_is_as_durable_as_ever() {
+    for seed in 0..20 {
+        let mut disk = settled(seed, 4096);
+        ok(&mut disk, write(4096, &[1; 4096]));
+        disk.arm(Armed::SyncFails);
+        assert!(disk.run(FileOp::Sync { file: FILE }).is_err());
+        ok(&mut disk, write(4096, &[2; 4096]));
+        ok(&mut disk, FileOp::Sync { file: FILE });
+        disk.lose_power();
+        open(&mut disk, FILE, "file");
+        assert_eq!(read(&mut disk, 4096, 4096), vec![2; 4096]);
+    }
+}

@@ -108,8 +108,10 @@ impl Content {
             done += stop - start;
         }
         let end = at + bytes.len() as u64;
-        if end > self.cached_len {
-            self.cached_len = end;
+        self.cached_len = self.cached_len.max(end);
+        // After a sync that failed the page cache may know more of the file than the device was ever told.
+        let told = self.unsynced_lens.last().map_or(self.durable_len, |(_, len)| *len);
+        if end > told {
             self.unsynced_lens.push((seq, end));
         }
     }
