@@ -57,7 +57,7 @@ pub(super) const BROKER_KEYS: &[Key] = &[
     acted("offsets.topic.num.partitions", Int(1, I32), Some("50"), ReadOnly, "How many partitions __consumer_offsets is created with."),
     acted("offsets.topic.replication.factor", Short(1, I16), Some("3"), ReadOnly, "How many replicas __consumer_offsets is created with; if nobody sets it, never more than there are brokers."),
     acted("offsets.topic.segment.bytes", Int(1, I32), Some("104857600"), ReadOnly, "segment.bytes of __consumer_offsets."),
-    acted("ottla.cache.bytes", Long(1_048_576, I64), Some("268435456"), ReadOnly, "Memory for the newest bytes of busy partitions."),
+    acted("ottla.cache.bytes", Long(1_048_576, I64), Some("67108864"), ReadOnly, "Memory for the newest bytes of busy partitions."),
     acted("ottla.durability", OneOf(&["durable", "relaxed"]), Some("durable"), ReadOnly, "durable: nothing is acknowledged before it is flushed to the device. relaxed: the operating system flushes when it likes, as Kafka has it; a power failure may lose acknowledged records."),
     acted("ottla.http.listener", Text, None, ReadOnly, "host:port of the HTTP listener for health and metrics; not set, there is none."),
     acted("ottla.journal.bytes", Long(4_194_304, I64), Some("268435456"), ReadOnly, "Size of the journal in a data directory."),

@@ -2,7 +2,7 @@
 //! where that can be. The block that a segment ends in is written again and again as the segment grows; what it held
 //! before is in the journal each time (law 2: the first append of a generation puts it there).
 
-use super::buffer::{Aligned, block_ceil, block_floor};
+use super::buffer::{Pool, block_ceil, block_floor};
 use super::ops::{Key, Purpose, SegmentWrite, WriterStep};
 use super::segment::{index_path, segment_path};
 use super::{Store, StoreOut};
@@ -53,7 +53,7 @@ impl Store {
             return;
         }
         let log = self.logs.get_mut(&key.0).expect("wished for something");
-        let bytes = if target > 0 { Some(log.compose(key, target)) } else { None };
+        let bytes = if target > 0 { Some(log.compose(key, target, &mut self.cache.moves)) } else { None };
         let cuts = log.cuts;
         let writer = log.segment_mut(key.1).and_then(|segment| segment.writer.as_mut()).expect("wished for something");
         writer.is_busy = true;
@@ -158,7 +158,7 @@ impl Store {
                 }
             }
         }
-        self.cache.pool.give(bytes);
+        drop(bytes);
         self.cache.shrink(self.config.cache_bytes_max, &mut self.logs);
         self.drive(key, out);
     }
@@ -314,14 +314,14 @@ impl Store {
 
 impl super::log::Log {
     /// The blocks of a segment from the one that its file ends in to the one that ends at or behind `target`.
-    fn compose(&self, key: Key, target: u64) -> Bytes {
+    fn compose(&self, key: Key, target: u64, pool: &mut Pool) -> Bytes {
         let segment = self.segment(key.1).expect("a segment that is written");
         let writer = segment.writer.as_ref().expect("a segment that is written has a writer");
         let from = block_floor(writer.written);
-        let mut buffer = Aligned::new((block_ceil(target) - from) as usize);
+        let mut buffer = pool.take((block_ceil(target) - from) as usize);
         buffer.put(writer.head.as_ref().expect("whatever is pending lies behind a known head"));
         let is_whole = self.copy_cached(key.1, writer.written, target, |part| buffer.put(part));
         assert!(is_whole, "what no file holds is in memory");
-        buffer.freeze()
+        pool.freeze(buffer)
     }
 }

@@ -1,8 +1,15 @@
 //! Memory for direct I/O: buffers that begin at a block border, filled once, shared as `Bytes`, and used again.
+//!
+//! ```text
+//!   chunk   ┌───────┬───┬─────────────┬────┬───────────────┐
+//!           │ group │ … │    group    │ …  │   not used    │     each begins on a block
+//!           └───────┴───┴─────────────┴────┴───────────────┘
+//!   Once nobody holds a part of it any more, a chunk is filled again from its front.
+//! ```
 
 use crate::types::limit::BLOCK_BYTES;
-use alloc::vec::Vec;
-use bytes::Bytes;
+use alloc::collections::VecDeque;
+use bytes::{Bytes, BytesMut};
 
 /// The largest multiple of the block size that is not above `position`.
 pub(super) fn block_floor(position: u64) -> u64 {
@@ -17,31 +24,15 @@ pub(super) fn block_ceil(position: u64) -> u64 {
 /// A buffer in the making whose first byte lies at a block border. It never grows beyond the room it was given: moving
 /// would lose the border.
 pub(super) struct Aligned {
-    bytes: Vec<u8>,
-    start: usize,
+    /// All that is left of its chunk.
+    bytes: BytesMut,
     room: usize,
 }
 
 impl Aligned {
-    /// A buffer for `room` bytes, rounded up to whole blocks.
-    pub(super) fn new(room: usize) -> Self {
-        Self::within(Vec::with_capacity(Self::capacity(room)), room)
-    }
-
-    fn capacity(room: usize) -> usize {
-        room.next_multiple_of(BLOCK_BYTES) + BLOCK_BYTES
-    }
-
-    fn within(mut bytes: Vec<u8>, room: usize) -> Self {
-        bytes.clear();
-        let start = (bytes.as_ptr() as usize).wrapping_neg() & (BLOCK_BYTES - 1);
-        bytes.resize(start, 0);
-        Self { bytes, start, room: room.next_multiple_of(BLOCK_BYTES) }
-    }
-
     /// How many bytes are in it.
     pub(super) fn len(&self) -> usize {
-        self.bytes.len() - self.start
+        self.bytes.len()
     }
 
     /// How many more fit.
@@ -51,7 +42,7 @@ impl Aligned {
 
     /// What is in it.
     pub(super) fn as_mut(&mut self) -> &mut [u8] {
-        &mut self.bytes[self.start..]
+        &mut self.bytes
     }
 
     /// Appends.
@@ -62,55 +53,62 @@ impl Aligned {
 
     /// Fills the last block with zeros.
     pub(super) fn pad(&mut self) {
-        let len = self.len().next_multiple_of(BLOCK_BYTES);
-        self.bytes.resize(self.start + len, 0);
-    }
-
-    /// Done: whole blocks, to be shared.
-    pub(super) fn freeze(mut self) -> Bytes {
-        self.pad();
-        Bytes::from(self.bytes).slice(self.start..)
+        self.bytes.resize(self.len().next_multiple_of(BLOCK_BYTES), 0);
     }
 }
 
-/// Buffers that were used and are nobody's now: fresh memory from the system costs a page fault a block.
+/// Where buffers are cut from, one behind the other: what is released in the order in which it was taken is used again
+/// without a search, and no buffer has more memory than bytes. Fresh memory from the system costs a page fault a block.
 #[derive(Default)]
 pub(super) struct Pool {
-    free: Vec<Vec<u8>>,
-    bytes: usize,
+    chunk: Option<BytesMut>,
+    /// Chunks that are used up, oldest first, to be filled again when nobody holds a part of them.
+    full: VecDeque<BytesMut>,
 }
 
 impl Pool {
-    /// A buffer for `room` bytes, used before if there is one that fits. A much larger one does not: what is cached in a
-    /// buffer keeps all of it, and the cache counts only what was put there.
+    /// A buffer for `room` bytes, rounded up to whole blocks. It is to be handed to [`Pool::freeze`] or [`Pool::give_up`].
     pub(super) fn take(&mut self, room: usize) -> Aligned {
-        let wanted = Aligned::capacity(room);
-        let fits = |free: &Vec<u8>| (wanted..=2 * wanted).contains(&free.capacity());
-        let found = self.free.iter().enumerate().filter(|(_, free)| fits(free));
-        let Some((at, _)) = found.min_by_key(|(_, free)| free.capacity()) else {
-            return Aligned::new(room);
+        let room = room.max(1).next_multiple_of(BLOCK_BYTES);
+        let bytes = match self.chunk.take() {
+            Some(chunk) if chunk.capacity() >= room => chunk,
+            used => self.next_chunk(used, room.max(CHUNK_BYTES) + BLOCK_BYTES),
         };
-        let free = self.free.swap_remove(at);
-        self.bytes -= free.capacity();
-        Aligned::within(free, room)
+        Aligned { bytes, room }
     }
 
-    /// Takes a buffer back if nobody else holds a part of it.
-    pub(super) fn give(&mut self, buffer: Bytes) {
-        let Ok(mut buffer) = buffer.try_into_mut() else {
-            return;
-        };
-        // Cleared first: turning it into a vector would move what is in it.
-        buffer.clear();
-        let buffer = Vec::from(buffer);
-        if self.bytes + buffer.capacity() <= Self::KEPT_BYTES_MAX {
-            self.bytes += buffer.capacity();
-            self.free.push(buffer);
+    /// Done: whole blocks, to be shared.
+    pub(super) fn freeze(&mut self, mut buffer: Aligned) -> Bytes {
+        buffer.pad();
+        let bytes = buffer.bytes.split().freeze();
+        self.chunk = Some(buffer.bytes);
+        bytes
+    }
+
+    /// Nothing came of it.
+    pub(super) fn give_up(&mut self, mut buffer: Aligned) {
+        buffer.bytes.clear();
+        self.chunk = Some(buffer.bytes);
+    }
+
+    fn next_chunk(&mut self, used: Option<BytesMut>, bytes: usize) -> BytesMut {
+        self.full.extend(used);
+        let is_free = self.full.front_mut().is_some_and(|oldest| oldest.try_reclaim(bytes));
+        let oldest = self.full.pop_front_if(|_| is_free);
+        let mut chunk = oldest.unwrap_or_else(|| BytesMut::with_capacity(bytes));
+        if self.full.len() > FULL_MAX {
+            self.full.pop_front();
         }
+        let before_border = (chunk.as_ptr() as usize).wrapping_neg() & (BLOCK_BYTES - 1);
+        chunk.resize(before_border, 0);
+        chunk.split_off(before_border)
     }
-
-    const KEPT_BYTES_MAX: usize = 8 << 20;
 }
+
+/// Buffers are cut from chunks of this size; a larger one has a chunk of its own.
+const CHUNK_BYTES: usize = 4 << 20;
+/// A chunk that is still in use when so many others are is forgotten: its memory goes with its last part.
+const FULL_MAX: usize = 16;
 
 #[cfg(test)]
 #[path = "buffer_test.rs"]

@@ -1,12 +1,13 @@
-use super::{Aligned, Pool, block_ceil, block_floor};
+use super::{CHUNK_BYTES, Pool, block_ceil, block_floor};
 use crate::types::limit::BLOCK_BYTES;
 
 #[test]
 fn a_frozen_buffer_is_whole_blocks_at_a_block_border() {
-    for len in [0, 1, 4095, 4096, 4097, 100_000] {
-        let mut buffer = Aligned::new(len);
+    let mut pool = Pool::default();
+    for len in [0, 1, 4095, 4096, 4097, 100_000, CHUNK_BYTES, 3 * CHUNK_BYTES, 1] {
+        let mut buffer = pool.take(len);
         buffer.put(&std::vec![7; len]);
-        let bytes = buffer.freeze();
+        let bytes = pool.freeze(buffer);
         assert_eq!(bytes.as_ptr() as usize % BLOCK_BYTES, 0);
         assert_eq!(bytes.len(), len.next_multiple_of(BLOCK_BYTES));
         assert!(bytes[..len].iter().all(|byte| *byte == 7) && bytes[len..].iter().all(|byte| *byte == 0));
@@ -14,18 +15,22 @@ fn a_frozen_buffer_is_whole_blocks_at_a_block_border() {
 }
 
 #[test]
-fn a_buffer_is_used_again_once_nobody_holds_it() {
+fn a_chunk_is_used_again_once_nobody_holds_a_part_of_it() {
     let mut pool = Pool::default();
-    let mut buffer = pool.take(100_000);
-    buffer.put(&[1; 100_000]);
-    let bytes = buffer.freeze();
-    let (at, held) = (bytes.as_ptr(), bytes.slice(5..6));
-    pool.give(bytes.clone());
-    assert!(pool.free.is_empty(), "somebody else holds it");
+    let mut fill = |byte| {
+        let mut buffer = pool.take(CHUNK_BYTES);
+        buffer.put(&[byte; 5000]);
+        buffer.put(&std::vec![byte; CHUNK_BYTES - 5000]);
+        pool.freeze(buffer)
+    };
+    let first = fill(1);
+    let (at, held) = (first.as_ptr(), first.slice(5..6));
+    drop(first);
+    let second = fill(2);
+    assert_ne!(second.as_ptr(), at, "somebody holds a part of the first");
     drop(held);
-    pool.give(bytes);
-    assert_eq!(pool.free.len(), 1);
-    assert_eq!(pool.take(100_000).freeze().as_ptr(), at.wrapping_add(0));
+    assert_eq!(fill(3).as_ptr(), at);
+    assert_eq!(second[CHUNK_BYTES - 1], 2, "the second is as it was");
 }
 
 #[test]
@@ -35,13 +40,15 @@ fn blocks_are_rounded_both_ways() {
 }
 
 #[test]
-fn little_is_never_kept_in_a_large_buffer() {
+fn small_buffers_lie_block_by_block_and_what_was_given_up_is_not_lost() {
     let mut pool = Pool::default();
-    let mut large = pool.take(1 << 20);
-    large.put(&[1; 5000]);
-    pool.give(large.freeze());
-    let mut small = pool.take(1000);
-    small.put(&[1; 10]);
-    pool.give(small.freeze());
-    assert_eq!(pool.free.iter().filter(|free| free.capacity() < 64 << 10).count(), 1, "it got one of its own size");
+    let mut ends = std::vec::Vec::new();
+    for _ in 0..100 {
+        let unused = pool.take(300_000);
+        pool.give_up(unused);
+        let mut buffer = pool.take(9_000);
+        buffer.put(&[1; 10]);
+        ends.push(pool.freeze(buffer));
+    }
+    assert!(ends.windows(2).all(|two| two[1].as_ptr() as usize == two[0].as_ptr() as usize + BLOCK_BYTES));
 }

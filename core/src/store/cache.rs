@@ -6,35 +6,29 @@ use super::log::Log;
 use crate::types::Offset;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
-use bytes::Bytes;
 
 /// All buffers that batches are cached in.
 #[derive(Default)]
 pub(super) struct Cache {
     held: VecDeque<Held>,
     bytes: usize,
+    /// What groups are made in.
     pub(super) pool: Pool,
+    /// What goes to segment files is put together in: it is free as soon as it is written.
+    pub(super) moves: Pool,
 }
 
 struct Held {
-    buffer: Bytes,
     bytes: usize,
     /// The logs with batches in it, and the end of the last of each.
     logs: Vec<(u32, Offset)>,
 }
 
 impl Cache {
-    /// Takes in a buffer with batches of these logs, up to these ends.
-    pub(super) fn hold(&mut self, buffer: Bytes, logs: Vec<(u32, Offset)>) {
-        let bytes = buffer.len();
+    /// Takes in a buffer of so many bytes with batches of these logs, up to these ends.
+    pub(super) fn hold(&mut self, bytes: usize, logs: Vec<(u32, Offset)>) {
         self.bytes += bytes;
-        self.held.push_back(Held { buffer, bytes, logs });
-    }
-
-    /// Takes in batches whose memory is somebody else's until they go.
-    pub(super) fn hold_foreign(&mut self, bytes: usize, logs: Vec<(u32, Offset)>) {
-        self.bytes += bytes;
-        self.held.push_back(Held { buffer: Bytes::new(), bytes, logs });
+        self.held.push_back(Held { bytes, logs });
     }
 
     /// Lets go of the oldest buffers until at most so many bytes are left, or what comes next is not written yet.
@@ -57,7 +51,6 @@ impl Cache {
                     log.cached.pop_front();
                 }
             }
-            self.pool.give(oldest.buffer);
         }
     }
 }

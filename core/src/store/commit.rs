@@ -162,7 +162,7 @@ impl Store {
                 return;
             }
             building.done.iter().for_each(|done| out.push(done.out()));
-            self.cache.pool.give(building.buffer.freeze());
+            self.cache.pool.give_up(building.buffer);
             if self.queue.len() < waiting {
                 continue;
             }
@@ -375,7 +375,7 @@ impl Store {
     /// The group is complete: it is written.
     fn launch(&mut self, mut building: Building, now: Wall, out: &mut Vec<StoreOut>) {
         self.journal.seal(&mut building.buffer, building.entries, now, &self.functions);
-        let buffer = building.buffer.freeze();
+        let buffer = self.cache.pool.freeze(building.buffer);
         let mut ends: Vec<(u32, Offset)> = Vec::new();
         for piece in building.pieces {
             let Some(log) = self.logs.get_mut(&piece.log) else {
@@ -395,7 +395,7 @@ impl Store {
         let durable = self.config.is_durable && !planted(Bug::AckBeforeFlush);
         let op = FileOp::WriteAt { file: self.journal.file(), at, parts: alloc::vec![buffer.clone()], durable };
         self.ops.ask(Purpose::Group, op, out);
-        self.cache.hold(buffer, ends);
+        self.cache.hold(buffer.len(), ends);
         let Building { done, logs, doomed, .. } = building;
         let mut flying = Flying { done, logs, doomed, questions: Vec::new(), writes: 1 };
         if planted(Bug::AckBeforeFlush) {

@@ -1,7 +1,7 @@
 use super::{FileKind, Line, Value, dump};
 use crate::boundary::{FileId, LogSettings, LogSpec};
 use crate::record::{Builder, Functions, NewRecord};
-use crate::store::buffer::Aligned;
+use crate::store::buffer::Pool;
 use crate::store::catalogue::{self, Identity};
 use crate::store::entry::{Change, JournalEntry};
 use crate::store::index::{Index, Place};
@@ -47,13 +47,14 @@ fn group() -> Bytes {
     let id = LogId { topic: Uuid([1; 16]), partition: 6 };
     let create = Change::Create { id, spec, at: Wall(3) };
     let append = Change::Append { segment: Offset(0), position: 9, batches: batch.to_bytes() };
-    let mut buffer = Aligned::new(8192);
+    let mut pool = Pool::default();
+    let mut buffer = pool.take(8192);
     journal().begin(&mut buffer);
     for change in [create, append, Change::Delete] {
         buffer.put(&JournalEntry { log: 3, change }.to_bytes());
     }
     journal().seal(&mut buffer, 3, Wall(5), &f);
-    buffer.freeze()
+    pool.freeze(buffer)
 }
 
 #[test]

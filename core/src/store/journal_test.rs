@@ -1,7 +1,7 @@
 use super::{Found, Journal, find};
 use crate::boundary::FileId;
 use crate::record::Functions;
-use crate::store::buffer::Aligned;
+use crate::store::buffer::Pool;
 use crate::types::Wall;
 use bytes::Bytes;
 use std::vec;
@@ -23,11 +23,12 @@ fn journal() -> Journal {
 
 fn group() -> Bytes {
     let f = Functions::slow();
-    let mut buffer = Aligned::new(8192);
+    let mut pool = Pool::default();
+    let mut buffer = pool.take(8192);
     journal().begin(&mut buffer);
     buffer.put(b"entries");
     journal().seal(&mut buffer, 1, Wall(5), &f);
-    buffer.freeze()
+    pool.freeze(buffer)
 }
 
 #[test]

@@ -331,7 +331,7 @@ impl Recovery {
             Recovered { identity: identity.clone(), is_new, logs: logs.values().map(RecoveredLog::of).collect() };
         let mut cache = Cache::default();
         let ends = logs.iter().filter_map(|(number, log)| Some((*number, log.cached.back()?.end)));
-        cache.hold_foreign(replay.bytes, ends.collect());
+        cache.hold(replay.bytes, ends.collect());
         // A generation that was begun is not gone on with: what a torn group left behind it is never looked at again.
         let [is_first_used, is_second_used] = scan.used;
         let journal = Journal {
