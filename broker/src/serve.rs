@@ -20,6 +20,7 @@ use std::io::{self, Write};
 use std::net::TcpListener as StdListener;
 use std::path::Path;
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::thread;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::LocalSet;
@@ -90,8 +91,18 @@ async fn live(flags: &Serve, mut config: Config) -> Result<Outcome, String> {
 
 fn start_disk(home: &Home, mailbox: Mailbox) -> Result<boot::Disk, String> {
     let deliver = move |id, outcome| mailbox.put(Mail::File(id, outcome));
-    let disk = Disk::start(home.path(), deliver).map_err(|fault| format!("no threads for the disk: {fault}"))?;
-    Ok(Box::new(move |id, op| disk.submit(id, op)))
+    let disk =
+        Disk::start(home.path(), deliver.clone()).map_err(|fault| format!("no threads for the disk: {fault}"))?;
+    match disk.ring(deliver) {
+        Ok(ring) => {
+            spawn_local(Rc::clone(&ring).run());
+            Ok(Box::new(move |id, op| disk.submit_through(&ring, id, op)))
+        }
+        Err(fault) => {
+            info!("no io_uring ({fault}): threads write");
+            Ok(Box::new(move |id, op| disk.submit(id, op)))
+        }
+    }
 }
 
 /// Opens every listener, and writes down what only now is known: ports that the operating system chose, and the name of

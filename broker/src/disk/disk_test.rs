@@ -2,8 +2,11 @@ use super::Disk;
 use bytes::Bytes;
 use ottla_core::boundary::{Entry, FileDone, FileFault, FileId, FileOp, OpenMode};
 use ottla_core::types::FileOpId;
+use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::mpsc::{Receiver, channel};
+use tokio::task::{LocalSet, spawn_local};
 
 struct Scene {
     root: PathBuf,
@@ -56,6 +59,50 @@ fn what_is_written_is_read_in_every_mode() {
         let again = FileOp::Open { file: FileId(8), path: "a".into(), mode: OpenMode::Read };
         assert_eq!(scene.run(again), Ok(FileDone::Opened { len: 4096 }));
     }
+}
+
+#[test]
+fn what_goes_through_the_ring_is_on_disk_when_it_ends() {
+    let (scene, file) = (Scene::new("ring"), FileId(7));
+    let open = FileOp::Open { file, path: "a".into(), mode: OpenMode::Direct };
+    assert_eq!(scene.run(open), Ok(FileDone::Opened { len: 0 }));
+    let ended = Rc::new(RefCell::new(Vec::new()));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let ends = Rc::clone(&ended);
+    let ring =
+        scene.disk.ring(move |id, outcome| ends.borrow_mut().push((id, outcome))).expect("io_uring is allowed here");
+    LocalSet::new().block_on(&runtime, async {
+        spawn_local(Rc::clone(&ring).run());
+        for (number, is_durable) in (0..300).zip([true, false].into_iter().cycle()) {
+            let parts = vec![blocks(number as u8, 1)];
+            let op = FileOp::WriteAt { file, at: 4096 * number, parts, durable: is_durable };
+            scene.disk.submit_through(&ring, FileOpId(number), op);
+        }
+        // Beyond what the ring takes at once, the threads write.
+        let mut by_threads = 0;
+        while ended.borrow().len() + by_threads < 300 {
+            by_threads += scene.ends.try_iter().count();
+            tokio::task::yield_now().await;
+        }
+    });
+    assert!(ended.borrow().iter().all(|(_, outcome)| *outcome == Ok(FileDone::Ok)));
+    let Ok(FileDone::Read(read)) = scene.run(FileOp::ReadAt { file, at: 0, len: 300 * 4096 }) else { panic!("read") };
+    assert!(read.chunks(4096).enumerate().all(|(number, block)| block.iter().all(|byte| *byte == number as u8)));
+}
+
+#[test]
+fn the_ring_tells_what_went_wrong() {
+    let (scene, file) = (Scene::new("ring-fault"), FileId(7));
+    std::fs::write(scene.root.join("a"), [1; 4096]).expect("a file");
+    let open = FileOp::Open { file, path: "a".into(), mode: OpenMode::Read };
+    assert_eq!(scene.run(open), Ok(FileDone::Opened { len: 4096 }));
+    let ended = Rc::new(Cell::new(None));
+    let end = Rc::clone(&ended);
+    let ring = scene.disk.ring(move |_, outcome| end.set(Some(outcome))).expect("io_uring is allowed here");
+    let op = FileOp::WriteAt { file, at: 0, parts: vec![blocks(1, 1)], durable: false };
+    scene.disk.submit_through(&ring, FileOpId(1), op);
+    drop(ring);
+    assert_eq!(ended.take(), Some(Err(FileFault::Io)), "the file is open for reading");
 }
 
 #[test]

@@ -71,7 +71,12 @@ impl Files {
     }
 
     fn file(&self, file: FileId) -> Result<Arc<File>, FileFault> {
-        self.table().get(&file).cloned().ok_or(FileFault::NotFound)
+        self.find(file).ok_or(FileFault::NotFound)
+    }
+
+    /// An open file.
+    pub(super) fn find(&self, file: FileId) -> Option<Arc<File>> {
+        self.table().get(&file).cloned()
     }
 
     fn table(&self) -> std::sync::MutexGuard<'_, HashMap<FileId, Arc<File>>> {
@@ -175,7 +180,8 @@ fn done(outcome: io::Result<()>) -> Result<FileDone, FileFault> {
     outcome.map(|()| FileDone::Ok).map_err(fault)
 }
 
-fn fault(fault: io::Error) -> FileFault {
+/// What a failure of the operating system is for the store.
+pub(super) fn fault(fault: io::Error) -> FileFault {
     match fault.kind() {
         ErrorKind::NotFound => FileFault::NotFound,
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => FileFault::Full,

@@ -2,12 +2,15 @@
 //! another waits for its end.
 
 mod file;
+mod ring;
 
 use file::Files;
 use ottla_core::boundary::{FileDone, FileFault, FileOp};
 use ottla_core::types::FileOpId;
+pub use ring::Ring;
 use std::io;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -16,6 +19,7 @@ use std::thread;
 #[derive(Debug)]
 pub struct Disk {
     queue: Sender<(FileOpId, FileOp)>,
+    files: Arc<Files>,
 }
 
 impl Disk {
@@ -34,7 +38,23 @@ impl Disk {
                 }
             })?;
         }
-        Ok(Self { queue })
+        Ok(Self { queue, files })
+    }
+
+    /// A way to write without these threads, if this system has one; for one thread, on which `deliver` is called.
+    pub fn ring(&self, deliver: impl Fn(FileOpId, Result<FileDone, FileFault>) + 'static) -> io::Result<Rc<Ring>> {
+        Ring::start(Arc::clone(&self.files), deliver)
+    }
+
+    /// Begins an operation, through the ring if it can.
+    pub fn submit_through(&self, ring: &Ring, id: FileOpId, op: FileOp) {
+        if let FileOp::WriteAt { file, at, parts, durable } = &op
+            && let [bytes] = &parts[..]
+            && ring.write(id, *file, *at, bytes, *durable)
+        {
+            return;
+        }
+        self.submit(id, op);
     }
 
     /// Begins an operation.
