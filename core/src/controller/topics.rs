@@ -10,6 +10,7 @@ use crate::msg::create_topics::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig, CreatableTopicConfigs, CreatableTopicResult,
     CreateTopicsRequest, CreateTopicsResponse,
 };
+use crate::msg::describe_configs::DescribeConfigsResourceResult;
 use crate::msg::record::metadata::{ConfigRecord, TopicRecord};
 use crate::shard::Cx;
 use crate::types::{BrokerId, ErrorCode, LeaderEpoch, PartitionEpoch, Str, Uuid, limit};
@@ -27,7 +28,7 @@ const METADATA_LOG: &str = "__cluster_metadata";
 pub(super) fn create(image: &Image, cx: &mut Cx<'_>, request: &CreateTopicsRequest) -> Verdict {
     let default = i64::from(cx.config.topics.partitions);
     let total: i64 = request.topics.iter().map(|topic| partition_count(topic, default)).sum();
-    let mut creation = Creation { image, config: cx.config, records: Vec::new(), folded: BTreeSet::new() };
+    let mut creation = Creation::new(image, cx.config);
     let mut counts: BTreeMap<&Str, usize> = BTreeMap::new();
     request.topics.iter().for_each(|topic| *counts.entry(&topic.name).or_default() += 1);
     let mut results = Vec::new();
@@ -57,7 +58,7 @@ pub(super) fn create(image: &Image, cx: &mut Cx<'_>, request: &CreateTopicsReque
 
 /// Creates topics that somebody asked for without creating them; those that exist meanwhile are well.
 pub(super) fn create_missing(image: &Image, cx: &mut Cx<'_>, names: &[Str]) -> Verdict {
-    let mut creation = Creation { image, config: cx.config, records: Vec::new(), folded: BTreeSet::new() };
+    let mut creation = Creation::new(image, cx.config);
     let mut results = Vec::new();
     let distinct: BTreeSet<&Str> = names.iter().collect();
     for name in distinct {
@@ -111,9 +112,23 @@ struct Creation<'a> {
     records: Vec<MetadataRecord>,
     /// Names with dots made underscores that this request has taken.
     folded: BTreeSet<String>,
+    /// What the settings of the last topic came to: reading and describing them takes longer than all the rest, and the
+    /// topics of one request mostly set the same.
+    read: Option<(Overrides, Settled)>,
 }
 
-impl Creation<'_> {
+/// What a topic's own settings come to.
+#[derive(Clone)]
+struct Settled {
+    is_compacted: bool,
+    described: Vec<CreatableTopicConfigs>,
+}
+
+impl<'a> Creation<'a> {
+    fn new(image: &'a Image, config: &'a Config) -> Self {
+        Self { image, config, records: Vec::new(), folded: BTreeSet::new(), read: None }
+    }
+
     fn topic(
         &mut self,
         cx: &mut Cx<'_>,
@@ -122,31 +137,42 @@ impl Creation<'_> {
     ) -> Result<CreatableTopicResult, Refusal> {
         self.check_name(&topic.name)?;
         let own = settings(topic)?;
-        let typed = TopicConfig::read(&own, self.config).map_err(|all| (ErrorCode::InvalidConfig, listed(&all)))?;
+        let settled = self.settle(&own)?;
         let placed = if topic.assignments.is_empty() { self.place(cx, topic)? } else { assigned(self.image, topic)? };
         if topic.name.contains(['.', '_']) {
             self.folded.insert(topic.name.replace('.', "_"));
         }
-        if typed.is_compacted() && !validate_only {
+        if settled.is_compacted && !validate_only {
             cx.notes.push(Note::NotCompacted { topic: topic.name.detached() });
         }
         let id = fresh_id(self.image, cx);
         self.record(topic, id, &own, &placed);
-        let config = |one: crate::msg::describe_configs::DescribeConfigsResourceResult| CreatableTopicConfigs {
+        Ok(CreatableTopicResult {
+            name: topic.name.clone(),
+            topic_id: id,
+            num_partitions: placed.len() as i32,
+            replication_factor: placed.first().map_or(0, |replicas| replicas.len() as i16),
+            configs: Some(settled.described),
+            ..CreatableTopicResult::default()
+        })
+    }
+
+    fn settle(&mut self, own: &Overrides) -> Result<Settled, Refusal> {
+        if let Some((_, settled)) = self.read.as_ref().filter(|(known, _)| known == own) {
+            return Ok(settled.clone());
+        }
+        let typed = TopicConfig::read(own, self.config).map_err(|all| (ErrorCode::InvalidConfig, listed(&all)))?;
+        let config = |one: DescribeConfigsResourceResult| CreatableTopicConfigs {
             name: one.name,
             value: one.value,
             read_only: one.read_only,
             config_source: one.config_source,
             is_sensitive: one.is_sensitive,
         };
-        Ok(CreatableTopicResult {
-            name: topic.name.clone(),
-            topic_id: id,
-            num_partitions: placed.len() as i32,
-            replication_factor: placed.first().map_or(0, |replicas| replicas.len() as i16),
-            configs: Some(effective_topic(self.image, self.config, &own).into_iter().map(config).collect()),
-            ..CreatableTopicResult::default()
-        })
+        let described = effective_topic(self.image, self.config, own).into_iter().map(config).collect();
+        let settled = Settled { is_compacted: typed.is_compacted(), described };
+        self.read = Some((own.clone(), settled.clone()));
+        Ok(settled)
     }
 
     fn check_name(&self, name: &Str) -> Result<(), Refusal> {

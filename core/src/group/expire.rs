@@ -11,6 +11,7 @@ use super::offsets::{Committed, Topics};
 use super::record::GroupRecord;
 use super::{GroupMap, OffsetMap};
 use crate::types::{Mono, Str, Uuid, Wall};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::ops::Bound;
 
@@ -96,10 +97,17 @@ fn expires_from(group: &Classic, committed: &Committed) -> Option<Wall> {
 
 /// The topics are gone, so are all offsets committed for them. A topic of the same name that was made since is another.
 pub(super) fn topics_deleted(offsets: &OffsetMap, desk: &mut Desk<'_, '_>, topics: &[(Uuid, Str)]) {
+    if offsets.is_empty() {
+        return;
+    }
     let mut records = Vec::new();
+    let gone: BTreeMap<&Str, &Uuid> = topics.iter().map(|(id, name)| (name, id)).collect();
     for (group, known) in offsets {
-        for (id, name) in topics {
-            let Some(partitions) = known.get(name) else { continue };
+        // Neither thousands of groups nor thousands of topics may make this a product of both.
+        let few = topics.iter().filter_map(|(id, name)| Some((known.get_key_value(name)?, id)));
+        let many = || known.iter().filter_map(|entry| Some((entry, *gone.get(entry.0)?)));
+        let hit: Vec<_> = if topics.len() <= known.len() { few.collect() } else { many().collect() };
+        for ((name, partitions), id) in hit {
             let of_topic = partitions.iter().filter(|(_, kept)| kept.topic_id.is_zero() || kept.topic_id == *id);
             records.extend(of_topic.map(|(partition, _)| GroupRecord::offset_gone(group, name, *partition)));
         }

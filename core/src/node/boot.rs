@@ -71,8 +71,10 @@ impl Node {
             cluster,
             coordinators: Coordinators::default(),
             groups: super::groups::Gathering::default(),
+            following: super::follow::Following::default(),
             found,
             retain_at,
+            retain_on: Vec::new(),
             scratch: Vec::new(),
         };
         node.load_metadata(now, is_new, out);

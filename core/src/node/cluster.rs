@@ -10,6 +10,7 @@
 //!
 //! Decisions are appended as one batch each; their replies leave when it is committed. Nothing is public before that.
 
+use super::follow::CHANGES_PER_STEP_MAX;
 use super::{Node, OWNER_CLUSTER, op_id};
 use crate::boundary::{Action, DiskFault, Done, Effect, Effects, Fault, LogSettings, LogSpec, Note, Query};
 use crate::config::Durability;
@@ -73,6 +74,15 @@ pub enum From {
     Client(Ticket),
     /// This broker itself.
     Own,
+}
+
+impl From {
+    /// The connection is gone: if it asked, nobody waits any more.
+    pub fn closed(&mut self, conn: ConnId) {
+        if matches!(self, Self::Client(ticket) if ticket.conn == conn) {
+            *self = Self::Own;
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -158,11 +168,7 @@ impl Cluster {
 
     /// The connection is gone: nobody waits for what it asked.
     pub fn closed(&mut self, conn: ConnId) {
-        self.promised.iter_mut().for_each(|(_, from, _)| {
-            if matches!(from, From::Client(ticket) if ticket.conn == conn) {
-                *from = From::Own;
-            }
-        });
+        self.promised.iter_mut().for_each(|(_, from, _)| from.closed(conn));
         self.numberless.retain(|ticket| ticket.conn != conn);
     }
 
@@ -311,13 +317,14 @@ impl Node {
         for delta in deltas {
             self.cluster.image = delta.after().clone();
             if self.cluster.is_ready() {
-                self.follow(now, &delta, out);
+                self.follow(&delta);
             }
         }
         while self.cluster.promised.front().is_some_and(|(needed, ..)| *needed <= end) {
             let (_, from, reply) = self.cluster.promised.pop_front().expect("just seen");
-            self.decided(now, from, reply, out);
+            self.following.tell(from, reply);
         }
+        self.follow_on(now, CHANGES_PER_STEP_MAX, out);
         if self.cluster.phase == Phase::Electing {
             self.cluster.phase = Phase::Registering;
             match self.cluster.image.features().is_empty() {
@@ -371,10 +378,11 @@ impl Node {
         let is_committed = needed <= self.cluster.quorum.high_watermark();
         for reply in verdict.replies {
             match is_committed {
-                true => self.decided(now, from, reply, out),
+                true => self.following.tell(from, reply),
                 false => self.cluster.promised.push_back((needed, from, reply)),
             }
         }
+        self.follow_on(now, CHANGES_PER_STEP_MAX, out);
         self.take_snapshot(now, out);
     }
 
@@ -397,14 +405,16 @@ impl Node {
     }
 
     /// A decision is committed.
-    fn decided(&mut self, now: Now, from: From, reply: Reply, out: &mut Effects) {
+    pub(super) fn decided(&mut self, now: Now, from: From, reply: Reply, out: &mut Effects) {
         match reply {
             Reply::Bootstrapped => self.register(now, out),
             Reply::Registered(epoch) => {
                 self.cluster.epoch = epoch;
                 self.cluster.phase = Phase::Ready;
                 let delta = Delta::from_nothing(self.cluster.image.clone());
-                self.follow(now, &delta, out);
+                self.follow(&delta);
+                // Nobody is let in before all of it is done.
+                self.follow_on(now, usize::MAX, out);
                 self.drop_strays(out);
             }
             Reply::Created(_) => {}

@@ -1,47 +1,102 @@
 //! What a change of the metadata means for this broker: logs to make, to lead differently, to drop; settings to take up.
 
 use super::Node;
+use super::cluster::From;
 use super::groups::OFFSETS_TOPIC;
 use super::lane::Order;
 use crate::boundary::{Effects, LogSpec};
 use crate::config::TopicConfig;
-use crate::metadata::{Delta, LogChange, Partition, Topic};
+use crate::controller::Reply;
+use crate::metadata::{Delta, LogChange, Partition};
 use crate::partition::PartitionSpec;
-use crate::types::{LogId, Now, Str};
+use crate::types::{ConnId, LogId, Mono, Now, Str, Uuid};
 use alloc::boxed::Box;
-use alloc::sync::Arc;
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
+/// What is still to be done about committed changes, in the order in which they were committed. A change of thousands of
+/// partitions is taken up in many short steps, and whoever asked for it is answered behind the last of them.
+#[derive(Clone, Hash, Debug, Default)]
+pub struct Following {
+    todo: VecDeque<Todo>,
+    /// When the rest is taken up, while there is any.
+    at: Option<Mono>,
+    /// The settings of the topic that was looked at last: its other partitions come next.
+    settings: Option<(Str, TopicConfig)>,
+}
+
+#[derive(Clone, Hash, Debug)]
+enum Todo {
+    Change(LogChange),
+    Configure(LogId),
+    /// Topics that are gone.
+    Forget(Vec<(Uuid, Str)>),
+    Decided(From, Reply),
+}
+
+impl Following {
+    /// When there is more to be done.
+    pub fn deadline(&self) -> Option<Mono> {
+        self.at
+    }
+
+    /// A decision that is committed: it is told once everything before it was followed.
+    pub fn tell(&mut self, from: From, reply: Reply) {
+        self.todo.push_back(Todo::Decided(from, reply));
+    }
+
+    /// The connection is gone: nobody waits for what it asked.
+    pub fn closed(&mut self, conn: ConnId) {
+        for todo in &mut self.todo {
+            if let Todo::Decided(from, _) = todo {
+                from.closed(conn);
+            }
+        }
+    }
+}
+
 impl Node {
-    /// The committed metadata have moved on.
-    pub(super) fn follow(&mut self, now: Now, delta: &Delta, out: &mut Effects) {
+    /// The committed metadata have moved on: what that means is to be done by [`Node::follow_on`].
+    pub(super) fn follow(&mut self, delta: &Delta) {
         let me = self.config.broker.id;
         if delta.is_broker_configured(me) {
             self.reconfigure(delta);
         }
-        for change in delta.logs(me) {
-            match change {
-                LogChange::Gained { log, topic, partition } => self.gain(now, log, &topic, &partition, out),
-                LogChange::Changed { log, after, .. } => self.reshape(now, delta, log, &after),
-                LogChange::Lost { log } => self.lose(now, log, out),
-            }
-        }
+        // Settings may have changed, of this topic or of all.
+        self.following.settings = None;
+        self.following.todo.extend(delta.logs(me).into_iter().map(Todo::Change));
         let configured = match delta.is_broker_configured(me) {
             true => delta.after().topics().cloned().collect(),
             false => delta.topics_configured(),
         };
         for topic in configured {
-            for (index, partition) in topic.partitions.iter() {
-                let log = LogId { topic: topic.id, partition: *index };
-                if partition.replicas.contains(&me) {
-                    self.order(now, log, Order::Configure(log, Box::new(self.spec(&topic.name, partition))));
-                }
-            }
+            let mine = topic.partitions.iter().filter(|(_, partition)| partition.replicas.contains(&me));
+            let log = |(index, _): (&i32, _)| LogId { topic: topic.id, partition: *index };
+            self.following.todo.extend(mine.map(log).map(Todo::Configure));
         }
         let gone: Vec<_> = delta.topics_deleted().iter().map(|topic| (topic.id, topic.name.clone())).collect();
-        if !gone.is_empty() {
-            self.with_hosts(now, out, |hosts, cx, said| hosts.topics_deleted(cx, &gone, said));
+        self.following.todo.extend(gone.chunks(TOPICS_FORGOTTEN_AT_ONCE).map(|some| Todo::Forget(some.to_vec())));
+    }
+
+    /// Follows up to `changes_max` changes; the rest has its turn at once, but behind whatever else has come in.
+    pub(super) fn follow_on(&mut self, now: Now, changes_max: usize, out: &mut Effects) {
+        let mut changes = 0;
+        while changes < changes_max {
+            let Some(todo) = self.following.todo.pop_front() else { break };
+            match todo {
+                Todo::Change(LogChange::Gained { log, topic, partition }) => {
+                    self.gain(now, log, &topic, &partition, out);
+                }
+                Todo::Change(LogChange::Changed { log, .. }) | Todo::Configure(log) => self.reshape(now, log),
+                Todo::Change(LogChange::Lost { log }) => self.lose(now, log, out),
+                Todo::Forget(gone) => {
+                    self.with_hosts(now, out, |hosts, cx, said| hosts.topics_deleted(cx, &gone, said));
+                }
+                Todo::Decided(from, reply) => self.decided(now, from, reply, out),
+            }
+            changes += 1;
         }
+        self.following.at = (!self.following.todo.is_empty()).then_some(now.mono);
     }
 
     fn gain(&mut self, now: Now, log: LogId, topic: &Str, partition: &Partition, out: &mut Effects) {
@@ -54,9 +109,12 @@ impl Node {
         }
     }
 
-    fn reshape(&mut self, now: Now, delta: &Delta, log: LogId, partition: &Partition) {
-        let topic: &Arc<Topic> = delta.after().topic(log.topic).expect("its partition has changed");
-        let spec = Box::new(self.spec(&topic.name, partition));
+    /// Takes up what is known of a partition by now. If its topic is gone since, the end of the log follows.
+    fn reshape(&mut self, now: Now, log: LogId) {
+        let image = self.cluster.image();
+        let (Some(topic), Some(partition)) = (image.topic(log.topic), image.partition(log)) else { return };
+        let (name, partition) = (topic.name.clone(), partition.clone());
+        let spec = Box::new(self.spec(&name, &partition));
         self.order(now, log, Order::Configure(log, spec));
     }
 
@@ -74,14 +132,19 @@ impl Node {
         }
     }
 
-    fn spec(&self, topic: &Str, partition: &Partition) -> PartitionSpec {
-        let settings = self.topic_config(topic);
-        PartitionSpec {
+    fn spec(&mut self, topic: &Str, partition: &Partition) -> PartitionSpec {
+        let settings = match self.following.settings.take() {
+            Some((known, settings)) if known == *topic => settings,
+            Some(_) | None => self.topic_config(topic),
+        };
+        let spec = PartitionSpec {
             epoch: partition.leader_epoch,
             rules: settings.rules,
             compacted_only: settings.is_compacted() && !settings.log.delete,
-            log: LogSpec { topic: topic.clone(), settings: settings.log },
-        }
+            log: LogSpec { topic: topic.clone(), settings: settings.log.clone() },
+        };
+        self.following.settings = Some((topic.clone(), settings));
+        spec
     }
 
     /// Settings that do not fit any more fall back to the broker's, for the same reason.
@@ -90,3 +153,8 @@ impl Node {
         config.unwrap_or_else(|_| self.config.topic.clone())
     }
 }
+
+/// So many changes are followed in one step.
+pub const CHANGES_PER_STEP_MAX: usize = 200;
+/// Of so many deleted topics the groups hear at once.
+const TOPICS_FORGOTTEN_AT_ONCE: usize = 100;

@@ -29,8 +29,8 @@ pub enum Order {
     Done(OpId, Result<Done, DiskFault>),
     /// The bytes of a serve could not be read.
     Unreadable(LogId, DiskFault),
-    /// Look through all logs for records that may go.
-    Retain,
+    /// Look through the logs from this one on for records that may go.
+    Retain(LogId),
 }
 
 /// One part of a request.
@@ -61,6 +61,8 @@ pub enum Said {
     Answer(PartKey, Answer),
     /// A watcher may read more now.
     Grew(PartKey, crate::partition::Readable),
+    /// There are more logs to be looked through, from this one on.
+    RetainOn(LogId),
     /// To be done by the world.
     Effect(Effect),
     /// For people and oracles.
@@ -130,7 +132,7 @@ impl Lane {
                 }
                 self.carry(log, scratch, said);
             }
-            Order::Retain => self.retain(cx, scratch, said),
+            Order::Retain(from) => self.retain(cx, from, scratch, said),
         }
     }
 
@@ -182,8 +184,13 @@ impl Lane {
         self.carry(log, scratch, said);
     }
 
-    fn retain(&mut self, cx: PartitionCx<'_>, scratch: &mut Vec<PartitionOut>, said: &mut Vec<Said>) {
-        let logs: Vec<LogId> = self.partitions.keys().copied().collect();
+    /// A look at thousands of logs is many short steps: `RetainOn` says where to go on.
+    fn retain(&mut self, cx: PartitionCx<'_>, from: LogId, scratch: &mut Vec<PartitionOut>, said: &mut Vec<Said>) {
+        let mut logs: Vec<LogId> =
+            self.partitions.range(from..).map(|(log, _)| *log).take(RETAINED_AT_ONCE + 1).collect();
+        if logs.len() > RETAINED_AT_ONCE {
+            said.extend(logs.pop().map(Said::RetainOn));
+        }
         for log in logs {
             if let Some(partition) = self.partitions.get_mut(&log) {
                 partition.retain(cx, scratch);
@@ -236,3 +243,6 @@ impl PartAsk {
         }
     }
 }
+
+/// So many logs are looked through in one step.
+const RETAINED_AT_ONCE: usize = 1000;

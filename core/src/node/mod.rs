@@ -55,10 +55,13 @@ pub struct Node {
     cluster: Cluster,
     coordinators: Coordinators,
     groups: groups::Gathering,
+    following: follow::Following,
     /// Logs that were on disk at start and that the metadata have not claimed yet.
     found: BTreeMap<LogId, FoundLog>,
     /// When records are next looked through for those that may go.
     retain_at: Mono,
+    /// Where lanes go on looking, and since when.
+    retain_on: Vec<(Mono, usize, LogId)>,
     /// Empty between steps; kept for its memory.
     scratch: Vec<PartitionOut>,
 }
@@ -84,8 +87,10 @@ impl Node {
             self.front.deadline(),
             self.coordinators.deadline(),
             self.cluster.deadline(),
+            self.following.deadline(),
             self.post.deadline(),
             Some(self.retain_at),
+            self.retain_on.first().map(|(since, ..)| *since),
         ];
         wishes.into_iter().flatten().min()
     }
@@ -129,9 +134,11 @@ impl Hash for Node {
         self.cluster.hash(state);
         self.coordinators.hash(state);
         self.groups.hash(state);
+        self.following.hash(state);
         self.found.hash(state);
         self.config.hash(state);
         self.retain_at.hash(state);
+        self.retain_on.hash(state);
     }
 }
 
@@ -159,3 +166,6 @@ mod node_test;
 #[cfg(test)]
 #[path = "scene_test.rs"]
 mod scene_test;
+#[cfg(test)]
+#[path = "steps_test.rs"]
+mod steps_test;

@@ -1,13 +1,14 @@
 //! The only matchmaker: carries what one machine says to the machine it is for. It holds no protocol state.
 
 use super::coordinators::{HostCx, HostOut};
+use super::follow::CHANGES_PER_STEP_MAX;
 use super::front::{FrontCx, FrontOut};
 use super::lane::{Order, Said};
 use super::post::Letter;
 use super::{Node, OWNER_CLUSTER, OWNER_COORDINATORS, OWNER_LANES, owner_of};
 use crate::boundary::{DiskFault, Done, Effect, Effects, Produce};
 use crate::partition::PartitionCx;
-use crate::types::{ConnId, LogId, Now, OpId, Ticket};
+use crate::types::{ConnId, LogId, Now, OpId, Ticket, Uuid};
 use alloc::vec::Vec;
 
 impl Node {
@@ -44,6 +45,7 @@ impl Node {
         self.coordinators.closed(conn);
         self.groups.closed(conn);
         self.cluster.closed(conn);
+        self.following.closed(conn);
     }
 
     /// Only time has passed.
@@ -51,10 +53,15 @@ impl Node {
         self.with_front(now, out, |front, cx, said| front.wake(cx, said));
         self.with_hosts(now, out, |hosts, cx, said| hosts.wake(cx, said));
         self.cluster_wake(now, out);
+        self.follow_on(now, CHANGES_PER_STEP_MAX, out);
+        for (_, lane, from) in core::mem::take(&mut self.retain_on) {
+            self.post.send(Letter::ToLane(lane, Order::Retain(from)), now.mono, &mut self.rng);
+        }
         if self.retain_at <= now.mono {
             self.retain_at = now.mono + self.config.store.retention_check_interval;
             for lane in 0..self.lanes.len() {
-                self.post.send(Letter::ToLane(lane, Order::Retain), now.mono, &mut self.rng);
+                let from = LogId { topic: Uuid::ZERO, partition: 0 };
+                self.post.send(Letter::ToLane(lane, Order::Retain(from)), now.mono, &mut self.rng);
             }
         }
     }
@@ -83,6 +90,10 @@ impl Node {
         match said {
             Said::Effect(effect) => out.push(effect),
             Said::Note(note) => out.note(note),
+            // In a step of its own, at once, but behind whatever else has come in.
+            Said::RetainOn(from) => {
+                self.retain_on.push((now.mono, lane, from));
+            }
             Said::Answer(..) | Said::Grew(..) => {
                 self.post.send(Letter::FromLane(lane, said), now.mono, &mut self.rng);
             }
@@ -100,7 +111,7 @@ impl Node {
             Said::Grew(key, readable) => {
                 self.with_front(now, out, |front, cx, said| front.grew(cx, key, readable, said));
             }
-            Said::Effect(_) | Said::Note(_) => unreachable!("these went out when they were said"),
+            Said::Effect(_) | Said::Note(_) | Said::RetainOn(_) => unreachable!("these went out when they were said"),
         }
     }
 

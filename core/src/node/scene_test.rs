@@ -31,6 +31,10 @@ pub struct Scene {
     /// Completions are held back until `release`.
     pub is_slow: bool,
     next_seq: u64,
+    /// The most effects that one step had.
+    pub effects_most: usize,
+    /// How many logs were asked to let go of old records.
+    pub retained: usize,
 }
 
 fn boot(config: Config, logs: Vec<FoundLog>) -> Boot {
@@ -70,6 +74,8 @@ impl Scene {
             held: Vec::new(),
             is_slow: false,
             next_seq: 0,
+            effects_most: 0,
+            retained: 0,
         };
         scene.act(out);
         scene
@@ -93,6 +99,7 @@ impl Scene {
         let mut out = Effects::default();
         self.node.step(self.now, input, &mut out);
         self.node.check();
+        self.effects_most = self.effects_most.max(out.effects.len());
         self.act(out);
     }
 
@@ -196,6 +203,7 @@ impl Scene {
             return Input::Done { op, outcome: Err(DiskFault::NoSuchLog) };
         };
         let is_deleted = matches!(action, Action::Delete);
+        self.retained += usize::from(matches!(action, Action::Retain { .. }));
         match action {
             Action::Append { batches: new } => {
                 for batch in new {
