@@ -105,7 +105,11 @@ impl Rig {
     }
 
     fn grow(&mut self, topic: CreatePartitionsTopic) -> ErrorCode {
-        let request = CreatePartitionsRequest { topics: alloc::vec![topic], ..CreatePartitionsRequest::default() };
+        let request = CreatePartitionsRequest {
+            topics: alloc::vec![topic],
+            timeout_ms: 1000,
+            ..CreatePartitionsRequest::default()
+        };
         match self.ask(&Ask::CreatePartitions(request)) {
             Reply::Response(Response::CreatePartitions(response)) => error(response.results[0].error_code),
             other => panic!("{other:?}"),
@@ -163,6 +167,7 @@ fn assigned(name: &str, assignments: &[(i32, &[i32])]) -> CreatableTopic {
 
 fn by_names(names: &[&str]) -> DeleteTopicsRequest {
     DeleteTopicsRequest {
+        timeout_ms: 1000,
         topic_names: names.iter().copied().map(Str::from).collect(),
         ..DeleteTopicsRequest::default()
     }
@@ -348,7 +353,7 @@ fn topics_are_deleted_by_name_and_by_id() {
     let b = rig.image().topic_named("b").expect("made").id;
     let state = |name: Option<&str>, topic_id| DeleteTopicState { name: name.map(Str::from), topic_id };
     let topics = alloc::vec![state(None, b), state(None, Uuid([9; 16])), state(Some("c"), b), state(None, Uuid::ZERO),];
-    let results = rig.delete(DeleteTopicsRequest { topics, ..DeleteTopicsRequest::default() }, 6);
+    let results = rig.delete(DeleteTopicsRequest { topics, timeout_ms: 1000, ..DeleteTopicsRequest::default() }, 6);
     let told: Vec<ErrorCode> = results.iter().map(|one| error(one.error_code)).collect();
     let (bad, unknown) = (ErrorCode::InvalidRequest, ErrorCode::UnknownTopicId);
     assert_eq!(told, [ErrorCode::None, unknown, bad, bad]);
@@ -365,7 +370,7 @@ fn a_topic_named_twice_is_not_deleted() {
         DeleteTopicState { name: Some("a".into()), topic_id: Uuid::ZERO },
         DeleteTopicState { name: None, topic_id },
     ];
-    let results = rig.delete(DeleteTopicsRequest { topics, ..DeleteTopicsRequest::default() }, 6);
+    let results = rig.delete(DeleteTopicsRequest { topics, timeout_ms: 1000, ..DeleteTopicsRequest::default() }, 6);
     assert!(results.iter().all(|one| error(one.error_code) == ErrorCode::InvalidRequest));
     assert!(rig.image().topic_named("a").is_some());
 }
@@ -572,5 +577,25 @@ proptest! {
         let (replayed, delta) = crate::metadata::advance(&empty, Offset::ZERO, &rig.log).expect("fits");
         prop_assert_eq!(&replayed, rig.controller.head());
         prop_assert_eq!(delta.logs(ME).len(), Delta::from_nothing(replayed).logs(ME).len());
+    }
+}
+
+#[test]
+fn whoever_gives_no_time_is_refused_and_nothing_happens() {
+    let mut rig = Rig::new(&[]);
+    rig.create(alloc::vec![named("there")]);
+    let late = ErrorCode::RequestTimedOut.code();
+    for timeout_ms in [0, -1] {
+        let topics = alloc::vec![named("new")];
+        let created = rig.create_as(CreateTopicsRequest { topics, timeout_ms, ..CreateTopicsRequest::default() });
+        assert_eq!((created[0].error_code, rig.image().topic_named("new").is_none()), (late, true));
+        let deleted = rig.delete(DeleteTopicsRequest { timeout_ms, ..by_names(&["there"]) }, 3);
+        assert_eq!((deleted[0].error_code, rig.image().topic_named("there").is_some()), (late, true));
+        let topics = alloc::vec![CreatePartitionsTopic { name: Str::from("there"), count: 9, assignments: None }];
+        let request = CreatePartitionsRequest { topics, timeout_ms, validate_only: false };
+        let Reply::Response(Response::CreatePartitions(grown)) = rig.ask(&Ask::CreatePartitions(request)) else {
+            panic!("a response");
+        };
+        assert_eq!(grown.results[0].error_code, late);
     }
 }

@@ -18,6 +18,7 @@
 
 mod brokers;
 mod delete;
+mod late;
 mod partitions;
 mod placement;
 mod producer_ids;
@@ -114,6 +115,9 @@ impl Controller {
     /// Looks, decides, touches nothing. The records go into the log as one batch, and through [`Controller::apply`]
     /// before the next decision.
     pub fn decide(&self, cx: &mut Cx<'_>, ask: &Ask) -> Verdict {
+        if let Some(refused) = late::refused(ask) {
+            return Verdict { records: Vec::new(), replies: alloc::vec![Reply::Response(refused)] };
+        }
         match ask {
             Ask::Bootstrap => brokers::bootstrap(),
             Ask::Register(registration) => brokers::register(&self.head, registration),

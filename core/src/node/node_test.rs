@@ -292,7 +292,8 @@ fn before_any_group_a_list_is_empty_and_nobody_coordinates() {
 #[test]
 fn a_log_is_told_of_by_the_store_alone() {
     let mut scene = with_topic(1);
-    let request = DeleteTopicsRequest { topic_names: vec![Str::from("orders")], ..Default::default() };
+    let request =
+        DeleteTopicsRequest { topic_names: vec![Str::from("orders")], timeout_ms: 1000, ..Default::default() };
     scene.ask(5, Request::DeleteTopics(request));
     let is_told = |note: &Note| matches!(note, Note::LogCreated { .. } | Note::LogDeleted { .. });
     assert!(!scene.notes.iter().any(is_told), "{:?}", scene.notes);

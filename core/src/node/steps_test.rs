@@ -39,7 +39,10 @@ fn thousands_of_partitions_go_in_short_steps() {
     scene.pass(Duration::from_millis(1));
     scene.effects_most = 0;
     let names = vec![Str::from("large")];
-    let ticket = scene.ask(5, Request::DeleteTopics(DeleteTopicsRequest { topic_names: names, ..Default::default() }));
+    let ticket = scene.ask(
+        5,
+        Request::DeleteTopics(DeleteTopicsRequest { topic_names: names, timeout_ms: 1000, ..Default::default() }),
+    );
     scene.pass(Duration::from_millis(1));
     assert!(scene.answer(ticket).is_some());
     assert_eq!(scene.node.view().partitions().count(), 0);
@@ -51,7 +54,10 @@ fn a_topic_made_and_deleted_at_once_leaves_nothing() {
     let mut scene = Scene::new(&[]);
     create(&mut scene, 1500);
     let names = vec![Str::from("large")];
-    scene.ask(5, Request::DeleteTopics(DeleteTopicsRequest { topic_names: names, ..Default::default() }));
+    scene.ask(
+        5,
+        Request::DeleteTopics(DeleteTopicsRequest { topic_names: names, timeout_ms: 1000, ..Default::default() }),
+    );
     scene.pass(Duration::from_millis(1));
     assert_eq!(scene.node.view().partitions().count(), 0);
 }
