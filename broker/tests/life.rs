@@ -5,6 +5,7 @@ mod process;
 use process::{Process, ottla};
 use std::fs;
 use std::net::TcpListener;
+use std::time::{Duration, Instant};
 
 fn refusal(arguments: &[&str]) -> String {
     let output = ottla().args(arguments).output().expect("it runs");
@@ -19,6 +20,15 @@ fn sigterm_ends_it_with_zero_and_nothing_is_left() {
     assert!(directory.is_dir(), "{}", directory.display());
     assert_eq!(process.terminate(), Some(0));
     assert!(!directory.exists(), "{} stays behind", directory.display());
+}
+
+#[test]
+fn it_ends_soon_even_if_its_directory_is_gone() {
+    let mut process = Process::start(&[]);
+    fs::remove_dir_all(process.directory()).expect("it can be removed");
+    let started = Instant::now();
+    assert_eq!(process.terminate(), Some(0));
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
 }
 
 #[test]

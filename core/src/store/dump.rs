@@ -62,7 +62,9 @@ impl FileKind {
 /// Tells everything that a file holds.
 pub fn dump(kind: FileKind, bytes: &Bytes, f: &Functions, tell: &mut dyn FnMut(Line)) {
     match kind {
-        FileKind::Journal => journal(bytes, f, tell),
+        FileKind::Journal => {
+            journal(bytes, (0, true), f, tell);
+        }
         FileKind::Catalogue => match catalogue::read(bytes, f) {
             Ok(found) => catalogue(&found, tell),
             Err(fault) => tell(Line::new("damage").text("says", format!("no catalogue: {fault:?}"))),
@@ -71,33 +73,49 @@ pub fn dump(kind: FileKind, bytes: &Bytes, f: &Functions, tell: &mut dyn FnMut(L
     }
 }
 
-/// Groups of every generation: behind the newest lie those of two generations before, as far as they were not yet
+/// How far a piece of a journal file was told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Told {
+    /// So many bytes of it; the next piece begins behind them.
+    pub bytes: usize,
+    /// How long the next piece must be at least, unless the file ends before that.
+    pub wanted: usize,
+}
+
+/// Tells what a piece of a journal file holds, which begins `from` bytes into it, and with `is_last` reaches to its end.
+/// Groups of every generation are told: behind the newest lie those of two generations before, as far as they were not yet
 /// overwritten.
-fn journal(bytes: &Bytes, f: &Functions, tell: &mut dyn FnMut(Line)) {
+pub fn journal(bytes: &Bytes, (from, is_last): (u64, bool), f: &Functions, tell: &mut dyn FnMut(Line)) -> Told {
     let mut at = 0;
     while at < bytes.len() {
         let rest = bytes.slice(at..);
+        if rest.len() < BLOCK_BYTES && !is_last {
+            return Told { bytes: at, wanted: BLOCK_BYTES };
+        }
+        let is_group = FileKind::of(&rest) == Some(FileKind::Journal);
+        let place = from + at as u64;
+        let damage = |says: String| Line::new("damage").large("at", place).text("says", says);
         let (salt, generation) = (number(&rest, 16), number(&rest, 24));
         at += match find(&rest, generation, salt, f) {
             Found::Group(found) => {
-                group(&found, (at, generation), f, tell);
+                group(&found, (place, generation), f, tell);
                 (found.blocks_bytes as usize).max(BLOCK_BYTES)
             }
-            Found::Short(len) if FileKind::of(&rest) == Some(FileKind::Journal) => {
-                tell(
-                    Line::new("damage")
-                        .number("at", at as i64)
-                        .text("says", format!("a group of {len} bytes is cut off")),
-                );
+            Found::Short(len) if is_group && !is_last && len > rest.len() => {
+                return Told { bytes: at, wanted: len };
+            }
+            Found::Short(len) if is_group => {
+                tell(damage(format!("a group of {len} bytes is cut off")));
                 BLOCK_BYTES
             }
-            Found::Nothing if FileKind::of(&rest) == Some(FileKind::Journal) => {
-                tell(Line::new("damage").number("at", at as i64).text("says", "a group that is not whole".to_string()));
+            Found::Nothing if is_group => {
+                tell(damage("a group that is not whole".to_string()));
                 BLOCK_BYTES
             }
             Found::Short(_) | Found::Nothing => BLOCK_BYTES,
         };
     }
+    Told { bytes: at.min(bytes.len()), wanted: BLOCK_BYTES }
 }
 
 fn number(bytes: &[u8], at: usize) -> u64 {
@@ -105,8 +123,8 @@ fn number(bytes: &[u8], at: usize) -> u64 {
     field.map_or(0, |field| u64::from_le_bytes(*field))
 }
 
-fn group(group: &Group, (at, generation): (usize, u64), f: &Functions, tell: &mut dyn FnMut(Line)) {
-    let line = Line::new("group").number("at", at as i64).large("generation", generation);
+fn group(group: &Group, (at, generation): (u64, u64), f: &Functions, tell: &mut dyn FnMut(Line)) {
+    let line = Line::new("group").large("at", at).large("generation", generation);
     let line = line.large("sequence", group.sequence).large("flushed_before", group.flushed);
     let line = line.number("time", group.at.0).large("bytes", group.blocks_bytes);
     tell(line.number("entries", i64::from(group.entries_len)));

@@ -99,3 +99,26 @@ fn every_place_of_an_index_is_told() {
     let lines = told(&bytes.into());
     assert_eq!((lines.len(), of(&lines[3], "position")), (4, &Value::Large(24)));
 }
+
+#[test]
+fn a_journal_told_in_pieces_says_the_same() {
+    let f = Functions::slow();
+    let whole: Bytes = [group(), Bytes::from(vec![0; 8192]), group(), group()].concat().into();
+    let expected = told(&whole);
+    for piece in [4096, 5000, 12_288] {
+        let (mut lines, mut from, mut len) = (Vec::new(), 0, piece);
+        loop {
+            let end = whole.len().min(from + len);
+            let is_last = end == whole.len();
+            let bytes = whole.slice(from..end);
+            let told = super::journal(&bytes, (from as u64, is_last), &f, &mut |line| lines.push(line));
+            if is_last {
+                break;
+            }
+            assert!(told.bytes > 0 || told.wanted > len, "it goes on");
+            from += told.bytes;
+            len = piece.max(told.wanted);
+        }
+        assert_eq!(lines, expected, "{piece}");
+    }
+}

@@ -6,7 +6,7 @@ use crate::cli::{Done, show, units};
 use bytes::{Bytes, BytesMut};
 use clap::Args;
 use ottla_core::record::{CheckedBatch, Functions, HEADER_BYTES, HeaderFault, Placed, StoredFaultKind, check_stored};
-use ottla_core::store::dump::{self, FileKind, Value as Told};
+use ottla_core::store::dump::{self, FileKind, Line, Value as Told};
 use serde_json::{Map, Value, json};
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Stdout, Write};
@@ -46,7 +46,8 @@ pub fn run(flags: &DumpFlags) -> Done<()> {
     let name = flags.file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let unused = name.starts_with("journal-").then_some(FileKind::Journal);
     match FileKind::of(&front).or(unused) {
-        Some(kind) => {
+        Some(FileKind::Journal) => journal(flags, &mut file, front, &mut lines)?,
+        Some(kind @ (FileKind::Catalogue | FileKind::Index)) => {
             fill(&mut file, &mut front, usize::MAX).map_err(failed)?;
             ours(kind, &front.freeze(), &mut lines)?;
         }
@@ -65,18 +66,28 @@ pub fn run(flags: &DumpFlags) -> Done<()> {
 
 fn ours(kind: FileKind, bytes: &Bytes, lines: &mut Lines) -> Done<()> {
     let mut told = Ok(());
-    dump::dump(kind, bytes, &ottla_codecs::functions(), &mut |line| {
-        let value = |value: &Told| match value {
-            Told::Number(number) => json!(number),
-            Told::Large(number) => json!(number),
-            Told::Text(text) => json!(text),
-        };
-        let fields = line.fields.iter().map(|(name, told)| (*name, value(told))).collect();
-        if told.is_ok() {
-            told = lines.put(line.kind, fields);
-        }
-    });
+    dump::dump(kind, bytes, &ottla_codecs::functions(), &mut |line| lines.line(&line, &mut told));
     told
+}
+
+/// Groups back to back, read in pieces: the file may be larger than the memory.
+fn journal(flags: &DumpFlags, file: &mut File, mut window: BytesMut, lines: &mut Lines) -> Done<()> {
+    let failed = |fault: io::Error| Mistake::new(format!("{}: {fault}", flags.file.display()));
+    let functions = ottla_codecs::functions();
+    let (mut at, mut wanted) = (0, WINDOW_BYTES);
+    loop {
+        let is_last = fill(file, &mut window, wanted).map_err(failed)?;
+        let bytes = window.freeze();
+        let mut said = Ok(());
+        let told = dump::journal(&bytes, (at, is_last), &functions, &mut |line| lines.line(&line, &mut said));
+        said?;
+        if is_last {
+            return Ok(());
+        }
+        at += told.bytes as u64;
+        window = BytesMut::from(&bytes[told.bytes..]);
+        wanted = told.wanted.max(WINDOW_BYTES);
+    }
 }
 
 /// Batches back to back, read in pieces.
@@ -135,6 +146,19 @@ fn tail(file: &mut File, window: BytesMut, at: u64, fault: StoredFaultKind, line
 }
 
 impl Lines {
+    /// Prints what the store tells, unless printing failed before.
+    fn line(&mut self, line: &Line, said: &mut Done<()>) {
+        let value = |value: &Told| match value {
+            Told::Number(number) => json!(number),
+            Told::Large(number) => json!(number),
+            Told::Text(text) => json!(text),
+        };
+        let fields = line.fields.iter().map(|(name, told)| (*name, value(told))).collect();
+        if said.is_ok() {
+            *said = self.put(line.kind, fields);
+        }
+    }
+
     fn batch(&mut self, flags: &DumpFlags, at: u64, batch: &CheckedBatch, functions: &Functions) -> Done<()> {
         let header = batch.header();
         let mut fields = vec![
