@@ -24,7 +24,7 @@ pub struct Flags {
 }
 
 /// How to run a broker.
-#[derive(Args, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 pub struct Serve {
     /// Settings file in the syntax of Kafka's server.properties
     #[arg(value_name = "FILE")]

@@ -18,6 +18,7 @@ use crate::welcome;
 use ottla_core::config::{Address, Config};
 use std::io::{self, Write};
 use std::net::TcpListener as StdListener;
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -46,7 +47,10 @@ pub fn run(flags: &Serve) -> ExitCode {
         Err(fault) => return refuse(&[format!("the operating system gives no event queue: {fault}")]),
     };
     let local = LocalSet::new();
-    match runtime.block_on(local.run_until(live(flags, config))) {
+    // As a task among those of the connections: they wake each other without a look at the event queue in between.
+    let life = local.spawn_local(live(flags.clone(), config));
+    let ended = runtime.block_on(local.run_until(life)).unwrap_or_else(|end| resume_unwind(end.into_panic()));
+    match ended {
         Ok(Outcome::Stopped) => {
             info!("stopped");
             ExitCode::SUCCESS
@@ -66,7 +70,7 @@ fn refuse(mistakes: &[String]) -> ExitCode {
     ExitCode::from(2)
 }
 
-async fn live(flags: &Serve, mut config: Config) -> Result<Outcome, String> {
+async fn live(flags: Serve, mut config: Config) -> Result<Outcome, String> {
     let clock = Clock::start();
     let seed = seed();
     let sockets = listen(&mut config).await?;
@@ -84,7 +88,7 @@ async fn live(flags: &Serve, mut config: Config) -> Result<Outcome, String> {
     let stopper = spawn_local(stop_on_signal(mailbox.clone()));
     let directory = home.path().to_path_buf();
     let world = World { disk, directory, clock, seed, functions, mailbox, telemetry };
-    let outcome = life::live(Parts { config, world, jobs, sockets }, |config| greet(flags, config, &home)).await;
+    let outcome = life::live(Parts { config, world, jobs, sockets }, |config| greet(&flags, config, &home)).await;
     stopper.abort();
     outcome
 }
