@@ -283,7 +283,9 @@ impl Recovery {
         if let Some(name) = JOURNAL_NAMES.get(scan.files.len()) {
             let file = self.ops.file();
             scan.files.push(file);
-            self.ask(FileOp::Open { file, path: String::from(*name), mode: OpenMode::Direct }, out);
+            // What is not flushed before it is acknowledged need not reach the disk before that either.
+            let mode = if self.config.is_durable { OpenMode::Direct } else { OpenMode::Write };
+            self.ask(FileOp::Open { file, path: String::from(*name), mode }, out);
             self.stage = Stage::OpenJournal(scan);
             return Ok(None);
         }
