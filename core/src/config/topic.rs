@@ -83,7 +83,7 @@ pub fn topic_value(key: &Key, overrides: &Overrides, config: &Config) -> String 
 }
 
 fn effective(key: &Key, overrides: &Overrides, settings: &[Setting], good: impl Fn(&Setting) -> bool) -> String {
-    if let Some(own) = overrides.get(key.name) {
+    if let Some(own) = overrides.get(key.name.as_bytes()) {
         return key.kind.shown(own);
     }
     for synonym in synonyms(key.name) {

@@ -140,7 +140,7 @@ impl Rig {
 
     fn setting(&self, kind: i8, resource: &str, name: &str) -> Option<String> {
         let own = self.image().settings(&Resource { kind, name: resource.into() })?;
-        own.get(name).map(|value| value.as_str().into())
+        own.get(name.as_bytes()).map(|value| value.as_str().into())
     }
 }
 
@@ -176,7 +176,7 @@ fn by_names(names: &[&str]) -> DeleteTopicsRequest {
 #[test]
 fn a_fresh_cluster_has_its_features_and_its_broker() {
     let rig = Rig::new(&[]);
-    assert_eq!(rig.image().features().get("metadata.version"), Some(&30));
+    assert_eq!(rig.image().features().get(b"metadata.version".as_slice()), Some(&30));
     let broker = rig.image().broker(ME).expect("registered");
     assert!(broker.is_active());
     assert_eq!(broker.epoch, BrokerEpoch(1), "the offset of its registration");

@@ -241,7 +241,7 @@ impl GroupShard {
         }
     }
 
-    fn forget_offset(&mut self, group: &str, topic: &str, partition: i32) {
+    fn forget_offset(&mut self, group: &Str, topic: &Str, partition: i32) {
         let Some(topics) = self.offsets.get_mut(group) else { return };
         if let Some(partitions) = topics.get_mut(topic) {
             partitions.remove(&partition);

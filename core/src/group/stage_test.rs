@@ -263,11 +263,14 @@ impl Stage {
 
     /// The state's name; `Dead` if there is no such group.
     pub fn state(&self) -> &'static str {
-        self.shard.groups.get("g").map_or("Dead", |group| group.live.state().name())
+        self.shard.groups.get(b"g".as_slice()).map_or("Dead", |group| group.live.state().name())
     }
 
     pub fn members(&self) -> Vec<Str> {
-        self.shard.groups.get("g").map_or(Vec::new(), |group| group.live.members().keys().cloned().collect())
+        self.shard
+            .groups
+            .get(b"g".as_slice())
+            .map_or(Vec::new(), |group| group.live.members().keys().cloned().collect())
     }
 
     /// A stable group of these members, its leader first, in generation 1, each assigned its own id.
@@ -309,7 +312,7 @@ impl Stage {
 
     /// The generation that the log remembers.
     pub fn remembered(&self) -> i32 {
-        let kept = self.shard.groups.get("g").and_then(|group| group.kept.as_ref());
+        let kept = self.shard.groups.get(b"g".as_slice()).and_then(|group| group.kept.as_ref());
         kept.map_or(0, |kept| kept.generation.0)
     }
 

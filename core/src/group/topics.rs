@@ -18,7 +18,7 @@ use alloc::vec::Vec;
 /// What the metadata know of topics.
 pub trait KnownTopics {
     /// The id of the topic and how many partitions it has.
-    fn by_name(&self, name: &str) -> Option<(Uuid, i32)>;
+    fn by_name(&self, name: &Str) -> Option<(Uuid, i32)>;
     /// The name of the topic.
     fn by_id(&self, id: Uuid) -> Option<Str>;
 }

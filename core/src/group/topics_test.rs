@@ -18,8 +18,8 @@ struct OneTopic;
 const ID: Uuid = Uuid([7; 16]);
 
 impl KnownTopics for OneTopic {
-    fn by_name(&self, name: &str) -> Option<(Uuid, i32)> {
-        (name == "t").then_some((ID, 2))
+    fn by_name(&self, name: &Str) -> Option<(Uuid, i32)> {
+        (*name == "t").then_some((ID, 2))
     }
 
     fn by_id(&self, id: Uuid) -> Option<Str> {

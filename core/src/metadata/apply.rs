@@ -78,7 +78,7 @@ impl Image {
 
     fn set_feature(&mut self, record: &FeatureLevelRecord) {
         match record.feature_level {
-            0 => self.features.remove(record.name.as_str()),
+            0 => self.features.remove(&record.name),
             level => self.features.insert(record.name.detached(), level),
         };
     }
@@ -223,9 +223,9 @@ impl Image {
         let topic = self.topics.remove(&record.topic_id).ok_or("there is no such topic")?;
         self.ids.remove(&topic.name);
         if let Some(folded) = fold(&topic.name)
-            && self.folded.get(folded.as_str()) == Some(&topic.id)
+            && self.folded.get(folded.as_bytes()) == Some(&topic.id)
         {
-            self.folded.remove(folded.as_str());
+            self.folded.remove(folded.as_bytes());
         }
         self.settings.remove(&Resource::topic(&topic.name));
         let log = |(partition, _): (&i32, _)| LogId { topic: topic.id, partition: *partition };
@@ -247,7 +247,7 @@ impl Image {
             None => {
                 let own = self.settings.get_mut(&resource).map(Arc::make_mut);
                 let is_empty = own.is_some_and(|own| {
-                    own.remove(record.name.as_str());
+                    own.remove(&record.name);
                     own.is_empty()
                 });
                 if is_empty {

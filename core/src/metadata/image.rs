@@ -171,8 +171,8 @@ impl Image {
     }
 
     /// The topic with this name.
-    pub fn topic_named(&self, name: &str) -> Option<&Arc<Topic>> {
-        self.topics.get(self.ids.get(name)?)
+    pub fn topic_named(&self, name: impl AsRef<[u8]>) -> Option<&Arc<Topic>> {
+        self.topics.get(self.ids.get(name.as_ref())?)
     }
 
     /// All topics by name.
@@ -182,7 +182,7 @@ impl Image {
 
     /// The topics whose names are not before this one, by name.
     pub fn topics_from(&self, name: &str) -> impl Iterator<Item = &Arc<Topic>> {
-        self.ids.from(name).map(|(_, id)| self.topics.get(id).expect("a named topic exists"))
+        self.ids.from(name.as_bytes()).map(|(_, id)| self.topics.get(id).expect("a named topic exists"))
     }
 
     /// How many topics there are.
@@ -197,7 +197,7 @@ impl Image {
 
     /// The topic whose name folds into the same as this one: the same name, or one that would collide with it.
     pub fn collision(&self, name: &str) -> Option<&Arc<Topic>> {
-        self.topics.get(self.folded.get(fold(name)?.as_str())?)
+        self.topics.get(self.folded.get(fold(name)?.as_bytes())?)
     }
 
     /// What was set for a resource.

@@ -75,7 +75,7 @@ impl Gathering {
 const PART: ConnId = ConnId(u64::MAX - 1);
 
 impl KnownTopics for Image {
-    fn by_name(&self, name: &str) -> Option<(Uuid, i32)> {
+    fn by_name(&self, name: &Str) -> Option<(Uuid, i32)> {
         let topic = self.topic_named(name)?;
         Some((topic.id, i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX)))
     }

@@ -40,9 +40,19 @@ impl Str {
         Self(Bytes::copy_from_slice(&self.0))
     }
 
-    /// The text.
+    /// The text. It is proved once more, so hot paths compare and search by [`Str::as_bytes`].
     pub fn as_str(&self) -> &str {
         str::from_utf8(&self.0).expect("checked when it was made")
+    }
+
+    /// True without any text.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Its length in bytes.
+    pub fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// The bytes of the text, sharing its buffer.
@@ -59,9 +69,17 @@ impl Deref for Str {
     }
 }
 
-impl Borrow<str> for Str {
-    fn borrow(&self) -> &str {
-        self.as_str()
+/// Sorted as its bytes are, which is also how text is sorted. Maps are searched by bytes: `str` would be proved anew at
+/// each comparison.
+impl Borrow<[u8]> for Str {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl AsRef<[u8]> for Str {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
     }
 }
 
@@ -100,3 +118,7 @@ impl fmt::Debug for Str {
         fmt::Debug::fmt(self.as_str(), f)
     }
 }
+
+#[cfg(test)]
+#[path = "text_test.rs"]
+mod text_test;

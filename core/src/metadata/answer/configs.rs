@@ -113,7 +113,7 @@ impl<'a> Describer<'a> {
     fn topic_setting(&self, key: &'static Key, own: &Overrides) -> DescribeConfigsResourceResult {
         let value = topic_value(key, own, self.config);
         let mut sources = Vec::new();
-        if own.contains_key(key.name) {
+        if own.contains_key(key.name.as_bytes()) {
             sources.push(synonym(key.name, &value, TOPIC));
         }
         if let Some(first) = synonyms(key.name).first() {
@@ -164,7 +164,7 @@ impl<'a> Describer<'a> {
         let names = family(name);
         let mut sources = Vec::new();
         for (own, source) in [(self.own, DYNAMIC_BROKER), (self.all, DYNAMIC_ALL_BROKERS)] {
-            let set = names.iter().filter_map(|name| Some((*name, own?.get(*name)?)));
+            let set = names.iter().filter_map(|name| Some((*name, own?.get(name.as_bytes())?)));
             sources.extend(set.map(|(name, value)| synonym(name, value, source)));
         }
         let given = names.iter().filter_map(|name| Some((*name, self.config.given(name)?)));
