@@ -160,6 +160,21 @@ fn unknown_apis_and_versions_from_the_future_are_met() {
 }
 
 #[test]
+fn a_thousand_idle_connections_cost_a_few_megabytes() {
+    let process = Process::start(&[]);
+    assert!(is_served(&process));
+    let before = process.resident_bytes();
+    let mut idle: Vec<TcpStream> = (0..1000).map(|_| process.connect()).collect();
+    for stream in &mut idle {
+        stream.write_all(&metadata()).expect("it is sent");
+        stream.read_exact(&mut [0; 40]).expect("an answer");
+    }
+    assert!(is_served(&process));
+    let grown = process.resident_bytes().saturating_sub(before);
+    assert!(grown < 16 * 1024 * 1024, "{grown} bytes for a thousand connections");
+}
+
+#[test]
 fn one_address_has_so_many_connections_and_no_more() {
     let process = Process::start(&["max.connections.per.ip=3"]);
     let mut open: Vec<TcpStream> = (0..4).map(|_| process.connect()).collect();

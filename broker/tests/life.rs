@@ -2,9 +2,14 @@
 
 mod process;
 
+use ottla::disk::Disk;
+use ottla_core::boundary::{FileDone, FileId, FileOp, OpenMode};
+use ottla_core::types::FileOpId;
 use process::{Process, ottla};
 use std::fs;
 use std::net::TcpListener;
+use std::path::Path;
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 fn refusal(arguments: &[&str]) -> String {
@@ -29,6 +34,29 @@ fn it_ends_soon_even_if_its_directory_is_gone() {
     let started = Instant::now();
     assert_eq!(process.terminate(), Some(0));
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_file_system_without_direct_io_is_written_through_the_page_cache() {
+    // The kernel's own files have none, whatever the machine's disks have.
+    let (tell, told) = channel();
+    let disk = Disk::start(Path::new("/proc/self"), move |_, outcome| drop(tell.send(outcome))).expect("threads");
+    let (file, path, mode) = (FileId(1), "comm".to_owned(), OpenMode::Direct);
+    disk.submit(FileOpId(1), FileOp::Open { file, path, mode });
+    let opened = told.recv().expect("it ends");
+    assert!(matches!(opened, Ok(FileDone::Opened { .. })), "{opened:?}");
+}
+
+#[test]
+fn an_ephemeral_broker_lives_in_memory_where_it_is_told_to() {
+    let memory = Path::new("/dev/shm").join(format!("ottla-test-{}", std::process::id()));
+    fs::create_dir_all(&memory).expect("it can be made");
+    let mut process = Process::start_in(&memory, &[]);
+    assert_eq!(fs::read_dir(&memory).expect("it is there").count(), 1, "its data is there");
+    drop(process.connect());
+    assert_eq!(process.terminate(), Some(0));
+    assert_eq!(fs::read_dir(&memory).expect("it is there").count(), 0, "nothing stays");
+    fs::remove_dir(&memory).expect("it can be removed");
 }
 
 #[test]

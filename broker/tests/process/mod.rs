@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -20,7 +20,13 @@ pub fn ottla() -> Command {
 impl Process {
     /// Starts it with these settings, and returns when it listens.
     pub fn start(settings: &[&str]) -> Self {
+        Self::start_in(&std::env::temp_dir(), settings)
+    }
+
+    /// The same with its data in this folder.
+    pub fn start_in(folder: &Path, settings: &[&str]) -> Self {
         let mut command = ottla();
+        command.env("TMPDIR", folder);
         command.args(["--ephemeral", "--port", "0", "--log-level", "error"]);
         settings.iter().for_each(|setting| {
             command.args(["--set", setting]);
