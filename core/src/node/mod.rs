@@ -161,6 +161,9 @@ const OWNER_COORDINATORS: u64 = 1;
 const OWNER_LANES: u64 = 2;
 
 #[cfg(test)]
+#[path = "digest_test.rs"]
+mod digest_test;
+#[cfg(test)]
 #[path = "node_test.rs"]
 mod node_test;
 #[cfg(test)]

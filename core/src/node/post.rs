@@ -35,6 +35,7 @@ impl Hash for Post {
         self.sent.hash(state);
         self.ready.len().hash(state);
         self.later.keys().for_each(|key| key.hash(state));
+        self.last.hash(state);
     }
 }
 
