@@ -122,6 +122,7 @@ fn prove_life(world: &mut World) {
     world.finish_clients();
     world.run(deadline, |world| world.is_done(writer) && world.is_done(member));
     judge_done(world, &[writer, member]);
+    lose_power_once_more(world);
     let reader = |bytes_max, partition_bytes_max, sessions| consumer::Habits {
         topics: topics.clone(),
         bytes_max,
@@ -135,16 +136,30 @@ fn prove_life(world: &mut World) {
         once: true,
     };
     let sizes = [(1, 1, false), (20_000, 3_000, true), (i32::MAX, 1 << 20, false)];
-    // A batch at a time over a slow network takes its while.
-    let deadline = world.now() + SETTLE * 20;
     let mut readers = Vec::new();
     for (at, (bytes_max, partition_bytes_max, sessions)) in sizes.into_iter().enumerate() {
         let habits = reader(bytes_max, partition_bytes_max, sessions);
         let actor = Box::new(Consumer::new(habits, functions()));
         readers.push(join(world, "last-reader", actor, 2 + at as u64, Duration::ZERO));
     }
-    world.run(deadline, |world| readers.iter().all(|reader| world.is_done(*reader)));
+    // A batch at a time over a slow network takes its while: as long as they get on, they may.
+    loop {
+        let read = world.model.marks.get("records read").copied();
+        world.run(world.now() + SETTLE, |world| readers.iter().all(|reader| world.is_done(*reader)));
+        if world.model.marks.get("records read").copied() == read {
+            break;
+        }
+    }
     judge_done(world, &readers);
+}
+
+/// Half of the runs are read back from what recovery makes of the device, not from what the process still holds.
+fn lose_power_once_more(world: &mut World) {
+    if !world.model.findings.is_empty() || world.is_lost() || !world.rng.chance(1, 2) {
+        return;
+    }
+    world.model.mark("power losses before the last look");
+    world.with_machine(0, |machine, now, out| machine.lose_power(now, Duration::from_millis(10), out));
 }
 
 fn judge_done(world: &mut World, clients: &[usize]) {

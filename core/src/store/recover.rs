@@ -21,6 +21,7 @@ use super::scan::Scan;
 use super::{Health, Store, StoreConfig, StoreOut};
 use crate::boundary::{FileDone, FileFault, FileId, FileOp, LogSpec, OpenMode};
 use crate::log::{Epochs, Producers};
+use crate::plant::{Bug, planted};
 use crate::record::Functions;
 use crate::types::{BrokerId, FileOpId, LeaderEpoch, LogId, Mono, Offset, Str};
 use alloc::boxed::Box;
@@ -382,7 +383,7 @@ impl RecoveredLog {
             start: log.start,
             end: log.end,
             epochs: log.epochs.clone(),
-            producers: log.producers.clone(),
+            producers: if planted(Bug::ProducersForgotten) { Producers::default() } else { log.producers.clone() },
             vote: log.vote,
             is_online: !log.is_rotten,
         }

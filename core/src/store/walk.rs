@@ -396,7 +396,8 @@ impl Walk {
                 let is_first = self.taken_bytes == 0 && is_first_whole;
                 let fits = self.taken_bytes + bytes.len() <= bytes_max as usize;
                 if is_behind(end) || !(fits || is_first) {
-                    return Visit::End;
+                    let skips = planted(Bug::LeftoverSkips) && !is_behind(end);
+                    return if skips { Visit::On } else { Visit::End };
                 }
                 self.take(place, bytes);
                 Visit::On
