@@ -46,6 +46,24 @@ impl Bug {
         Self::LeftoverSkips,
         Self::ProducersForgotten,
     ];
+
+    /// The promise that it breaks.
+    pub const fn breaks(self) -> &'static str {
+        match self {
+            Self::AckBeforeFlush => "acknowledged means flushed",
+            Self::NoDirectoryFlush => "a name survives as its file does",
+            Self::ReplayPastTornTail => "a group is replayed whole or not at all",
+            Self::TrustIndex => "an index is a hint",
+            Self::RecycledBlockWithoutEpoch => "what an earlier use of a journal file left is not replayed",
+            Self::TruncationNotJournalled => "what was cut off does not come back",
+            Self::FailedFlushIgnored => "a failed flush is never taken for a good one",
+            Self::CrcUnchecked => "damaged bytes are not handed out",
+            Self::RotTakenForTornTail => "rot inside the journal is not the end of it",
+            Self::CatalogueBeforeSegments => "the journal is recycled when the segments are durable",
+            Self::LeftoverSkips => "a read skips nothing, however small its budget",
+            Self::ProducersForgotten => "a numbered batch is stored once, whatever restarts",
+        }
+    }
 }
 
 /// Stands in every program with the feature and in no other: whoever tests or ships a broker looks for these bytes.

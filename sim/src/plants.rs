@@ -65,7 +65,7 @@ pub fn campaign(effort: Effort, tell: impl Fn(&Row)) -> Vec<Row> {
         let store = hunt(Effort { seeds_max: store_max, ..effort }, |seed| solo::run(seed, false).0);
         let is_enough = effort.is_quick && store.seeds.is_some();
         let broker = (!is_enough).then(|| hunt(effort, |seed| run::run(seed, &Cut::default(), false).0));
-        enter(Row { name: format!("{bug:?}"), breaks: breaks(bug), broker, store: Some(store) });
+        enter(Row { name: format!("{bug:?}"), breaks: bug.breaks(), broker, store: Some(store) });
     }
     plant(None);
     let liar = Cut { liar: true, ..Cut::default() };
@@ -90,24 +90,6 @@ fn hunt(effort: Effort, play: impl Fn(u64) -> Outcome + Sync) -> Hunt {
         oracle: found.and_then(|outcome| outcome.finding.as_ref()).map_or("", |finding| finding.oracle),
         inside: inside.into_inner(),
         cpu: cpu().saturating_sub(began),
-    }
-}
-
-/// The promise that a bug breaks.
-fn breaks(bug: Bug) -> &'static str {
-    match bug {
-        Bug::AckBeforeFlush => "acknowledged means flushed",
-        Bug::NoDirectoryFlush => "a name survives as its file does",
-        Bug::ReplayPastTornTail => "a group is replayed whole or not at all",
-        Bug::TrustIndex => "an index is a hint",
-        Bug::RecycledBlockWithoutEpoch => "what an earlier use of a journal file left is not replayed",
-        Bug::TruncationNotJournalled => "what was cut off does not come back",
-        Bug::FailedFlushIgnored => "a failed flush is never taken for a good one",
-        Bug::CrcUnchecked => "damaged bytes are not handed out",
-        Bug::RotTakenForTornTail => "rot inside the journal is not the end of it",
-        Bug::CatalogueBeforeSegments => "the journal is recycled when the segments are durable",
-        Bug::LeftoverSkips => "a read skips nothing, however small its budget",
-        Bug::ProducersForgotten => "a numbered batch is stored once, whatever restarts",
     }
 }
 
