@@ -309,6 +309,12 @@ impl Log {
         tail
     }
 
+    /// Is this the epoch in which such a batch was written? Of what is deleted nobody knows.
+    pub(super) fn knows_epoch(&self, header: &Header) -> bool {
+        let is_deleted = header.end_offset() <= self.start;
+        is_deleted || self.epochs.epoch_at(header.base_offset.max(self.start)) == Some(header.leader_epoch)
+    }
+
     /// The group with the log's last change is flushed.
     pub(super) fn all_durable(&mut self) {
         self.durable = self.end;

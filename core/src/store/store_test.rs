@@ -4,7 +4,7 @@
 use super::disk_test::TestDisk;
 use super::{Claim, Recovered, Recovery, RecoveryRefusal, RecoveryStep, Store, StoreConfig, StoreOut};
 use crate::boundary::{Action, DiskFault, Done, FileOp, LogSettings, LogSpec, Query, Slot};
-use crate::record::{Builder, CheckedBatch, Functions, NewRecord, Records, check_stored};
+use crate::record::{Builder, CheckedBatch, Functions, Header, NewRecord, Records, check_stored};
 use crate::types::{BrokerId, ConnId, FileOpId, LeaderEpoch, LogId, Mono, Now, Offset, OpId, Rng, Ticket, Uuid, Wall};
 use alloc::collections::BTreeMap;
 use core::time::Duration;
@@ -738,6 +738,28 @@ fn bytes_that_rotted_in_a_segment_are_never_served() {
     let op = world.append_unexpected(log, 10);
     world.finish_all();
     assert_eq!(world.done[&op].as_ref().err(), Some(&DiskFault::Rot), "the log is offline");
+}
+
+#[test]
+fn offsets_and_epochs_that_rotted_are_seen_although_no_crc_covers_them() {
+    for (what, at) in [("base offset", 6), ("base offset, high", 0), ("leader epoch", 15)] {
+        let mut world = world(StoreConfig { cache_bytes_max: 0, index_interval_bytes_min: 1, ..roomy() });
+        let log = world.id(0);
+        world.create(log, 100_000);
+        world.finish_all();
+        for _ in 0..10 {
+            world.append(log, 1, 900);
+            world.finish_all();
+        }
+        world.mono += 100_000_000_000;
+        world.finish_all();
+        world.crash(true);
+        let path = world.disk.paths().into_iter().find(|path| path.ends_with(".log")).unwrap();
+        let second = Header::read(world.disk.bytes_mut(&path).unwrap()).unwrap().batch_bytes();
+        world.disk.bytes_mut(&path).unwrap()[second + at] ^= 8;
+        let query = Query::Records { from: Offset(0), end: Offset(100), bytes_max: 10_000 };
+        assert_eq!(world.ask_one(log, query).err(), Some(DiskFault::Rot), "{what}");
+    }
 }
 
 #[test]

@@ -297,12 +297,14 @@ impl Walk {
         }
         match self.parse(place, limit, f) {
             Parsed::Batch(header, bytes) => {
-                let is_wrong = if place.is_hearsay {
-                    header.base_offset != place.next.base
+                let is_expected = if place.is_hearsay {
+                    header.base_offset == place.next.base
                 } else {
-                    header.base_offset < place.next.base
+                    header.base_offset >= place.next.base
                 };
-                if is_wrong {
+                // Offset and epoch lie outside of the batch's CRC: that they rotted shows here alone.
+                let is_within = header.end_offset() <= log.segment_end(log.segment_at(place.segment));
+                if !is_expected || !is_within || !log.knows_epoch(&header) {
                     return Err(self.doubt(log, place));
                 }
                 let next = Place { base: header.base_offset, ..place.next };
