@@ -28,11 +28,13 @@ pub enum Bug {
     LeftoverSkips,
     /// The numbers of idempotent producers are not told to the node at start.
     ProducersForgotten,
+    /// A large append goes straight into its segment although what lies before it there is only in the journal for good.
+    BypassWhileJournalled,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::AckBeforeFlush,
         Self::NoDirectoryFlush,
         Self::ReplayPastTornTail,
@@ -45,6 +47,7 @@ impl Bug {
         Self::CatalogueBeforeSegments,
         Self::LeftoverSkips,
         Self::ProducersForgotten,
+        Self::BypassWhileJournalled,
     ];
 
     /// The promise that it breaks.

@@ -457,6 +457,8 @@ pub fn store_config(options: &Options) -> StoreConfig {
         cache_bytes_max: options.cache_bytes,
         behind_bytes: options.behind_bytes,
         group_bytes_max: options.group_bytes,
+        bypass_bytes_min: options.group_bytes / 4,
+        room_bytes: 4 * options.behind_bytes,
         read_bytes_max: options.read_bytes,
         index_interval_bytes_min: options.index_interval_bytes,
         index_bytes_max: options.index_bytes,

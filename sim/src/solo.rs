@@ -8,12 +8,14 @@ use crate::model::Finding;
 use crate::report::{Outcome, Trace};
 use crate::run::{caught, functions};
 use bytes::Bytes;
-use ottla_core::boundary::{Action, DiskFault, Done, FileDone, FileFault, LogSettings, LogSpec, Query};
+use ottla_core::boundary::{
+    Action, DiskFault, Done, FileDone, FileFault, FileId, FileOp, LogSettings, LogSpec, OpenMode, Query,
+};
 use ottla_core::record::{Builder, CheckedBatch, Compression, NewRecord};
 use ottla_core::store::{Claim, Recovered, RecoveredLog, Recovery, RecoveryStep, Store, StoreConfig, StoreOut};
 use ottla_core::types::{BrokerId, FileOpId, LeaderEpoch, LogId, Mono, Now, Offset, OpId, Rng, Str, Uuid, Wall};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 
 /// One batch of a log, as far as it matters.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -123,6 +125,10 @@ struct Solo {
     queries: BTreeMap<OpId, (usize, i64, i64, u32)>,
     pipeline: usize,
     faulty: bool,
+    /// The longest value of a record.
+    value_bytes_max: u64,
+    /// Open segments.
+    segments: BTreeSet<FileId>,
     trace: Trace,
     findings: Vec<Finding>,
     marks: BTreeMap<&'static str, u64>,
@@ -160,9 +166,11 @@ impl Solo {
             sync_us: 1 << drawn.between(6, 12),
         };
         let config = StoreConfig {
-            journal_bytes: 1 << drawn.between(16, 19),
+            journal_bytes: 1 << drawn.between(15, 19),
             group_bytes_max: 1 << drawn.between(12, 17),
             behind_bytes: 1 << drawn.between(12, 16),
+            bypass_bytes_min: 1 << drawn.between(10, 16),
+            room_bytes: 1 << drawn.between(12, 20),
             write_bytes_max: 1 << drawn.between(12, 18),
             cache_bytes_max: 1 << drawn.between(10, 20),
             read_bytes_max: 1 << drawn.between(12, 16),
@@ -193,6 +201,8 @@ impl Solo {
             queries: BTreeMap::new(),
             pipeline: if faulty { 1 } else { drawn.between(1, 4) as usize },
             faulty,
+            value_bytes_max: 1 << drawn.between(8, 14),
+            segments: BTreeSet::new(),
             trace: Trace::new(keeps_lines),
             findings: Vec::new(),
             marks: BTreeMap::new(),
@@ -262,6 +272,7 @@ impl Solo {
         self.life += 1;
         self.running = Running::Down;
         self.ops.clear();
+        self.segments.clear();
         self.queries.clear();
         self.logs.iter_mut().for_each(|log| log.reading = 0);
         self.heap.clear();
@@ -314,6 +325,7 @@ impl Solo {
             match said {
                 StoreOut::File { id, op } => {
                     self.line(id.0, || format!("{id:?} {op:?}").chars().take(160).collect());
+                    self.look(&op);
                     let (token, wait) = self.disk.begin(op);
                     self.ops.insert(token, id);
                     self.later(wait.as_micros() as u64, Event::File(self.life, token));
@@ -321,6 +333,19 @@ impl Solo {
                 StoreOut::Done { op, outcome } => self.done(op, outcome),
                 StoreOut::Served { .. } | StoreOut::Note(_) => {}
             }
+        }
+    }
+
+    /// Counts what is worth being met.
+    fn look(&mut self, op: &FileOp) {
+        match op {
+            FileOp::Open { file, path, mode: OpenMode::Direct } if path.ends_with(".log") => {
+                self.segments.insert(*file);
+            }
+            FileOp::WriteAt { file, durable: true, .. } if self.segments.contains(file) => {
+                self.mark("appends past the journal");
+            }
+            _ => {}
         }
     }
 
@@ -373,7 +398,7 @@ impl Solo {
     fn draw(&mut self, number: usize, hoped: &State) -> Option<(Change, Action)> {
         if !hoped.exists {
             let settings = LogSettings {
-                segment_bytes: 1 << self.rng.between(11, 16),
+                segment_bytes: 1 << self.rng.between(11, 19),
                 index_interval_bytes: 128,
                 ..LogSettings::default()
             };
@@ -406,7 +431,7 @@ impl Solo {
         let (mut kept, mut batches) = (Vec::new(), Vec::new());
         for _ in 0..self.rng.between(1, 3) {
             let mut builder = Builder::new().at(Offset(next), LeaderEpoch(0)).compressed(Compression::None);
-            let most = 1 << self.rng.below(13);
+            let most = 1 + self.rng.below(self.value_bytes_max);
             let value = vec![self.rng.below(256) as u8; self.rng.below(most) as usize];
             for _ in 0..self.rng.between(1, 4) {
                 builder.push(&NewRecord { timestamp: self.now().wall, value: Some(&value), ..NewRecord::default() });

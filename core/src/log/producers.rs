@@ -204,7 +204,14 @@ impl Producers {
             }
             return;
         }
-        self.entry(header, now).append(header);
+        self.apply_data(header, now);
+    }
+
+    /// The same for a batch of which only the header is at hand; it is no control batch.
+    pub fn apply_data(&mut self, header: &Header, now: Wall) {
+        if header.has_producer() {
+            self.entry(header, now).append(header);
+        }
     }
 
     fn entry(&mut self, header: &Header, now: Wall) -> &mut Producer {

@@ -19,8 +19,12 @@ enum Wish {
     Nothing,
     /// Write up to this position.
     Write(u64),
-    /// Give the file this length.
+    /// Cut the file to this length.
     Length(u64),
+    /// Make room up to this length.
+    Grow(u64),
+    /// Flush its name.
+    Name,
     Sync,
     /// All that the checkpoint wanted is there.
     Reached,
@@ -40,23 +44,24 @@ impl Store {
     /// Lets a segment's writer do the next thing that is due, if nothing is under way.
     pub(super) fn drive(&mut self, key: Key, out: &mut Vec<StoreOut>) {
         let wish = self.wish(key);
-        let (target, needs_file) = match wish {
+        let target = match wish {
             Wish::Nothing => return,
             Wish::Reached => {
                 self.save_index(key, out);
                 return;
             }
-            Wish::Write(target) => (target, true),
-            Wish::Length(_) | Wish::Sync => (0, true),
+            Wish::Write(target) => target,
+            Wish::Length(_) | Wish::Grow(_) | Wish::Name | Wish::Sync => 0,
         };
-        if needs_file && !self.has_file(key, out) {
+        if !self.has_file(key, out) {
             return;
         }
         let log = self.logs.get_mut(&key.0).expect("wished for something");
+        let folder = if matches!(wish, Wish::Name) { log.folder() } else { String::new() };
         let bytes = if target > 0 { Some(log.compose(key, target, &mut self.cache.moves)) } else { None };
         let cuts = log.cuts;
         let writer = log.segment_mut(key.1).and_then(|segment| segment.writer.as_mut()).expect("wished for something");
-        writer.is_busy = true;
+        writer.is_busy = !matches!(wish, Wish::Grow(_));
         let file = writer.file.expect("opened before");
         match (wish, bytes) {
             (Wish::Write(target), Some(bytes)) => {
@@ -68,7 +73,15 @@ impl Store {
             }
             (Wish::Length(len), _) => {
                 writer.is_unsynced = true;
-                self.ops.ask(Purpose::Writer(key, WriterStep::Length), FileOp::SetLen { file, len }, out);
+                self.ops.ask(Purpose::Writer(key, WriterStep::Length(len)), FileOp::SetLen { file, len }, out);
+            }
+            (Wish::Grow(len), _) => {
+                writer.is_growing = true;
+                writer.is_long = true;
+                self.ops.ask(Purpose::Writer(key, WriterStep::Grow(len)), FileOp::SetLen { file, len }, out);
+            }
+            (Wish::Name, _) => {
+                self.ops.ask(Purpose::Writer(key, WriterStep::NameFile), FileOp::SyncDir { path: folder }, out);
             }
             (Wish::Sync, _) => {
                 self.ops.ask(Purpose::Writer(key, WriterStep::Sync), FileOp::Sync { file }, out);
@@ -84,24 +97,41 @@ impl Store {
         let Some(segment) = log.segment(key.1) else {
             return Wish::Nothing;
         };
-        let Some(writer) = segment.writer.as_ref().filter(|writer| !writer.is_busy) else {
+        // While room is made nothing else touches the file's length.
+        let Some(writer) = segment.writer.as_ref().filter(|writer| !writer.is_busy && !writer.is_growing) else {
             return Wish::Nothing;
         };
         let far = block_floor(writer.written) + self.config.write_bytes_max.max(block_ceil(1));
+        let is_closed = segment.base != log.active().base;
         if let Some(goal) = writer.goal {
-            let is_closed = segment.base != log.active().base;
+            let padded = block_ceil(segment.bytes);
             return match () {
                 () if writer.written < goal || writer.is_suspect => Wish::Write(goal.min(far)),
                 () if is_closed && writer.is_long && writer.may_be_cut && segment.bytes > 0 => {
                     Wish::Length(segment.bytes)
                 }
+                () if is_closed && writer.room > padded && segment.bytes > 0 => Wish::Length(padded),
                 () if writer.is_unsynced && !planted(Bug::CatalogueBeforeSegments) => Wish::Sync,
                 () => Wish::Reached,
             };
         }
         let whole = block_floor(segment.durable).min(far);
         let is_far_behind = segment.durable >= writer.written + self.config.behind_bytes;
-        if is_far_behind && whole > writer.written { Wish::Write(whole) } else { Wish::Nothing }
+        if is_far_behind && whole > writer.written {
+            return Wish::Write(whole);
+        }
+        if is_closed || (writer.wanted == 0 && !writer.is_named) {
+            return Wish::Nothing;
+        }
+        if !writer.is_named {
+            let is_clear = log.is_alone() && !self.journal.is_grave(&log.folder(), key.1);
+            return if is_clear { Wish::Name } else { Wish::Nothing };
+        }
+        match segment.more_room(writer, log.spec.settings.segment_bytes, self.config.room_bytes) {
+            Some(len) => Wish::Grow(len),
+            None if writer.wanted > 0 && writer.is_unsynced => Wish::Sync,
+            None => Wish::Nothing,
+        }
     }
 
     /// Is the segment's file open? If not, that is seen to.
@@ -140,7 +170,7 @@ impl Store {
         out: &mut Vec<StoreOut>,
     ) {
         let SegmentWrite { key, target, cuts, bytes } = write;
-        if !self.is_fine(now, key, &outcome, out) {
+        if !self.is_fine(now, (key, None), &outcome, out) {
             return;
         }
         if let Some(log) = self.logs.get_mut(&key.0) {
@@ -151,6 +181,7 @@ impl Store {
                     let from = block_floor(target) - block_floor(writer.written);
                     let head = &bytes[from as usize..(from + target - block_floor(target)) as usize];
                     writer.written = target;
+                    writer.room = writer.room.max(block_ceil(target));
                     writer.is_suspect = false;
                     let kept = writer.head.get_or_insert_default();
                     kept.clear();
@@ -161,6 +192,7 @@ impl Store {
         drop(bytes);
         self.cache.shrink(self.config.cache_bytes_max, &mut self.logs);
         self.drive(key, out);
+        self.retry_large(key.0, out);
     }
 
     /// Another step of a writer ended.
@@ -172,7 +204,7 @@ impl Store {
         outcome: Result<FileDone, FileFault>,
         out: &mut Vec<StoreOut>,
     ) {
-        if !self.is_fine(now, key, &outcome, out) {
+        if !self.is_fine(now, (key, Some(step)), &outcome, out) {
             if let WriterStep::IndexWrite(file) | WriterStep::IndexSync(file) = step {
                 self.ops.close(file, out);
             }
@@ -184,8 +216,11 @@ impl Store {
             match step {
                 WriterStep::Folder => drop(self.folders.insert(String::new())),
                 WriterStep::Open(_) => drop(self.folders.insert(log.folder())),
-                WriterStep::Length
+                WriterStep::Length(_)
+                | WriterStep::Grow(_)
                 | WriterStep::Sync
+                | WriterStep::NameFile
+                | WriterStep::NameFolder
                 | WriterStep::IndexOpen(_)
                 | WriterStep::IndexWrite(_)
                 | WriterStep::IndexSync(_) => {}
@@ -200,22 +235,54 @@ impl Store {
             }
             return;
         };
-        writer.is_busy = false;
+        writer.is_busy &= matches!(step, WriterStep::Grow(_));
         match step {
             WriterStep::Folder => {}
-            WriterStep::Open(file) => writer.file = Some(file),
-            WriterStep::Length => writer.is_long = false,
+            WriterStep::Open(file) => {
+                writer.file = Some(file);
+                if let Ok(FileDone::Opened { len }) = outcome {
+                    writer.room = len;
+                }
+            }
+            WriterStep::Length(len) => {
+                writer.is_long = false;
+                writer.room = len;
+            }
+            WriterStep::Grow(len) => {
+                writer.is_growing = false;
+                writer.room = writer.room.max(len);
+            }
             WriterStep::Sync => writer.is_unsynced = false,
+            WriterStep::NameFile => {
+                writer.is_busy = true;
+                let op = FileOp::SyncDir { path: String::new() };
+                self.ops.ask(Purpose::Writer(key, WriterStep::NameFolder), op, out);
+                return;
+            }
+            WriterStep::NameFolder => writer.is_named = true,
             WriterStep::IndexOpen(_) | WriterStep::IndexWrite(_) | WriterStep::IndexSync(_) => {
                 self.index_stepped(key, step, out);
                 return;
             }
         }
         self.drive(key, out);
+        if let WriterStep::Length(_) | WriterStep::Grow(_) = step
+            && !self.changed.contains(&key.0)
+            && self.checkpoint.is_none()
+        {
+            self.retire(key, out);
+        }
+        self.retry_large(key.0, out);
     }
 
     /// Did a step of a writer succeed? If not, that is seen to.
-    fn is_fine(&mut self, now: Now, key: Key, outcome: &Result<FileDone, FileFault>, out: &mut Vec<StoreOut>) -> bool {
+    fn is_fine(
+        &mut self,
+        now: Now,
+        (key, step): (Key, Option<WriterStep>),
+        outcome: &Result<FileDone, FileFault>,
+        out: &mut Vec<StoreOut>,
+    ) -> bool {
         match outcome {
             Ok(_) => true,
             Err(FileFault::Full) => {
@@ -224,10 +291,12 @@ impl Store {
                         out.push(StoreOut::Note(Note::DiskFull { log: log.id }));
                     }
                     if let Some(writer) = log.segment_mut(key.1).and_then(|segment| segment.writer.as_mut()) {
-                        writer.is_busy = false;
+                        writer.is_busy &= step.is_some_and(|step| matches!(step, WriterStep::Grow(_)));
+                        writer.is_growing &= !step.is_some_and(|step| matches!(step, WriterStep::Grow(_)));
                     }
                     self.health.stalled.insert(key);
                     self.health.retry_at = Some(now.mono + self.config.retry);
+                    self.retry_large(key.0, out);
                 }
                 false
             }
@@ -294,11 +363,36 @@ impl Store {
                 return;
             }
             WriterStep::IndexWrite(file) | WriterStep::IndexSync(file) => self.ops.close(file, out),
-            WriterStep::Folder | WriterStep::Open(_) | WriterStep::Length | WriterStep::Sync => {
-                unreachable!("steps of the segment itself")
-            }
+            WriterStep::Folder
+            | WriterStep::Open(_)
+            | WriterStep::Length(_)
+            | WriterStep::Grow(_)
+            | WriterStep::Sync
+            | WriterStep::NameFile
+            | WriterStep::NameFolder => unreachable!("steps of the segment itself"),
         }
         self.drive(key, out);
+    }
+
+    /// The last segment of a log is not written any more, for now: room that was made for more is given back first.
+    pub(super) fn retire(&mut self, key: Key, out: &mut Vec<StoreOut>) {
+        let Some(segment) = self.logs.get_mut(&key.0).and_then(|log| log.segment_mut(key.1)) else {
+            return;
+        };
+        let len = block_ceil(segment.bytes);
+        let Some(writer) = segment.writer.as_mut().filter(|writer| writer.written == segment.bytes) else {
+            return;
+        };
+        if writer.is_busy || writer.is_growing || writer.goal.is_some() || writer.is_suspect {
+            return;
+        }
+        match writer.file {
+            Some(file) if writer.is_named && writer.room > len => {
+                writer.is_busy = true;
+                self.ops.ask(Purpose::Writer(key, WriterStep::Length(len)), FileOp::SetLen { file, len }, out);
+            }
+            Some(_) | None => self.drop_writer(key, out),
+        }
     }
 
     /// The writer of a segment is not needed any more, for now.

@@ -14,6 +14,8 @@ pub(super) struct Cache {
     bytes: usize,
     /// What groups are made in.
     pub(super) pool: Pool,
+    /// What goes beside groups is put together in, one while the group itself is in the making.
+    pub(super) beside: Pool,
     /// What goes to segment files is put together in: it is free as soon as it is written.
     pub(super) moves: Pool,
 }

@@ -34,6 +34,8 @@ pub(super) struct Checkpoint {
     logs: BTreeSet<u32>,
     /// What the directory holds once it is over.
     catalogue: Bytes,
+    /// The generation that is replayed from then on.
+    generation: u64,
     phase: Phase,
 }
 
@@ -66,6 +68,7 @@ impl Store {
         assert!(self.flying.is_none(), "a generation ends between two groups");
         journal.generation += 1;
         journal.at = 0;
+        journal.bypassed = 0;
         journal.is_other_free = false;
         self.begin_checkpoint(out);
         true
@@ -90,7 +93,8 @@ impl Store {
             }
         }
         let goals = left.clone();
-        self.checkpoint = Some(Checkpoint { left, logs, catalogue, phase: Phase::Segments });
+        let generation = self.journal.generation;
+        self.checkpoint = Some(Checkpoint { left, logs, catalogue, generation, phase: Phase::Segments });
         goals.into_iter().for_each(|key| self.drive(key, out));
         self.advance_checkpoint(out);
     }
@@ -120,7 +124,12 @@ impl Store {
             checkpoint.left.remove(&key);
         }
         self.advance_checkpoint(out);
+        if is_closed {
+            // The last segment may have waited for this one.
+            self.drive_log(key.0, out);
+        }
         self.drive(key, out);
+        self.retry_large(key.0, out);
     }
 
     /// Goes on with the checkpoint as far as nothing is to be waited for.
@@ -213,6 +222,8 @@ impl Store {
         let checkpoint = self.checkpoint.take().expect("it ends once");
         self.journal.is_other_free = true;
         self.journal.is_open = true;
+        let begun = checkpoint.generation;
+        self.journal.graves.retain(|(_, _, generation)| *generation >= begun);
         // Logs that are not written any more own no open file.
         for number in checkpoint.logs {
             if self.changed.contains(&number) {
@@ -224,8 +235,12 @@ impl Store {
                 });
                 written.map(|segment| segment.base).collect::<Vec<_>>()
             });
-            bases.into_iter().flatten().for_each(|base| self.drop_writer((number, base), out));
+            bases.into_iter().flatten().for_each(|base| self.retire((number, base), out));
         }
         self.cache.shrink(self.config.cache_bytes_max, &mut self.logs);
+        for key in core::mem::take(&mut self.health.stalled) {
+            self.drive(key, out);
+            self.retry_large(key.0, out);
+        }
     }
 }

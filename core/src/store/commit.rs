@@ -2,8 +2,9 @@
 //! that came meanwhile, so that load makes groups larger instead of flushes more.
 
 use super::buffer::Aligned;
+use super::bypass::{Beside, Way};
 use super::doom::Doomed;
-use super::entry::{Change, Cut, ENTRY_BYTES, JournalEntry, KIND_APPEND, PLACE_BYTES, head, place};
+use super::entry::{Change, Cut, ENTRY_BYTES, JournalEntry, KIND_APPEND, KIND_VOID, PLACE_BYTES, head, place};
 use super::journal::Journal;
 use super::log::{Cached, Log};
 use super::ops::Purpose;
@@ -52,7 +53,7 @@ impl Queued {
 /// An entry, a roll before it and what is around them.
 const ENTRY_COST: usize = 2 * ENTRY_BYTES + 2 * PLACE_BYTES;
 /// Every change that is not an append (topic names have a bound), or the tail before one.
-const FIXED_COST: usize = BLOCK_BYTES + 2 * ENTRY_COST;
+pub(super) const FIXED_COST: usize = BLOCK_BYTES + 2 * ENTRY_COST;
 
 /// The group under way.
 pub(super) struct Flying {
@@ -63,7 +64,7 @@ pub(super) struct Flying {
     /// Questions about these logs, to be answered when all that is in memory is true.
     questions: Vec<(OpId, LogId)>,
     /// Writes that have not ended.
-    writes: u32,
+    pub(super) writes: u32,
 }
 
 /// An action that ends with its group.
@@ -83,6 +84,9 @@ pub(super) struct Building {
     pieces: Vec<Piece>,
     done: Vec<Finished>,
     pub(super) doomed: Vec<Doomed>,
+    /// What goes beside it, and so many bytes of the buffer that it needs.
+    pub(super) beside: Vec<Beside>,
+    pub(super) reserved: usize,
 }
 
 /// A batch in the buffer, cached once the buffer is done.
@@ -107,8 +111,16 @@ pub(super) enum Admitted {
 
 impl Building {
     fn new(journal: &Journal, buffer: Aligned) -> Self {
-        let mut building =
-            Self { buffer, entries: 0, logs: Vec::new(), pieces: Vec::new(), done: Vec::new(), doomed: Vec::new() };
+        let mut building = Self {
+            buffer,
+            entries: 0,
+            logs: Vec::new(),
+            pieces: Vec::new(),
+            done: Vec::new(),
+            doomed: Vec::new(),
+            beside: Vec::new(),
+            reserved: ENTRY_BYTES * journal.voided.len(),
+        };
         journal.begin(&mut building.buffer);
         building
     }
@@ -116,13 +128,18 @@ impl Building {
     /// Appends a small entry. False, and nothing done, if it does not fit.
     pub(super) fn entry(&mut self, log: u32, change: Change) -> bool {
         let bytes = JournalEntry { log, change }.to_bytes();
-        if bytes.len() > self.buffer.left() {
+        if bytes.len() > self.left() {
             return false;
         }
         self.buffer.put(&bytes);
         self.entries += 1;
         self.touch(log);
         true
+    }
+
+    /// How many bytes more it takes.
+    pub(super) fn left(&self) -> usize {
+        self.buffer.left() - self.reserved
     }
 
     pub(super) fn touch(&mut self, log: u32) {
@@ -145,7 +162,10 @@ impl Store {
     /// Begins a group of what waits, if none is under way and there is room.
     pub(super) fn start_group(&mut self, now: Now, out: &mut Vec<StoreOut>) {
         while self.flying.is_none() && !self.queue.is_empty() && !self.health.is_offline {
-            let room = self.room();
+            if self.is_much_bypassed() {
+                self.turn_generation(out);
+            }
+            let room = self.room(now.wall);
             if room < self.journal.overhead() + FIXED_COST {
                 if !self.turn_generation(out) {
                     return;
@@ -171,31 +191,23 @@ impl Store {
                 return;
             }
             if !self.turn_generation(out) {
-                self.refuse_oversized(out);
                 return;
             }
         }
     }
 
     /// Room for a group of what waits.
-    fn room(&self) -> usize {
+    fn room(&self, now: Wall) -> usize {
         let overhead = self.journal.overhead();
         let mut want = overhead;
         for queued in &self.queue {
             if want >= self.config.group_bytes_max {
                 break;
             }
-            want += queued.cost(self.config.group_bytes_max - want);
+            let beside = self.cost_beside(queued, now);
+            want += beside.unwrap_or_else(|| queued.cost(self.config.group_bytes_max - want));
         }
         want.min(self.journal.left())
-    }
-
-    /// A batch that does not even fit into an empty journal file can never be stored.
-    fn refuse_oversized(&mut self, out: &mut Vec<StoreOut>) {
-        if self.journal.is_open && self.journal.at == 0 {
-            let queued = self.queue.pop_front().expect("it did not fit");
-            fail(queued.op, DiskFault::Full, out);
-        }
     }
 
     /// Puts into the group what fits. False if something did not for lack of room.
@@ -335,45 +347,89 @@ impl Store {
         mut queued: Queued,
         out: &mut Vec<StoreOut>,
     ) -> Admitted {
-        let log = self.logs.get_mut(&number).expect("looked up before");
         let Action::Append { batches } = &queued.action else {
             unreachable!("only for appends");
         };
         while let Some(first) = batches.get(queued.taken) {
+            let log = self.logs.get_mut(&number).expect("looked up before");
             let rolls = log.must_roll(first.header(), now.wall);
             // Cold logs know nothing of their partial last block: it is read before anything covers it.
             if !rolls && !log.ready() {
                 return self.wait_for_block(number, queued, out);
             }
-            let tail = if rolls || log.covered == self.journal.generation { Vec::new() } else { log.tail() };
-            let fixed = if rolls { ENTRY_BYTES + PLACE_BYTES } else { 0 }
-                + if tail.is_empty() { 0 } else { ENTRY_BYTES + PLACE_BYTES + tail.len() }
-                + ENTRY_BYTES
-                + PLACE_BYTES;
-            if fixed + first.bytes_len() > building.buffer.left() {
-                return Admitted::NoRoom(queued);
+            let rest = &batches[queued.taken..];
+            match self.way(building, number, rest, now.wall) {
+                Way::Journal => {
+                    let Some(taken) = self.put_in_journal(building, number, rest, now.wall) else {
+                        return Admitted::NoRoom(queued);
+                    };
+                    queued.taken += taken;
+                }
+                Way::Beside => {
+                    let log = self.logs.get_mut(&number).expect("looked up before");
+                    building.put_beside(number, log, first);
+                    log.append(first, now.wall, self.config.index_interval_bytes_min);
+                    log.covered = self.journal.generation;
+                    log.changed = self.journal.generation;
+                    self.changed.insert(number);
+                    queued.taken += 1;
+                }
+                Way::NoRoom => return Admitted::NoRoom(queued),
+                Way::Later => return Admitted::Later(queued),
+                Way::Wait => return self.wait_for_file(building, now.wall, number, queued, out),
             }
-            if rolls {
-                let is_in = building.entry(number, Change::Roll { base: first.base_offset(), at: now.wall });
-                assert!(is_in, "there was room for it");
-                log.roll(first.base_offset(), now.wall, self.journal.sequence);
-            }
-            if !tail.is_empty() {
-                let (segment, position) = (log.active().base, log.active().bytes - tail.len() as u64);
-                let is_in = building.entry(number, Change::Tail { segment, position, bytes: Bytes::from(tail) });
-                assert!(is_in, "there was room for it");
-            }
-            log.covered = self.journal.generation;
-            log.changed = self.journal.generation;
-            self.changed.insert(number);
-            queued.taken += building.run(number, log, &batches[queued.taken..], &self.config, now.wall);
         }
-        building.finish(queued.op, log);
+        building.finish(queued.op, &self.logs[&number]);
         Admitted::Taken
+    }
+
+    /// Puts some of these batches into the group, and what must go before them; returns how many. None if there is no
+    /// room even for the first.
+    fn put_in_journal(
+        &mut self,
+        building: &mut Building,
+        number: u32,
+        batches: &[CheckedBatch],
+        now: Wall,
+    ) -> Option<usize> {
+        let (first, generation) = (&batches[0], self.journal.generation);
+        let log = self.logs.get_mut(&number).expect("looked up before");
+        let rolls = log.must_roll(first.header(), now);
+        let tail = if rolls || log.covered == generation { Vec::new() } else { log.tail() };
+        let fixed = if rolls { ENTRY_BYTES + PLACE_BYTES } else { 0 }
+            + if tail.is_empty() { 0 } else { ENTRY_BYTES + PLACE_BYTES + tail.len() }
+            + ENTRY_BYTES
+            + PLACE_BYTES;
+        if fixed + first.bytes_len() > building.left() {
+            return None;
+        }
+        if let Some(end) = log.large_end(batches, now, &self.config, self.journal.half_bytes) {
+            log.want(end, generation);
+        }
+        if rolls {
+            let is_in = building.entry(number, Change::Roll { base: first.base_offset(), at: now });
+            assert!(is_in, "there was room for it");
+            log.roll(first.base_offset(), now, self.journal.sequence);
+        }
+        if !tail.is_empty() {
+            let (segment, position) = (log.active().base, log.active().bytes - tail.len() as u64);
+            let is_in = building.entry(number, Change::Tail { segment, position, bytes: Bytes::from(tail) });
+            assert!(is_in, "there was room for it");
+        }
+        log.covered = generation;
+        log.changed = generation;
+        self.changed.insert(number);
+        Some(building.run(number, log, batches, &self.config, now))
     }
 
     /// The group is complete: it is written.
     fn launch(&mut self, mut building: Building, now: Wall, out: &mut Vec<StoreOut>) {
+        let writes = self.launch_beside(&mut building, out);
+        for number in core::mem::take(&mut self.journal.voided) {
+            building.buffer.put(&head(number, KIND_VOID, 0));
+            building.entries += 1;
+            building.touch(number);
+        }
         self.journal.seal(&mut building.buffer, building.entries, now, &self.functions);
         let buffer = self.cache.pool.freeze(building.buffer);
         let mut ends: Vec<(u32, Offset)> = Vec::new();
@@ -388,6 +444,9 @@ impl Store {
                 _ => ends.push((piece.log, end)),
             }
         }
+        let generation = self.journal.generation;
+        let graves = building.doomed.iter().map(|doomed| (doomed.folder.clone(), doomed.segment, generation));
+        self.journal.graves.extend(graves);
         let at = self.journal.at;
         self.journal.at += buffer.len() as u64;
         self.journal.sequence += 1;
@@ -397,7 +456,7 @@ impl Store {
         self.ops.ask(Purpose::Group, op, out);
         self.cache.hold(buffer.len(), ends);
         let Building { done, logs, doomed, .. } = building;
-        let mut flying = Flying { done, logs, doomed, questions: Vec::new(), writes: 1 };
+        let mut flying = Flying { done, logs, doomed, questions: Vec::new(), writes: 1 + writes };
         if planted(Bug::AckBeforeFlush) {
             flying.done.drain(..).for_each(|done| out.push(done.out()));
         }
@@ -455,7 +514,7 @@ impl Building {
         let mut count = 0;
         for batch in batches {
             let is_elsewhere = count > 0 && log.must_roll(batch.header(), now);
-            if is_elsewhere || batch.bytes_len() > self.buffer.left() {
+            if is_elsewhere || batch.bytes_len() > self.left() {
                 break;
             }
             let (at, position) = (self.buffer.len(), log.active().bytes);

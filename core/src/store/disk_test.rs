@@ -32,6 +32,8 @@ pub(crate) struct TestDisk {
     /// The next write or flush fails.
     pub(crate) fails: bool,
     pub(crate) syncs: u64,
+    /// Bytes that were written, to whatever file.
+    pub(crate) written: usize,
 }
 
 fn parent(path: &str) -> &str {
@@ -63,6 +65,7 @@ impl TestDisk {
                     assert!(part.len() % BLOCK_BYTES == 0 && at % BLOCK_BYTES as u64 == 0, "direct writes are blocks");
                     assert_eq!(part.as_ptr() as usize % BLOCK_BYTES, 0, "direct writes come from aligned memory");
                 }
+                self.written += parts.iter().map(Bytes::len).sum::<usize>();
                 self.write(inode, *at as usize, &parts.concat())?;
                 if *durable {
                     self.sync(inode);

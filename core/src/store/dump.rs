@@ -154,6 +154,13 @@ fn change(entry: &JournalEntry, f: &Functions) -> Line {
         Change::Tail { segment, position, bytes } => {
             line("tail").number("segment", segment.0).large("position", *position).number("bytes", bytes.len() as i64)
         }
+        Change::Bypass { segment, position, headers, tail } => {
+            let line = line("bypass").number("segment", segment.0).large("position", *position);
+            let bytes: usize = headers.iter().map(Header::batch_bytes).sum();
+            let line = line.number("bytes", bytes as i64).number("here", tail.len() as i64);
+            appended(line, headers.clone())
+        }
+        Change::Void => line("void"),
         Change::Roll { base, at } => line("roll").number("segment", base.0).number("time", at.0),
         Change::Truncate(cut) => {
             let line = line("truncate").number("end", cut.end.0).number("segment", cut.segment.0);

@@ -36,6 +36,9 @@ fn journal() -> Journal {
         logs_before: vec![3, 4],
         is_open: true,
         is_other_free: true,
+        bypassed: 0,
+        graves: Vec::new(),
+        voided: Vec::new(),
     }
 }
 

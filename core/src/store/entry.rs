@@ -10,6 +10,7 @@
 
 use super::parse::{Parse, Put};
 use crate::boundary::{LogSettings, LogSpec};
+use crate::record::{HEADER_BYTES, Header};
 use crate::types::{BrokerId, LeaderEpoch, LogId, Offset, Uuid, Wall};
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -47,6 +48,17 @@ pub(super) enum Change {
         position: u64,
         bytes: Bytes,
     },
+    /// Batches that were written straight into the segment, in whole blocks: their headers, and what of them lies in the
+    /// last block, which is not whole (bypass.rs).
+    Bypass {
+        segment: Offset,
+        position: u64,
+        headers: Vec<Header>,
+        tail: Bytes,
+    },
+    /// What the group before says of batches of this log that were written straight into a segment is not so: the process
+    /// died over it, and the next one began without them.
+    Void,
     Roll {
         base: Offset,
         at: Wall,
@@ -78,17 +90,19 @@ impl Change {
         match self {
             Self::Create { .. } => 1,
             Self::Configure(_) => 2,
-            Self::Append { .. } => 3,
+            Self::Append { .. } => KIND_APPEND,
             Self::Tail { .. } => 4,
+            Self::Bypass { .. } => KIND_BYPASS,
             Self::Roll { .. } => 6,
             Self::Truncate(_) => 7,
             Self::Trim { .. } => 8,
             Self::Delete => 9,
             Self::Vote { .. } => 10,
+            Self::Void => KIND_VOID,
         }
     }
 
-    /// Appends what the kind says. The two kinds with much payload are written piece by piece elsewhere.
+    /// Appends what the kind says. The kinds with much payload are written piece by piece elsewhere.
     fn write(&self, out: &mut Vec<u8>) {
         match self {
             Self::Create { id, spec, at } => {
@@ -101,6 +115,12 @@ impl Change {
             Self::Append { segment, position, batches: bytes } | Self::Tail { segment, position, bytes } => {
                 out.put(&place(*segment, *position));
                 out.put(bytes);
+            }
+            Self::Bypass { segment, position, headers, tail } => {
+                out.put(&place(*segment, *position));
+                out.u32(headers.len() as u32);
+                headers.iter().for_each(|header| out.put(&header.to_bytes()));
+                out.put(tail);
             }
             Self::Roll { base, at } => {
                 out.i64(base.0);
@@ -116,7 +136,7 @@ impl Change {
                 out.i64(start.0);
                 out.i64(at.0);
             }
-            Self::Delete => {}
+            Self::Delete | Self::Void => {}
             Self::Vote { term, voted } => write_vote(*term, *voted, out),
         }
     }
@@ -139,6 +159,12 @@ impl Change {
                     _ => Self::Tail { segment, position, bytes },
                 });
             }
+            KIND_BYPASS => {
+                let (segment, position, count) = (Offset(parse.i64()?), parse.u64()?, parse.u32()?);
+                let headers: Option<Vec<Header>> =
+                    (0..count).map(|_| Header::read(parse.bytes(HEADER_BYTES)?).ok()).collect();
+                return Some(Self::Bypass { segment, position, headers: headers?, tail: rest(&parse) });
+            }
             6 => Self::Roll { base: Offset(parse.i64()?), at: Wall(parse.i64()?) },
             7 => Self::Truncate(Cut {
                 end: Offset(parse.i64()?),
@@ -153,6 +179,7 @@ impl Change {
                 let (term, voted) = read_vote(&mut parse)?;
                 Self::Vote { term, voted }
             }
+            KIND_VOID => Self::Void,
             _ => return None,
         };
         parse.is_empty().then_some(change)
@@ -185,6 +212,10 @@ impl JournalEntry {
 
 /// The kind of [`Change::Append`].
 pub(super) const KIND_APPEND: u8 = 3;
+/// The kind of [`Change::Bypass`].
+pub(super) const KIND_BYPASS: u8 = 5;
+/// The kind of [`Change::Void`].
+pub(super) const KIND_VOID: u8 = 11;
 
 /// The fixed part of an entry with so many bytes behind it.
 pub(super) fn head(log: u32, kind: u8, payload: usize) -> [u8; ENTRY_BYTES] {

@@ -1,8 +1,15 @@
 use super::{Change, Cut, JournalEntry};
 use crate::boundary::{LogSettings, LogSpec};
+use crate::record::{Builder, Functions, Header, NewRecord};
 use crate::types::{BrokerId, LeaderEpoch, LogId, Offset, Uuid, Wall};
 use bytes::{Bytes, BytesMut};
 use std::vec::Vec;
+
+fn header() -> Header {
+    let mut builder = Builder::new().at(Offset(4), LeaderEpoch(2));
+    builder.push(&NewRecord::default());
+    *builder.build_plain(&Functions::slow()).header()
+}
 
 fn every_kind() -> Vec<Change> {
     let settings = LogSettings { retention_bytes: Some(5), ..LogSettings::default() };
@@ -14,6 +21,8 @@ fn every_kind() -> Vec<Change> {
         Change::Configure(settings),
         Change::Append { segment, position, batches: bytes.clone() },
         Change::Tail { segment, position, bytes: bytes.clone() },
+        Change::Bypass { segment, position, headers: std::vec![header(), header()], tail: bytes.clone() },
+        Change::Void,
         Change::Roll { base: segment, at: Wall(8) },
         Change::Truncate(Cut { end: segment, segment, position, max_time: Wall(-1), max_time_base: Offset(4) }),
         Change::Trim { start: segment, at: Wall(7) },

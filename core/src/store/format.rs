@@ -69,6 +69,9 @@ pub(super) fn plan(claim: &Claim, journal_bytes: u64, files: [FileId; 3], f: &Fu
         logs_before: Vec::new(),
         is_open: true,
         is_other_free: true,
+        bypassed: 0,
+        graves: Vec::new(),
+        voided: Vec::new(),
     };
     let bytes = catalogue::write(&identity, &journal, 1, &BTreeMap::new(), f);
     let file = files[2];

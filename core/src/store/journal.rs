@@ -18,12 +18,14 @@
 //! before tells whose changes are lost if that group cannot be read any more.
 
 use super::buffer::Aligned;
+use super::entry::ENTRY_BYTES;
 use super::parse::{Parse, Put};
 use crate::boundary::FileId;
 use crate::plant::{Bug, planted};
 use crate::record::Functions;
-use crate::types::Wall;
 use crate::types::limit::BLOCK_BYTES;
+use crate::types::{Offset, Wall};
+use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
@@ -55,6 +57,15 @@ pub(super) struct Journal {
     pub(super) is_open: bool,
     /// May the other file be written?
     pub(super) is_other_free: bool,
+    /// So many bytes were written beside the current generation.
+    pub(super) bypassed: u64,
+    /// Folders, or single segments in them, whose removal some generation has that may yet be replayed: that generation.
+    /// Nothing may lie under such a name that the journal does not hold.
+    pub(super) graves: Vec<(String, Option<Offset>, u64)>,
+    /// The logs of which the last group before this process says something that is not so ([`Change::Void`]).
+    ///
+    /// [`Change::Void`]: super::entry::Change::Void
+    pub(super) voided: Vec<u32>,
 }
 
 impl Journal {
@@ -76,7 +87,12 @@ impl Journal {
 
     /// What a group takes before its first entry.
     pub(super) fn overhead(&self) -> usize {
-        GROUP_BYTES + 4 * self.logs_before.len()
+        GROUP_BYTES + 4 * self.logs_before.len() + ENTRY_BYTES * self.voided.len()
+    }
+
+    /// Could a removal be replayed that takes this segment with it?
+    pub(super) fn is_grave(&self, folder: &str, segment: Offset) -> bool {
+        self.graves.iter().any(|(name, base, _)| name == folder && base.is_none_or(|base| base == segment))
     }
 
     /// Writes the header of a group of so many entries.

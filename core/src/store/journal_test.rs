@@ -5,6 +5,7 @@ use crate::store::buffer::Pool;
 use crate::types::Wall;
 use bytes::Bytes;
 use std::vec;
+use std::vec::Vec;
 
 fn journal() -> Journal {
     Journal {
@@ -18,6 +19,9 @@ fn journal() -> Journal {
         logs_before: vec![3, 4],
         is_open: true,
         is_other_free: true,
+        bypassed: 0,
+        graves: Vec::new(),
+        voided: Vec::new(),
     }
 }
 

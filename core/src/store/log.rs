@@ -38,6 +38,8 @@ pub(super) struct Log {
     pub(super) is_rotten: bool,
     /// True once its folder is there.
     pub(super) has_folder: bool,
+    /// The first of those that wait needs the last segment's file to be ready for it, not something to be read.
+    pub(super) waits_for_file: bool,
     /// Actions wait here, in order, for something to be read first.
     pub(super) waiting: VecDeque<super::commit::Queued>,
 }
@@ -80,6 +82,7 @@ impl Log {
             cuts: 0,
             is_rotten: false,
             has_folder: false,
+            waits_for_file: false,
             waiting: VecDeque::new(),
         }
     }
@@ -143,12 +146,21 @@ impl Log {
 
     /// Appends one batch, which is stamped, to the last segment.
     pub(super) fn append(&mut self, batch: &CheckedBatch, at: Wall, index_interval_min: u32) {
-        let header = batch.header();
+        self.place(batch.header(), index_interval_min);
+        self.producers.apply(batch, at);
+    }
+
+    /// The same for a batch of which only the header is at hand; it is no control batch.
+    pub(super) fn append_unseen(&mut self, header: &Header, at: Wall, index_interval_min: u32) {
+        self.place(header, index_interval_min);
+        self.producers.apply_data(header, at);
+    }
+
+    fn place(&mut self, header: &Header, index_interval_min: u32) {
         assert!(header.base_offset >= self.end, "batches follow each other: {header:?} at {:?}", self.end);
         let interval = self.spec.settings.index_interval_bytes.max(index_interval_min);
         self.active_mut().append(header, interval.into());
         self.epochs.append(header.leader_epoch, header.base_offset);
-        self.producers.apply(batch, at);
         self.end = header.end_offset();
     }
 
@@ -190,6 +202,7 @@ impl Log {
         }
         if let Some(writer) = &mut last.writer {
             writer.is_long = true;
+            writer.goal = writer.goal.map(|goal| goal.min(cut.position));
             if writer.written > cut.position {
                 let is_same_block = block_floor(cut.position) == block_floor(writer.written);
                 writer.written = cut.position;

@@ -15,6 +15,7 @@
 
 mod behind;
 mod buffer;
+mod bypass;
 mod cache;
 mod catalogue;
 mod checkpoint;
@@ -35,6 +36,7 @@ mod retain;
 mod scan;
 mod segment;
 mod serve;
+mod verify;
 mod walk;
 
 pub use catalogue::Identity;
@@ -68,6 +70,11 @@ pub struct StoreConfig {
     pub group_bytes_max: usize,
     /// What a segment lags behind the journal before it is written although no checkpoint asks for it.
     pub behind_bytes: u64,
+    /// Batches of one log that arrive together and are at least this long go straight into their segment; the journal
+    /// gets their headers.
+    pub bypass_bytes_min: usize,
+    /// Room is made for so much at once in the segments of logs that such batches go to.
+    pub room_bytes: u64,
     /// The longest write to a segment.
     pub write_bytes_max: u64,
     /// The newest batches kept in memory. What no segment holds yet is kept in any case, at most `journal_bytes`.
@@ -93,6 +100,8 @@ impl Default for StoreConfig {
             journal_bytes: 64 << 20,
             group_bytes_max: 2 << 20,
             behind_bytes: 1 << 20,
+            bypass_bytes_min: 64 << 10,
+            room_bytes: 32 << 20,
             write_bytes_max: 2 << 20,
             cache_bytes_max: 32 << 20,
             read_bytes_max: 1 << 20,
@@ -222,6 +231,7 @@ impl Store {
         }
         match purpose {
             Purpose::Group => self.group_written(outcome, out),
+            Purpose::Bypass(key, written) => self.bypass_written(key, written, outcome, out),
             Purpose::Write(write) => self.segment_written(now, write, outcome, out),
             Purpose::Writer(key, step) => self.writer_stepped(now, key, step, outcome, out),
             Purpose::Reader(key, file) => self.reader_opened(key, file, outcome, out),

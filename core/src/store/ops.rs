@@ -14,10 +14,12 @@ pub(super) type Key = (u32, Offset);
 /// Why an operation was asked for.
 #[derive(Debug)]
 pub(super) enum Purpose {
-    /// The journal write of the group under way, or one of the direct writes that belong to it.
+    /// The journal write of the group under way.
     Group,
     /// A write to a segment, behind the journal.
     Write(SegmentWrite),
+    /// A write to a segment beside the journal, up to this position; it belongs to the group under way.
+    Bypass(Key, u64),
     /// Some other step of a segment's writer.
     Writer(Key, WriterStep),
     /// A segment is opened for reading.
@@ -51,8 +53,15 @@ pub(super) struct SegmentWrite {
 pub(super) enum WriterStep {
     Folder,
     Open(FileId),
-    Length,
+    /// The file is cut to this length.
+    Length(u64),
+    /// Room is made up to this length.
+    Grow(u64),
     Sync,
+    /// The folder's names are flushed …
+    NameFile,
+    /// … and those in the root.
+    NameFolder,
     IndexOpen(FileId),
     IndexWrite(FileId),
     IndexSync(FileId),
@@ -63,7 +72,7 @@ impl WriterStep {
     pub(super) fn file(self) -> Option<FileId> {
         match self {
             Self::Open(file) | Self::IndexOpen(file) | Self::IndexWrite(file) | Self::IndexSync(file) => Some(file),
-            Self::Folder | Self::Length | Self::Sync => None,
+            Self::Folder | Self::Length(_) | Self::Grow(_) | Self::Sync | Self::NameFile | Self::NameFolder => None,
         }
     }
 }
@@ -80,7 +89,11 @@ impl Purpose {
     fn key(&self) -> Option<Key> {
         match self {
             Self::Write(write) => Some(write.key),
-            Self::Writer(key, _) | Self::Reader(key, _) | Self::Index(key, _) | Self::Chunk(_, key) => Some(*key),
+            Self::Bypass(key, _)
+            | Self::Writer(key, _)
+            | Self::Reader(key, _)
+            | Self::Index(key, _)
+            | Self::Chunk(_, key) => Some(*key),
             Self::Group | Self::Catalogue(_) | Self::Remove(_) | Self::Close => None,
         }
     }

@@ -207,7 +207,7 @@ impl Store {
             Ok(FileDone::Read(bytes)) => {
                 let segment = self.logs.get(&key.0).and_then(|log| log.segment(key.1));
                 let bytes = match segment {
-                    Some(segment) => segment.mend(at, bytes),
+                    Some(segment) => segment.mend(at, reading.walk.asked_len(), bytes),
                     None => bytes,
                 };
                 reading.walk.give(at, bytes)

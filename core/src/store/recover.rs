@@ -18,6 +18,7 @@ use super::log::Log;
 use super::ops::{Ops, Purpose};
 use super::read::Reads;
 use super::scan::Scan;
+use super::verify::Doubt;
 use super::{Health, Store, StoreConfig, StoreOut};
 use crate::boundary::{FileDone, FileFault, FileId, FileOp, LogSpec, OpenMode};
 use crate::log::{Epochs, Producers};
@@ -148,7 +149,16 @@ enum Stage {
     /// flush, and whatever is built on it now must not vanish with the power.
     Flush(VecDeque<FileOp>, Box<Scan>),
     Scan(Box<Scan>),
+    /// A segment that the last group speaks of is opened, flushed, read and closed.
+    Verify(VerifyStep, Box<Scan>),
     Over,
+}
+
+enum VerifyStep {
+    Open(FileId, Doubt),
+    Sync(FileId, Doubt),
+    Read(FileId, Doubt),
+    Close,
 }
 
 impl Recovery {
@@ -235,6 +245,7 @@ impl Recovery {
                 scan.window = bytes;
                 return self.scan(scan, out);
             }
+            Stage::Verify(step, scan) => return self.verify(step, scan, outcome, out),
             Stage::Over => unreachable!("nothing is under way any more"),
         }
         Ok(None)
@@ -322,11 +333,56 @@ impl Recovery {
                 self.stage = Stage::Scan(scan);
                 Ok(None)
             }
-            None => Ok(Some(self.finish(*scan))),
+            None => match scan.doubt() {
+                Some(doubt) => {
+                    let file = self.ops.file();
+                    self.ask(FileOp::Open { file, path: doubt.path.clone(), mode: OpenMode::Read }, out);
+                    self.stage = Stage::Verify(VerifyStep::Open(file, doubt), scan);
+                    Ok(None)
+                }
+                None => Ok(Some(self.finish(*scan))),
+            },
         }
     }
 
-    fn finish(&mut self, scan: Scan) -> (Store, Recovered) {
+    fn verify(
+        &mut self,
+        step: VerifyStep,
+        mut scan: Box<Scan>,
+        outcome: Result<FileDone, FileFault>,
+        out: &mut Vec<StoreOut>,
+    ) -> Result<Option<(Store, Recovered)>, RecoveryRefusal> {
+        let next = match step {
+            VerifyStep::Open(_, doubt) if outcome == Err(FileFault::NotFound) => {
+                scan.judge(&doubt, None, &self.functions);
+                return self.scan(scan, out);
+            }
+            VerifyStep::Open(file, doubt) => {
+                outcome.map_err(RecoveryRefusal::Disk)?;
+                self.ask(FileOp::Sync { file }, out);
+                VerifyStep::Sync(file, doubt)
+            }
+            VerifyStep::Sync(file, doubt) => {
+                outcome.map_err(RecoveryRefusal::Disk)?;
+                self.ask(FileOp::ReadAt { file, at: doubt.at, len: doubt.len }, out);
+                VerifyStep::Read(file, doubt)
+            }
+            VerifyStep::Read(file, doubt) => {
+                let Ok(FileDone::Read(bytes)) = outcome else {
+                    return Err(refusal(outcome));
+                };
+                scan.judge(&doubt, Some(&bytes), &self.functions);
+                self.ops.close(file, out);
+                VerifyStep::Close
+            }
+            VerifyStep::Close => return self.scan(scan, out),
+        };
+        self.stage = Stage::Verify(next, scan);
+        Ok(None)
+    }
+
+    fn finish(&mut self, mut scan: Scan) -> (Store, Recovered) {
+        let voided = scan.settle(&self.functions);
         let Scan { is_new, identity, mut replay, .. } = scan;
         let logs = &mut replay.logs;
         logs.values_mut().for_each(Log::all_durable);
@@ -335,19 +391,24 @@ impl Recovery {
         let mut cache = Cache::default();
         let ends = logs.iter().filter_map(|(number, log)| Some((*number, log.cached.back()?.end)));
         cache.hold(replay.bytes, ends.collect());
+        let generation = scan.first + u64::from(scan.used[0] || scan.used[1]) + u64::from(scan.used[1]);
+        let graves = replay.doomed.iter().map(|doomed| (doomed.folder.clone(), doomed.segment, generation - 1));
         // A generation that was begun is not gone on with: what a torn group left behind it is never looked at again.
         let [is_first_used, is_second_used] = scan.used;
         let journal = Journal {
             files: [scan.files[0], scan.files[1]],
             half_bytes: scan.half_bytes,
             salt: scan.salt,
-            generation: scan.first + u64::from(is_first_used || is_second_used) + u64::from(is_second_used),
+            generation,
             at: 0,
             sequence: scan.sequence,
             flushed: scan.sequence,
             logs_before: scan.logs_before,
             is_open: !is_second_used,
             is_other_free: !is_first_used && !is_second_used,
+            bypassed: 0,
+            graves: graves.collect(),
+            voided,
         };
         let store = Store {
             config: self.config.clone(),

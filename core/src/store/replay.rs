@@ -5,8 +5,9 @@ use super::buffer::block_floor;
 use super::doom::Doomed;
 use super::entry::{Change, JournalEntry};
 use super::log::{Cached, Log};
+use super::verify::fits;
 use crate::boundary::LogSpec;
-use crate::record::{Functions, check_stored};
+use crate::record::{Functions, Header, check_stored};
 use crate::types::{LogId, Offset, Wall};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -70,6 +71,12 @@ impl Replay {
                 (append(log, place, &batches, (now, self.index_interval_bytes_min), f), Vec::new())
             }
             Change::Tail { segment, position, bytes } => (tail(log, segment, position, &bytes), Vec::new()),
+            Change::Bypass { segment, position, headers, tail } => {
+                let place = (segment, position);
+                (bypass(log, place, (&headers, tail), (now, self.index_interval_bytes_min)), Vec::new())
+            }
+            // Heard of when the group before was at stake.
+            Change::Void => (Ok(()), Vec::new()),
             Change::Roll { base, at } if base >= log.end && base > log.active().base => {
                 log.roll(base, at, sequence);
                 (Ok(()), Vec::new())
@@ -138,6 +145,33 @@ fn append(
         log.cached.push_back(Cached { base: batch.base_offset(), end: batch.end_offset(), segment, position, bytes });
         from = run.position();
     }
+    Ok(())
+}
+
+/// Batches that lie in the segment's file up to its last block, with all before them (bypass.rs says why).
+fn bypass(
+    log: &mut Log,
+    place: (Offset, u64),
+    (headers, tail): (&[Header], Bytes),
+    (now, index_interval_min): (Wall, u32),
+) -> Result<(), Misfit> {
+    if !log.ready() || !fits(log, place, headers, &tail) {
+        return Err(Misfit);
+    }
+    for header in headers {
+        log.append_unseen(header, now, index_interval_min);
+    }
+    log.cached.clear();
+    let closed = log.segments.len() - 1;
+    log.segments.iter_mut().take(closed).for_each(|segment| segment.writer = None);
+    let active = log.active_mut();
+    let written = active.bytes;
+    let writer = active.writer.as_mut().expect("a log that is ready has a writer");
+    writer.written = written;
+    writer.head = Some(tail.to_vec());
+    // The last block may be in the file or not.
+    writer.is_suspect = !tail.is_empty();
+    writer.is_long = true;
     Ok(())
 }
 

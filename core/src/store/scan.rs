@@ -2,10 +2,11 @@
 
 use super::StoreConfig;
 use super::catalogue::{Catalogue, Identity};
-use super::entry::JournalEntry;
+use super::entry::{Change, JournalEntry};
 use super::journal::{Found, GROUP_BYTES, Group, find};
 use super::recover::RecoveryRefusal;
 use super::replay::Replay;
+use super::verify::{Doubt, Held};
 use crate::boundary::FileId;
 use crate::plant::{Bug, planted};
 use crate::record::Functions;
@@ -29,6 +30,8 @@ pub(super) struct Scan {
     /// The logs that the last group changed.
     pub(super) logs_before: Vec<u32>,
     pub(super) replay: Replay,
+    /// The last group, if its word is to be looked into.
+    pub(super) held: Option<Held>,
     /// Which of the two is read; 2 when all is done.
     turn: usize,
     /// Where its next group should begin.
@@ -61,6 +64,7 @@ impl Scan {
             used: [false; 2],
             logs_before: Vec::new(),
             replay: Replay::new(logs, number, config),
+            held: None,
             turn: 0,
             at: 0,
             window_at: 0,
@@ -85,6 +89,27 @@ impl Scan {
             }
         }
         Ok(None)
+    }
+
+    /// Where to look before the last group is believed.
+    pub(super) fn doubt(&self) -> Option<Doubt> {
+        self.held.as_ref()?.doubt(&self.replay)
+    }
+
+    /// What was found there.
+    pub(super) fn judge(&mut self, doubt: &Doubt, bytes: Option<&Bytes>, f: &Functions) {
+        let held = self.held.as_mut().expect("it has to be judged");
+        held.judge(doubt, bytes, &self.replay, f);
+    }
+
+    /// Applies the last group as far as it is to be believed; returns the logs of which it says something that is not so.
+    pub(super) fn settle(&mut self, f: &Functions) -> Vec<u32> {
+        let Some(held) = self.held.take() else {
+            return Vec::new();
+        };
+        let refuted = held.refuted();
+        held.apply(&mut self.replay, f);
+        refuted
     }
 
     fn generation(&self) -> u64 {
@@ -147,13 +172,7 @@ impl Scan {
     }
 
     fn take(&mut self, at: u64, group: Group, f: &Functions) -> Result<(), RecoveryRefusal> {
-        if group.sequence > self.sequence {
-            // What came between was flushed and can no longer be read. Only of a single group is it known whom it
-            // concerned.
-            let is_one = group.sequence == self.sequence + 1;
-            self.replay.give_up(is_one.then_some(&group.logs_before[..]));
-        }
-        self.logs_before.clear();
+        let mut entries = Vec::new();
         let mut rest = group.entries.clone();
         for _ in 0..group.entries_len {
             let Some(entry) = JournalEntry::take(&mut rest) else {
@@ -162,10 +181,31 @@ impl Scan {
                 }
                 return Err(RecoveryRefusal::JournalUnreadable);
             };
+            entries.push(entry);
+        }
+        if let Some(mut held) = self.held.take() {
+            // Whoever wrote this group knew what had become of the one before.
+            let voids = entries.iter().filter(|entry| entry.change == Change::Void);
+            voids.for_each(|entry| held.refute(entry.log));
+            held.apply(&mut self.replay, f);
+        }
+        if group.sequence > self.sequence {
+            // What came between was flushed and can no longer be read. Only of a single group is it known whom it
+            // concerned.
+            let is_one = group.sequence == self.sequence + 1;
+            self.replay.give_up(is_one.then_some(&group.logs_before[..]));
+        }
+        self.logs_before.clear();
+        for entry in &entries {
             if let Err(at) = self.logs_before.binary_search(&entry.log) {
                 self.logs_before.insert(at, entry.log);
             }
-            self.replay.apply(entry, group.sequence, group.at, f);
+        }
+        let held = Held::new(entries, group.sequence, group.at);
+        if held.is_needed() {
+            self.held = Some(held);
+        } else {
+            held.apply(&mut self.replay, f);
         }
         self.used[self.turn] = true;
         self.sequence = group.sequence + 1;

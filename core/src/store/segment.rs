@@ -57,6 +57,14 @@ pub(super) struct Writer {
     pub(super) may_be_cut: bool,
     /// A checkpoint waits until so many bytes are flushed.
     pub(super) goal: Option<u64>,
+    /// A large append would have been written straight into the file, up to here, had that been ready (bypass.rs).
+    pub(super) wanted: u64,
+    /// The file's name is flushed, and that of its folder.
+    pub(super) is_named: bool,
+    /// The file is this long: so far there is room.
+    pub(super) room: u64,
+    /// More room is being made.
+    pub(super) is_growing: bool,
 }
 
 impl Segment {
@@ -94,18 +102,20 @@ impl Segment {
         Place { base, position: self.bytes, max_time: self.max_time, max_time_base: self.max_time_base }
     }
 
-    /// The bytes of the file from this position on, put right where the file is not to be believed.
-    pub(super) fn mend(&self, at: u64, bytes: Bytes) -> Bytes {
+    /// The `len` bytes of the file from this position on, put right where the file is not to be believed.
+    pub(super) fn mend(&self, at: u64, len: usize, bytes: Bytes) -> Bytes {
         let Some(writer) = self.writer.as_ref().filter(|writer| writer.is_suspect) else {
             return bytes;
         };
         let from = block_floor(writer.written);
         let head = writer.head.as_ref().expect("only a block that is known is doubted");
-        let (low, high) = (from.max(at), writer.written.min(at + bytes.len() as u64));
-        if low >= high {
+        let (low, high) = (from.max(at), writer.written.min(at + len as u64));
+        if low >= high || at + (bytes.len() as u64) < low {
             return bytes;
         }
         let mut mended = bytes.to_vec();
+        // The file may end where the block begins.
+        mended.resize(mended.len().max((high - at) as usize), 0);
         let known = &head[(low - from) as usize..(high - from) as usize];
         mended[(low - at) as usize..(high - at) as usize].copy_from_slice(known);
         Bytes::from(mended)

@@ -58,6 +58,8 @@ fn tiny(rng: &mut Rng) -> StoreConfig {
         journal_bytes: 8192 * rng.between(6, 20),
         group_bytes_max: 4096 * rng.between(1, 4) as usize,
         behind_bytes: 4096 * rng.between(1, 5),
+        bypass_bytes_min: 4096 * rng.between(1, 5) as usize,
+        room_bytes: 4096 * rng.between(1, 10),
         write_bytes_max: 4096 * rng.between(1, 4),
         cache_bytes_max: 4096 * rng.between(0, 20) as usize,
         read_bytes_max: rng.between(1, 20_000) as usize,
@@ -803,4 +805,90 @@ fn a_folder_stays_while_an_earlier_log_of_its_name_is_busy_in_it() {
     world.append(lives[2], 1, 100);
     world.finish_all();
     assert_eq!(world.expected[&lives[2]].acknowledged, 2, "the directory is as good as before");
+}
+
+/// A log with one append of so many bytes behind it, after which large ones go past the journal.
+fn with_large_appends(world: &mut World, log: LogId, segment_bytes: u32) {
+    world.create(log, segment_bytes);
+    world.finish_all();
+    world.append_unexpected(log, 20_000);
+    world.finish_all();
+}
+
+/// The write to a segment that belongs to the group under way.
+fn is_beside(op: &FileOp) -> bool {
+    matches!(op, FileOp::WriteAt { durable: true, parts, .. } if !parts[0].starts_with(b"OTTJ"))
+}
+
+#[test]
+fn large_appends_are_written_once() {
+    let mut world = world(StoreConfig { journal_bytes: 8 << 20, bypass_bytes_min: 16 << 10, ..StoreConfig::default() });
+    let log = world.id(0);
+    with_large_appends(&mut world, log, 64 << 20);
+    let (before, end) = (world.disk.written, world.end_of(log));
+    for _ in 0..40 {
+        world.append_unexpected(log, 64 << 10);
+        world.finish_all();
+    }
+    let (appended, written) = (40 * (64 << 10), world.disk.written - before);
+    assert!(written * 10 <= appended * 11, "{written} bytes were written for {appended}");
+    let recovered = world.crash(true);
+    assert_eq!(recovered.logs[0].end, end.plus(40));
+    let bytes = world.read_all(log, end, end.plus(40));
+    assert_eq!(check_stored(bytes.into(), &Functions::slow()).filter(Result::is_ok).count(), 40);
+}
+
+#[test]
+fn an_append_larger_than_the_journal_is_stored() {
+    let mut world = world(StoreConfig { journal_bytes: 64 << 10, ..StoreConfig::default() });
+    let log = world.id(0);
+    world.create(log, 150_000);
+    world.finish_all();
+    for count in 1..6 {
+        let op = world.append_unexpected(log, 100_000);
+        world.finish_all();
+        world.append_unexpected(log, 10);
+        world.finish_all();
+        assert!(world.done[&op].is_ok());
+        assert_eq!(world.end_of(log), Offset(2 * count));
+    }
+    let recovered = world.crash(true);
+    assert_eq!(recovered.logs[0].end, Offset(10));
+    assert_eq!(check_stored(world.read_all(log, Offset(0), Offset(10)).into(), &Functions::slow()).count(), 10);
+}
+
+#[test]
+fn what_did_not_get_past_the_journal_whole_is_forgotten_for_good() {
+    let mut world = world(StoreConfig { bypass_bytes_min: 16 << 10, ..roomy() });
+    let log = world.id(0);
+    with_large_appends(&mut world, log, 1 << 20);
+    let end = world.end_of(log);
+    world.append_unexpected(log, 30_000);
+    world.finish_but(is_beside);
+    assert_eq!(world.under_way.len(), 1, "the group waits for it");
+    world.under_way.clear();
+    let recovered = world.crash(false);
+    assert_eq!(recovered.logs[0].end, end);
+    // What comes in its place makes the group no better.
+    let batch = batch_of(end.0, 3, &[9; 500], world.now().wall);
+    world.act_now(log, Action::Append { batches: vec![batch.clone()] }).unwrap();
+    let recovered = world.crash(true);
+    assert_eq!(recovered.logs[0].end, end.plus(3));
+    assert_eq!(world.read_all(log, end, end.plus(3)), batch.to_bytes());
+}
+
+#[test]
+fn nothing_goes_past_the_journal_into_a_folder_whose_removal_may_be_replayed() {
+    let mut world = world(StoreConfig { bypass_bytes_min: 16 << 10, ..roomy() });
+    let (one, two) = (world.id(0), world.id(4));
+    with_large_appends(&mut world, one, 1 << 20);
+    world.submit(one, Action::Delete, vec![State::default()]);
+    world.finish_all();
+    with_large_appends(&mut world, two, 1 << 20);
+    world.append_unexpected(two, 20_000);
+    world.finish_all();
+    let recovered = world.crash(true);
+    assert_eq!((recovered.logs.len(), recovered.logs[0].end), (1, Offset(2)));
+    world.finish_all();
+    assert_eq!(check_stored(world.read_all(two, Offset(0), Offset(2)).into(), &Functions::slow()).count(), 2);
 }

@@ -120,6 +120,11 @@ impl Walk {
         is_whole
     }
 
+    /// So many bytes were asked for.
+    pub(super) fn asked_len(&self) -> usize {
+        self.asked.1
+    }
+
     /// Does the log still hold what was asked for?
     pub(super) fn is_still_there(&self, log: &Log) -> bool {
         let is_block_there = match self.goal {
