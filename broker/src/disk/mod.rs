@@ -1,24 +1,30 @@
-//! The disk: executes the store's file operations on threads. It decides nothing; whoever needs one operation done before
-//! another waits for its end.
+//! The disk: executes the store's file operations, on threads or through a ring. It decides nothing; whoever needs one
+//! operation done before another waits for its end.
+//!
+//! Writes that somebody waits for, the journal's above all, never stand behind reads or behind what is written in the
+//! background: they go through the ring, or to threads of their own. The store has one group under way at a time, so there
+//! is nothing to be merged here.
 
 mod file;
+mod queue;
 mod ring;
 
 use file::Files;
 use ottla_core::boundary::{FileDone, FileFault, FileOp};
 use ottla_core::types::FileOpId;
+use queue::Queue;
 pub use ring::Ring;
 use std::io;
 use std::path::Path;
 use std::rc::Rc;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 
 /// The threads that work on one directory. They end when this is dropped.
 #[derive(Debug)]
 pub struct Disk {
-    queue: Sender<(FileOpId, FileOp)>,
+    urgent: Arc<Queue>,
+    other: Arc<Queue>,
     files: Arc<Files>,
 }
 
@@ -28,17 +34,20 @@ impl Disk {
         root: &Path,
         deliver: impl Fn(FileOpId, Result<FileDone, FileFault>) + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        let (queue, work) = channel();
-        let (work, files, deliver) = (Arc::new(Mutex::new(work)), Arc::new(Files::new(root)), Arc::new(deliver));
-        for number in 0..THREADS {
-            let (work, files, deliver) = (Arc::clone(&work), Arc::clone(&files), Arc::clone(&deliver));
-            thread::Builder::new().name(format!("disk-{number}")).spawn(move || {
-                while let Some((id, op)) = next(&work) {
-                    deliver(id, files.run(op));
-                }
-            })?;
+        let deliver = Arc::new(deliver);
+        let disk = Self { urgent: Arc::default(), other: Arc::default(), files: Arc::new(Files::new(root)) };
+        let lanes = [("flush", &disk.urgent, URGENT_THREADS), ("disk", &disk.other, OTHER_THREADS)];
+        for (name, queue, threads) in lanes {
+            for number in 0..threads {
+                let (queue, files, deliver) = (Arc::clone(queue), Arc::clone(&disk.files), Arc::clone(&deliver));
+                thread::Builder::new().name(format!("{name}-{number}")).spawn(move || {
+                    while let Some((id, op)) = queue.take() {
+                        deliver(id, files.run(op));
+                    }
+                })?;
+            }
         }
-        Ok(Self { queue, files })
+        Ok(disk)
     }
 
     /// A way to write without these threads, if this system has one; for one thread, on which `deliver` is called.
@@ -59,16 +68,23 @@ impl Disk {
 
     /// Begins an operation.
     pub fn submit(&self, id: FileOpId, op: FileOp) {
-        assert!(self.queue.send((id, op)).is_ok(), "disk threads live as long as the brain");
+        let is_urgent = matches!(op, FileOp::WriteAt { durable: true, .. });
+        let queue = if is_urgent { &self.urgent } else { &self.other };
+        queue.put(id, op);
     }
 }
 
-fn next(work: &Mutex<Receiver<(FileOpId, FileOp)>>) -> Option<(FileOpId, FileOp)> {
-    work.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+impl Drop for Disk {
+    fn drop(&mut self) {
+        self.urgent.close();
+        self.other.close();
+    }
 }
 
-/// One flush, one segment write and a few reads under way at a time keep a disk busy.
-const THREADS: usize = 4;
+/// One write of a group, and one that goes beside it.
+const URGENT_THREADS: usize = 2;
+/// A flush of a segment and a few reads under way at a time keep a disk busy.
+const OTHER_THREADS: usize = 4;
 
 #[cfg(test)]
 #[path = "disk_test.rs"]

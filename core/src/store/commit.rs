@@ -424,7 +424,8 @@ impl Store {
 
     /// The group is complete: it is written.
     fn launch(&mut self, mut building: Building, now: Wall, out: &mut Vec<StoreOut>) {
-        let writes = self.launch_beside(&mut building, out);
+        let mut beside = Vec::new();
+        let writes = self.launch_beside(&mut building, &mut beside);
         for number in core::mem::take(&mut self.journal.voided) {
             building.buffer.put(&head(number, KIND_VOID, 0));
             building.entries += 1;
@@ -454,6 +455,7 @@ impl Store {
         let durable = self.config.is_durable && !planted(Bug::AckBeforeFlush);
         let op = FileOp::WriteAt { file: self.journal.file(), at, parts: alloc::vec![buffer.clone()], durable };
         self.ops.ask(Purpose::Group, op, out);
+        out.append(&mut beside);
         self.cache.hold(buffer.len(), ends);
         let Building { done, logs, doomed, .. } = building;
         let mut flying = Flying { done, logs, doomed, questions: Vec::new(), writes: 1 + writes };
