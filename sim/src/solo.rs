@@ -82,6 +82,8 @@ struct Log {
     id: LogId,
     /// After everything that is confirmed.
     state: State,
+    /// What it was before, and may be again if the power fails: only where flushes are left to the disk.
+    past: Vec<State>,
     /// Since a start, until its bytes have been read: what it may be, of which they tell what it is.
     possible: Vec<State>,
     /// Asked for and not confirmed, in order.
@@ -127,6 +129,8 @@ struct Solo {
     faulty: bool,
     /// The longest value of a record.
     value_bytes_max: u64,
+    /// The power failed since the last start that ended well.
+    lost_power: bool,
     /// Open segments.
     segments: BTreeSet<FileId>,
     trace: Trace,
@@ -180,9 +184,12 @@ impl Solo {
             ..StoreConfig::default()
         };
         let faulty = drawn.chance(1, 4);
+        let value_bytes_max = 1 << drawn.between(8, 14);
+        let config = StoreConfig { is_durable: drawn.chance(4, 5), ..config };
         let logs = (0..drawn.between(1, 5)).map(|number| Log {
             id: LogId { topic: Uuid([number as u8 + 1; 16]), partition: number as i32 },
             state: State::default(),
+            past: Vec::new(),
             possible: Vec::new(),
             asked: VecDeque::new(),
             reading: 0,
@@ -201,7 +208,8 @@ impl Solo {
             queries: BTreeMap::new(),
             pipeline: if faulty { 1 } else { drawn.between(1, 4) as usize },
             faulty,
-            value_bytes_max: 1 << drawn.between(8, 14),
+            value_bytes_max,
+            lost_power: false,
             segments: BTreeSet::new(),
             trace: Trace::new(keeps_lines),
             findings: Vec::new(),
@@ -267,6 +275,7 @@ impl Solo {
             true => self.disk.lose_power(),
             false => self.disk.kill(),
         }
+        self.lost_power |= loses_power;
         self.mark(if loses_power { "power losses" } else { "kills" });
         self.disk.disarm();
         self.life += 1;
@@ -501,7 +510,16 @@ impl Solo {
         match outcome {
             Ok(done) => {
                 let (first, change) = log.asked.pop_front().expect("it is in there");
-                log.state.apply(&change);
+                for step in change.clone().steps() {
+                    if !self.config.is_durable {
+                        log.past.push(log.state.clone());
+                    }
+                    log.state.apply(&step);
+                }
+                if matches!(change, Change::Vote(..) | Change::Truncate(_) | Change::Delete) {
+                    // These are flushed in any case, and all before them.
+                    log.past.clear();
+                }
                 let (start, end) = (log.state.start, log.state.end);
                 if first != op {
                     self.find("order", format!("log {number}: {op:?} ended before {first:?}"));
@@ -527,8 +545,12 @@ impl Solo {
         for number in 0..self.logs.len() {
             let found = recovered.logs.iter().find(|log| log.id == self.logs[number].id);
             let log = &mut self.logs[number];
-            let mut candidates = std::mem::take(&mut log.possible);
-            if candidates.is_empty() {
+            let mut candidates = std::mem::take(&mut log.past);
+            if !self.lost_power {
+                candidates.clear();
+            }
+            candidates.append(&mut log.possible);
+            if candidates.last() != Some(&log.state) {
                 candidates.push(log.state.clone());
             }
             for (_, change) in std::mem::take(&mut log.asked) {
@@ -557,6 +579,7 @@ impl Solo {
                 }
             }
         }
+        self.lost_power = false;
     }
 
     /// Asks for all of a log that was just recovered.

@@ -30,7 +30,7 @@ impl Pair {
         std::fs::create_dir_all(&root).expect("a folder");
         let (end, ends) = channel();
         let disk = Disk::start(&root, move |id, outcome| end.send((id, outcome)).expect("the test waits"));
-        let rng = Rng::new(seed);
+        let mut rng = Rng::new(seed);
         let image = Image::new(Traits::default(), rng.fork("image"));
         let disk = disk.expect("threads");
         Self { root, disk, ends, image, rng, open: Vec::new(), opened: 0, met: [0; 3] }

@@ -124,7 +124,7 @@ impl Store {
             return Wish::Nothing;
         }
         if !writer.is_named {
-            let is_clear = log.is_alone() && !self.journal.is_grave(&log.folder(), key.1);
+            let is_clear = log.is_alone() && !self.journal.is_grave(log);
             return if is_clear { Wish::Name } else { Wish::Nothing };
         }
         match segment.more_room(writer, log.spec.settings.segment_bytes, self.config.room_bytes) {

@@ -7,7 +7,7 @@
 //! - nothing of the log is under way to its file, and what was written behind the journal is flushed; what was not
 //!   written yet goes along;
 //! - the file's name is flushed, and all segments before it are whole, flushed and named;
-//! - no removal that the journal has can be replayed and take the file with it ([`Journal::is_grave`]);
+//! - no removal that the journal has can be replayed and take any of these files with it ([`Journal::is_grave`]);
 //! - a block that the file ends in is in the journal's generation before it is written again (law 2);
 //! - the next group begins when all writes of this one have ended. Only of the last one it is not known whether they did:
 //!   verify.rs looks.
@@ -140,7 +140,7 @@ impl Store {
         log.waits_for_file = true;
         log.waiting.push_back(queued);
         let key = (number, log.active().base);
-        if self.journal.is_grave(&log.folder(), key.1) {
+        if self.journal.is_grave(log) {
             // The generation ends as soon as it can, and then there is another try.
             self.journal.bypassed = u64::MAX;
             self.health.stalled.insert(key);

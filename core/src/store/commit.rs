@@ -64,7 +64,19 @@ pub(super) struct Flying {
     /// Questions about these logs, to be answered when all that is in memory is true.
     questions: Vec<(OpId, LogId)>,
     /// Writes that have not ended.
-    pub(super) writes: u32,
+    writes: u32,
+    flush: Flush,
+}
+
+/// How a group comes to be on the device for good.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Flush {
+    /// Its write sees to it, or a flush that is under way.
+    Asked,
+    /// It has to be flushed although the directory is relaxed, and all before it.
+    Owed,
+    /// Sooner or later.
+    Never,
 }
 
 /// An action that ends with its group.
@@ -87,6 +99,8 @@ pub(super) struct Building {
     /// What goes beside it, and so many bytes of the buffer that it needs.
     pub(super) beside: Vec<Beside>,
     pub(super) reserved: usize,
+    /// Something in it must not be forgotten, however relaxed the directory is.
+    pub(super) is_weighty: bool,
 }
 
 /// A batch in the buffer, cached once the buffer is done.
@@ -120,6 +134,7 @@ impl Building {
             doomed: Vec::new(),
             beside: Vec::new(),
             reserved: ENTRY_BYTES * journal.voided.len(),
+            is_weighty: false,
         };
         journal.begin(&mut building.buffer);
         building
@@ -127,12 +142,14 @@ impl Building {
 
     /// Appends a small entry. False, and nothing done, if it does not fit.
     pub(super) fn entry(&mut self, log: u32, change: Change) -> bool {
+        let is_weighty = matches!(change, Change::Vote { .. } | Change::Truncate(_));
         let bytes = JournalEntry { log, change }.to_bytes();
         if bytes.len() > self.left() {
             return false;
         }
         self.buffer.put(&bytes);
         self.entries += 1;
+        self.is_weighty |= is_weighty;
         self.touch(log);
         true
     }
@@ -431,7 +448,7 @@ impl Store {
             building.entries += 1;
             building.touch(number);
         }
-        self.journal.seal(&mut building.buffer, building.entries, now, &self.functions);
+        self.journal.chain = self.journal.seal(&mut building.buffer, building.entries, now, &self.functions);
         let buffer = self.cache.pool.freeze(building.buffer);
         let mut ends: Vec<(u32, Offset)> = Vec::new();
         for piece in building.pieces {
@@ -458,7 +475,12 @@ impl Store {
         out.append(&mut beside);
         self.cache.hold(buffer.len(), ends);
         let Building { done, logs, doomed, .. } = building;
-        let mut flying = Flying { done, logs, doomed, questions: Vec::new(), writes: 1 + writes };
+        let flush = match building.is_weighty || !doomed.is_empty() {
+            _ if self.config.is_durable => Flush::Asked,
+            true => Flush::Owed,
+            false => Flush::Never,
+        };
+        let mut flying = Flying { done, logs, doomed, questions: Vec::new(), writes: 1 + writes, flush };
         if planted(Bug::AckBeforeFlush) {
             flying.done.drain(..).for_each(|done| out.push(done.out()));
         }
@@ -473,11 +495,19 @@ impl Store {
         }
         let flying = self.flying.as_mut().expect("a group is under way until its writes have ended");
         flying.writes -= 1;
+        if flying.writes == 0 && flying.flush == Flush::Owed {
+            // What stands before it may be in either file.
+            flying.flush = Flush::Asked;
+            flying.writes = self.journal.files.len() as u32;
+            for file in self.journal.files {
+                self.ops.ask(Purpose::Group, FileOp::Sync { file }, out);
+            }
+        }
         if flying.writes > 0 {
             return;
         }
         let flying = self.flying.take().expect("looked at above");
-        if self.config.is_durable {
+        if flying.flush == Flush::Asked {
             self.journal.flushed = self.journal.sequence;
         }
         for number in &flying.logs {

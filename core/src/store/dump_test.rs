@@ -33,6 +33,7 @@ fn journal() -> Journal {
         at: 0,
         sequence: 9,
         flushed: 9,
+        chain: 0,
         logs_before: vec![3, 4],
         is_open: true,
         is_other_free: true,

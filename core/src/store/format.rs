@@ -66,6 +66,7 @@ pub(super) fn plan(claim: &Claim, journal_bytes: u64, files: [FileId; 3], f: &Fu
         at: 0,
         sequence: 1,
         flushed: 1,
+        chain: 0,
         logs_before: Vec::new(),
         is_open: true,
         is_other_free: true,

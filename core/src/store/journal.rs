@@ -11,14 +11,19 @@
 //! | 6 | zero | | 48 | how many entries |
 //! | 8 | CRC-32C over all that follows | | 52 | how many logs the group before this one changed |
 //! | 12 | length, this header included | | 56 | the wall clock |
-//! | 16 | the directory's salt | | 64 | the numbers of those logs, then the entries |
-//! | 24 | generation | | | |
+//! | 16 | the directory's salt | | | |
+//! | 24 | generation | | 64 | the checksum of the group before |
+//! | | | | 68 | zero |
+//! | | | | 72 | the numbers of those logs, then the entries |
 //!
 //! The salt is known to nobody outside, so no client can send records that look like a group. The list of the group
-//! before tells whose changes are lost if that group cannot be read any more.
+//! before tells whose changes are lost if that group cannot be read any more. Its checksum tells that it is the one that
+//! this group was written behind: a process that lost what it had not flushed leaves groups of a generation that the next
+//! process writes anew.
 
 use super::buffer::Aligned;
 use super::entry::ENTRY_BYTES;
+use super::log::Log;
 use super::parse::{Parse, Put};
 use crate::boundary::FileId;
 use crate::plant::{Bug, planted};
@@ -30,9 +35,12 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 /// The fixed part of a group.
-pub(super) const GROUP_BYTES: usize = 64;
+pub(super) const GROUP_BYTES: usize = 72;
 const MAGIC: u32 = 0x4a54_544f; // "OTTJ"
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
+/// The format of 0.1.0: no checksum of the group before.
+const VERSION_UNCHAINED: u16 = 1;
+const UNCHAINED_BYTES: usize = 64;
 
 /// The names of the two files; generation `n` is in the one with the index `n % 2`.
 pub(super) const JOURNAL_NAMES: [&str; 2] = ["journal-0", "journal-1"];
@@ -51,6 +59,8 @@ pub(super) struct Journal {
     pub(super) sequence: u64,
     /// Every group before this sequence is flushed.
     pub(super) flushed: u64,
+    /// The checksum of the last group.
+    pub(super) chain: u32,
     /// The logs that the last group changed, each once.
     pub(super) logs_before: Vec<u32>,
     /// False from a start that found both files in use until the first checkpoint has ended.
@@ -90,13 +100,15 @@ impl Journal {
         GROUP_BYTES + 4 * self.logs_before.len() + ENTRY_BYTES * self.voided.len()
     }
 
-    /// Could a removal be replayed that takes this segment with it?
-    pub(super) fn is_grave(&self, folder: &str, segment: Offset) -> bool {
-        self.graves.iter().any(|(name, base, _)| name == folder && base.is_none_or(|base| base == segment))
+    /// Could a removal be replayed that takes a file of this log with it?
+    pub(super) fn is_grave(&self, log: &Log) -> bool {
+        let folder = log.folder();
+        let is_of_log = |base: Option<Offset>| base.is_none_or(|base| log.segment(base).is_some());
+        self.graves.iter().any(|(name, base, _)| *name == folder && is_of_log(*base))
     }
 
-    /// Writes the header of a group of so many entries.
-    pub(super) fn seal(&self, buffer: &mut Aligned, entries: u32, at: Wall, f: &Functions) {
+    /// Writes the header of a group of so many entries. Returns its checksum.
+    pub(super) fn seal(&self, buffer: &mut Aligned, entries: u32, at: Wall, f: &Functions) -> u32 {
         let mut head = Vec::with_capacity(GROUP_BYTES);
         head.u32(MAGIC);
         head.u16(VERSION);
@@ -110,10 +122,13 @@ impl Journal {
         head.u32(entries);
         head.u32(self.logs_before.len() as u32);
         head.i64(at.0);
+        head.u32(self.chain);
+        head.u32(0);
         let bytes = buffer.as_mut();
         bytes[..GROUP_BYTES].copy_from_slice(&head);
         let crc = (f.crc32c)(0, &bytes[CRC_FROM..]);
         bytes[CRC_AT..CRC_AT + 4].copy_from_slice(&crc.to_le_bytes());
+        crc
     }
 }
 
@@ -125,6 +140,9 @@ const CRC_FROM: usize = 12;
 pub(super) struct Group {
     pub(super) sequence: u64,
     pub(super) flushed: u64,
+    pub(super) crc: u32,
+    /// The checksum of the group before, if it is told.
+    pub(super) chain: Option<u32>,
     pub(super) logs_before: Vec<u32>,
     pub(super) entries_len: u32,
     /// When it was written.
@@ -150,7 +168,7 @@ pub(super) fn find(bytes: &Bytes, generation: u64, salt: u64, f: &Functions) -> 
         return Found::Nothing;
     };
     let is_ours = head.salt == salt && (head.generation == generation || planted(Bug::RecycledBlockWithoutEpoch));
-    if !is_ours || head.length < GROUP_BYTES {
+    if !is_ours || head.length < head.bytes {
         return Found::Nothing;
     }
     let Some(group) = bytes.get(..head.length) else {
@@ -159,7 +177,7 @@ pub(super) fn find(bytes: &Bytes, generation: u64, salt: u64, f: &Functions) -> 
     if (f.crc32c)(0, &group[CRC_FROM..]) != head.crc && !planted(Bug::ReplayPastTornTail) {
         return Found::Nothing;
     }
-    let mut parse = Parse::new(&group[GROUP_BYTES..]);
+    let mut parse = Parse::new(&group[head.bytes..]);
     let logs_before: Option<Vec<u32>> = (0..head.logs_before.min(parse.left() as u32)).map(|_| parse.u32()).collect();
     let Some(logs_before) = logs_before else {
         return Found::Nothing;
@@ -168,6 +186,8 @@ pub(super) fn find(bytes: &Bytes, generation: u64, salt: u64, f: &Functions) -> 
     Found::Group(Group {
         sequence: head.sequence,
         flushed: head.flushed,
+        crc: head.crc,
+        chain: head.chain,
         logs_before,
         entries_len: head.entries,
         at: head.at,
@@ -177,6 +197,8 @@ pub(super) fn find(bytes: &Bytes, generation: u64, salt: u64, f: &Functions) -> 
 }
 
 struct Head {
+    /// Its own length.
+    bytes: usize,
     crc: u32,
     length: usize,
     salt: u64,
@@ -186,15 +208,23 @@ struct Head {
     entries: u32,
     logs_before: u32,
     at: Wall,
+    chain: Option<u32>,
 }
 
 impl Head {
     fn read(bytes: &[u8]) -> Option<Self> {
         let mut parse = Parse::new(bytes);
-        if parse.u32()? != MAGIC || parse.u16()? != VERSION || parse.u16()? != 0 {
+        let (magic, version) = (parse.u32()?, parse.u16()?);
+        let bytes = match version {
+            VERSION_UNCHAINED => UNCHAINED_BYTES,
+            VERSION => GROUP_BYTES,
+            _ => return None,
+        };
+        if magic != MAGIC || parse.u16()? != 0 {
             return None;
         }
         Some(Self {
+            bytes,
             crc: parse.u32()?,
             length: parse.u32()? as usize,
             salt: parse.u64()?,
@@ -204,6 +234,7 @@ impl Head {
             entries: parse.u32()?,
             logs_before: parse.u32()?,
             at: Wall(parse.i64()?),
+            chain: if version == VERSION { Some(parse.u32()?) } else { None },
         })
     }
 }

@@ -62,7 +62,8 @@ use read::Reads;
 /// The tunables of one data directory. Bytes unless the name says otherwise.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct StoreConfig {
-    /// Every group is flushed before it is acknowledged. If not, acknowledged changes survive the process, not the power.
+    /// Every group is flushed before it is acknowledged. If not, acknowledged changes survive the process, but the newest
+    /// of them not the power. Votes, truncations and removals are flushed in any case, and all before them.
     pub is_durable: bool,
     /// Length of both journal files together; fixed when the directory is made.
     pub journal_bytes: u64,

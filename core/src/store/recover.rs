@@ -403,6 +403,7 @@ impl Recovery {
             at: 0,
             sequence: scan.sequence,
             flushed: scan.sequence,
+            chain: scan.chain.unwrap_or_default(),
             logs_before: scan.logs_before,
             is_open: !is_second_used,
             is_other_free: !is_first_used && !is_second_used,

@@ -63,6 +63,12 @@ impl Store {
         let Some(cut) = queued.cut.take() else {
             return self.wait_for_cut(number, queued, end, out);
         };
+        let mut gone = log.segments.iter().rev().take_while(|segment| segment.base > cut.segment);
+        if gone.any(|segment| segment.writer.as_ref().is_some_and(|writer| writer.is_busy || writer.is_growing)) {
+            // The next segment may have the name of one that goes: whatever ends then must not be taken for a step of its.
+            queued.cut = Some(cut);
+            return Admitted::Later(queued);
+        }
         if !planted(Bug::TruncationNotJournalled) && !building.entry(number, Change::Truncate(cut)) {
             queued.cut = Some(cut);
             return Admitted::NoRoom(queued);

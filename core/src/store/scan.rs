@@ -25,6 +25,8 @@ pub(super) struct Scan {
     pub(super) files: Vec<FileId>,
     /// The sequence that the next group should have.
     pub(super) sequence: u64,
+    /// The checksum of the last group; none before the first.
+    pub(super) chain: Option<u32>,
     /// Which of the two generations have groups.
     pub(super) used: [bool; 2],
     /// The logs that the last group changed.
@@ -61,6 +63,7 @@ impl Scan {
             first: generation,
             files: Vec::new(),
             sequence,
+            chain: None,
             used: [false; 2],
             logs_before: Vec::new(),
             replay: Replay::new(logs, number, config),
@@ -151,7 +154,8 @@ impl Scan {
 
     /// Is this group the one that should come, or one that says that the one that should have come was flushed?
     fn is_next(&self, group: &Group, at: u64) -> bool {
-        let is_expected = group.sequence == self.sequence && at == self.at;
+        let is_chained = self.chain.is_none() || group.chain.is_none() || self.chain == group.chain;
+        let is_expected = group.sequence == self.sequence && at == self.at && is_chained;
         is_expected || group.flushed > self.sequence || planted(Bug::RecycledBlockWithoutEpoch)
     }
 
@@ -209,6 +213,7 @@ impl Scan {
         }
         self.used[self.turn] = true;
         self.sequence = group.sequence + 1;
+        self.chain = Some(group.crc);
         self.at = at + group.blocks_bytes;
         Ok(())
     }

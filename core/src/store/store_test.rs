@@ -771,9 +771,9 @@ fn a_directory_of_somebody_else_is_refused_in_words() {
     assert_eq!(open(&mut world.disk, &roomy(), other).err(), Some(RecoveryRefusal::OtherNode(BrokerId(1))));
     let other = Claim { cluster: Some("other".into()), ..claim() };
     assert!(matches!(open(&mut world.disk, &roomy(), other), Err(RecoveryRefusal::OtherCluster(_))));
+    world.disk.bytes_mut("catalogue").unwrap()[4] = 3;
+    assert_eq!(open(&mut world.disk, &roomy(), claim()).err(), Some(RecoveryRefusal::Newer { version: 3 }));
     world.disk.bytes_mut("catalogue").unwrap()[4] = 2;
-    assert_eq!(open(&mut world.disk, &roomy(), claim()).err(), Some(RecoveryRefusal::Newer { version: 2 }));
-    world.disk.bytes_mut("catalogue").unwrap()[4] = 1;
     world.disk.bytes_mut("catalogue").unwrap()[30] ^= 1;
     assert_eq!(open(&mut world.disk, &roomy(), claim()).err(), Some(RecoveryRefusal::CatalogueRotten));
     let mut disk = TestDisk::default();
@@ -891,4 +891,51 @@ fn nothing_goes_past_the_journal_into_a_folder_whose_removal_may_be_replayed() {
     assert_eq!((recovered.logs.len(), recovered.logs[0].end), (1, Offset(2)));
     world.finish_all();
     assert_eq!(check_stored(world.read_all(two, Offset(0), Offset(2)).into(), &Functions::slow()).count(), 2);
+}
+
+#[test]
+fn a_relaxed_directory_keeps_its_votes_and_all_before_them_and_loses_only_what_came_last() {
+    for (seed, loses_power) in (0..40).zip([true, true, false].into_iter().cycle()) {
+        let mut world = World::with(Rng::new(seed), StoreConfig { is_durable: false, ..roomy() });
+        let log = world.id(0);
+        world.create(log, 1 << 20);
+        world.finish_all();
+        world.append_unexpected(log, 500);
+        world.finish_all();
+        let (term, voted) = (LeaderEpoch(7), Some(BrokerId(2)));
+        world.act_now(log, Action::Vote { term, voted }).unwrap();
+        let end = world.end_of(log);
+        for _ in 0..5 {
+            world.append_unexpected(log, 300);
+            world.finish_all();
+        }
+        let last = world.end_of(log);
+        let recovered = world.crash(loses_power);
+        let found = &recovered.logs[0];
+        assert!(found.is_online && found.vote == Some((term, voted)), "seed {seed}");
+        assert!((end..=last).contains(&found.end) && (loses_power || found.end == last), "seed {seed}");
+        let bytes = world.read_all(log, Offset(0), found.end);
+        assert_eq!(check_stored(bytes.into(), &Functions::slow()).filter(Result::is_ok).count() as i64, found.end.0);
+    }
+}
+
+#[test]
+fn a_truncation_waits_for_steps_of_segments_that_go() {
+    let mut world = world(StoreConfig { behind_bytes: 4096, ..roomy() });
+    let log = world.id(0);
+    world.create(log, 10_000);
+    world.finish_all();
+    for _ in 0..2 {
+        world.append_unexpected(log, 9_000);
+        world.finish_but(|op| matches!(op, FileOp::Open { path, .. } if path.contains("1.log")));
+    }
+    assert_eq!(world.under_way.len(), 1, "the second segment is being opened");
+    world.op += 1;
+    world.store.submit(OpId(world.op), log, Action::Truncate { end: Offset(1) });
+    let batch = batch_of(1, 1, &[3; 9_500], world.now().wall);
+    world.act_now(log, Action::Append { batches: vec![batch.clone()] }).unwrap();
+    world.mono += 100_000_000_000;
+    world.finish_all();
+    world.crash(true);
+    assert_eq!(world.read_all(log, Offset(1), Offset(2)), batch.to_bytes());
 }
