@@ -65,6 +65,7 @@ impl Bug {
             Self::CatalogueBeforeSegments => "the journal is recycled when the segments are durable",
             Self::LeftoverSkips => "a read skips nothing, however small its budget",
             Self::ProducersForgotten => "a numbered batch is stored once, whatever restarts",
+            Self::BypassWhileJournalled => "what goes past the journal rests on nothing that is not flushed",
         }
     }
 }

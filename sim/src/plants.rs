@@ -93,7 +93,6 @@ fn hunt(effort: Effort, play: impl Fn(u64) -> Outcome + Sync) -> Hunt {
     }
 }
 
-        Bug::BypassWhileJournalled => "what goes past the journal rests on nothing that is not flushed",
 impl Row {
     /// Whether any world found it.
     pub fn is_found(&self) -> bool {

@@ -251,6 +251,11 @@ impl Producers {
     pub fn reach_behind(&self, end: Offset) -> bool {
         self.entries.values().any(|producer| producer.last_offset >= end)
     }
+
+    /// Takes in what was found out about some of them.
+    pub fn adopt(&mut self, found: Self) {
+        self.entries.extend(found.entries);
+    }
 }
 
 impl FromIterator<(ProducerId, Producer)> for Producers {

@@ -10,6 +10,7 @@ use super::log::{Cached, Log};
 use super::ops::Purpose;
 use super::{Store, StoreOut, fail};
 use crate::boundary::{Action, DiskFault, Done, FileDone, FileFault, FileOp, Note};
+use crate::log::Producers;
 use crate::plant::{Bug, planted};
 use crate::record::CheckedBatch;
 use crate::types::limit::BLOCK_BYTES;
@@ -28,16 +29,18 @@ pub(super) struct Queued {
     pub(super) taken: usize,
     /// Where a truncation cuts, once that is known.
     pub(super) cut: Option<Cut>,
+    /// What is to be known of the producers that it concerns, once that was found out.
+    pub(super) producers: Option<Producers>,
 }
 
 impl Queued {
     pub(super) fn new(op: OpId, id: LogId, action: Action) -> Self {
-        Self { op, id, action, taken: 0, cut: None }
+        Self { op, id, action, taken: 0, cut: None, producers: None }
     }
 
     /// Upper bound on what it adds to a group; beyond `enough` only for its first batch.
     fn cost(&self, enough: usize) -> usize {
-        let mut cost = FIXED_COST;
+        let mut cost = FIXED_COST + self.producers.as_ref().map_or(0, |known| known.len() * PRODUCER_COST);
         if let Action::Append { batches } = &self.action {
             for batch in &batches[self.taken..] {
                 cost += batch.bytes_len() + ENTRY_COST;
@@ -54,6 +57,9 @@ impl Queued {
 const ENTRY_COST: usize = 2 * ENTRY_BYTES + 2 * PLACE_BYTES;
 /// Every change that is not an append (topic names have a bound), or the tail before one.
 pub(super) const FIXED_COST: usize = BLOCK_BYTES + 2 * ENTRY_COST;
+
+/// What the journal takes of one numbering producer, at most.
+pub(super) const PRODUCER_COST: usize = 512;
 
 /// The group under way.
 pub(super) struct Flying {

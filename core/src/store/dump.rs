@@ -161,6 +161,7 @@ fn change(entry: &JournalEntry, f: &Functions) -> Line {
             appended(line, headers.clone())
         }
         Change::Void => line("void"),
+        Change::Producers(known) => line("producers").number("bytes", known.len() as i64),
         Change::Roll { base, at } => line("roll").number("segment", base.0).number("time", at.0),
         Change::Truncate(cut) => {
             let line = line("truncate").number("end", cut.end.0).number("segment", cut.segment.0);

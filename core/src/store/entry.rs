@@ -64,6 +64,8 @@ pub(super) enum Change {
         at: Wall,
     },
     Truncate(Cut),
+    /// What the log knows of some numbering producers, found out before it was cut.
+    Producers(Bytes),
     Trim {
         start: Offset,
         at: Wall,
@@ -99,6 +101,7 @@ impl Change {
             Self::Delete => 9,
             Self::Vote { .. } => 10,
             Self::Void => KIND_VOID,
+            Self::Producers(_) => 12,
         }
     }
 
@@ -136,6 +139,7 @@ impl Change {
                 out.i64(start.0);
                 out.i64(at.0);
             }
+            Self::Producers(bytes) => out.put(bytes),
             Self::Delete | Self::Void => {}
             Self::Vote { term, voted } => write_vote(*term, *voted, out),
         }
@@ -180,6 +184,7 @@ impl Change {
                 Self::Vote { term, voted }
             }
             KIND_VOID => Self::Void,
+            12 => return Some(Self::Producers(payload.clone())),
             _ => return None,
         };
         parse.is_empty().then_some(change)

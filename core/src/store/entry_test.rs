@@ -23,6 +23,7 @@ fn every_kind() -> Vec<Change> {
         Change::Tail { segment, position, bytes: bytes.clone() },
         Change::Bypass { segment, position, headers: std::vec![header(), header()], tail: bytes.clone() },
         Change::Void,
+        Change::Producers(bytes.clone()),
         Change::Roll { base: segment, at: Wall(8) },
         Change::Truncate(Cut { end: segment, segment, position, max_time: Wall(-1), max_time_base: Offset(4) }),
         Change::Trim { start: segment, at: Wall(7) },

@@ -177,7 +177,7 @@ impl Log {
         self.durable = self.durable.min(cut.end);
         self.epochs.truncate(cut.end);
         if self.producers.reach_behind(cut.end) {
-            // What was known of a producer before the cut is not kept: it is new to this log again.
+            // What is known of these before the cut was found out before it is made, and is taken in after it.
             let kept = self.producers.iter().filter(|(_, producer)| producer.last_offset < cut.end);
             self.producers = kept.map(|(id, producer)| (id, producer.clone())).collect();
         }

@@ -317,7 +317,7 @@ pub(super) fn answer_op(op: OpId, answer: Answer, out: &mut Vec<StoreOut>) {
         Answer::Records(records) => Ok(Done::Records(records)),
         Answer::Batch(batch) => Ok(Done::Batch(batch)),
         Answer::Fault(fault) => Err(fault),
-        Answer::Cut(_) | Answer::Block(_) => unreachable!("only logs ask for these"),
+        Answer::Cut(_) | Answer::Block(_) | Answer::Producers(_) => unreachable!("only logs ask for these"),
     };
     out.push(StoreOut::Done { op, outcome });
 }

@@ -7,6 +7,7 @@ use super::entry::{Change, JournalEntry};
 use super::log::{Cached, Log};
 use super::verify::fits;
 use crate::boundary::LogSpec;
+use crate::log::Producers;
 use crate::record::{Functions, Header, check_stored};
 use crate::types::{LogId, Offset, Wall};
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -84,6 +85,13 @@ impl Replay {
             Change::Truncate(cut) if log.segment(cut.segment).is_some_and(|segment| segment.bytes >= cut.position) => {
                 (Ok(()), log.cut(&cut, sequence))
             }
+            Change::Producers(bytes) => match Producers::decode(&mut &bytes[..]) {
+                Ok(found) => {
+                    log.producers.adopt(found);
+                    (Ok(()), Vec::new())
+                }
+                Err(_) => (Err(Misfit), Vec::new()),
+            },
             Change::Roll { .. } | Change::Truncate(_) => (Err(Misfit), Vec::new()),
             Change::Trim { start, at } => (Ok(()), log.trim(start, at, sequence)),
             Change::Vote { term, voted } => {

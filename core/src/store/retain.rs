@@ -1,14 +1,16 @@
 //! Changes that make a log smaller: truncation, `DeleteRecords`, retention, deletion. Files go only once the change is in
 //! the journal for good (doom.rs).
 
-use super::commit::{Admitted, Building, Queued};
+use super::commit::{Admitted, Building, PRODUCER_COST, Queued};
 use super::doom::Doomed;
-use super::entry::Change;
+use super::entry::{Change, ENTRY_BYTES};
 use super::log::Log;
 use super::{Store, StoreOut};
 use crate::boundary::{Action, Note};
+use crate::log::Producers;
 use crate::plant::{Bug, planted};
 use crate::record::NO_TIMESTAMP;
+use crate::types::limit::BLOCK_BYTES;
 use crate::types::{Now, Offset, Wall};
 use alloc::vec::Vec;
 
@@ -28,7 +30,7 @@ impl Store {
         match &queued.action {
             Action::Truncate { end } => {
                 let end = *end;
-                self.admit_truncate(building, number, queued, end, out)
+                self.admit_truncate(building, now, (number, queued), end, out)
             }
             Action::Trim { start } => {
                 let start = *start;
@@ -49,8 +51,8 @@ impl Store {
     fn admit_truncate(
         &mut self,
         building: &mut Building,
-        number: u32,
-        mut queued: Queued,
+        now: Now,
+        (number, mut queued): (u32, Queued),
         end: Offset,
         out: &mut Vec<StoreOut>,
     ) -> Admitted {
@@ -69,12 +71,29 @@ impl Store {
             queued.cut = Some(cut);
             return Admitted::Later(queued);
         }
-        if !planted(Bug::TruncationNotJournalled) && !building.entry(number, Change::Truncate(cut)) {
-            queued.cut = Some(cut);
+        let producers = match queued.producers.take() {
+            None if log.producers.reach_behind(cut.end) => {
+                queued.cut = Some(cut);
+                return self.wait_for_producers(number, queued, cut, now.wall, out);
+            }
+            // More of them than the journal holds are new to the log again.
+            found => found.filter(|found| found.len() * PRODUCER_COST < self.journal.half_bytes as usize / 2),
+        };
+        let mut bytes = Vec::new();
+        producers.iter().for_each(|found| found.encode(&mut bytes));
+        if building.left() < bytes.len() + 2 * ENTRY_BYTES + BLOCK_BYTES / 2 {
+            (queued.cut, queued.producers) = (Some(cut), producers.or_else(|| Some(Producers::default())));
             return Admitted::NoRoom(queued);
+        }
+        if !planted(Bug::TruncationNotJournalled) {
+            building.entry(number, Change::Truncate(cut));
         }
         let folder = log.folder();
         let gone = log.cut(&cut, self.journal.sequence);
+        if let Some(found) = producers.filter(|found| !found.is_empty()) {
+            building.entry(number, Change::Producers(bytes.into()));
+            log.producers.adopt(found);
+        }
         log.changed = self.journal.generation;
         self.changed.insert(number);
         building.finish(queued.op, log);

@@ -2,12 +2,13 @@
 
 use super::buffer::block_floor;
 use super::commit::{Admitted, Queued};
+use super::entry::Cut;
 use super::read::{Reader, answer_op};
 use super::walk::{Answer, Goal, Walk};
 use super::{Store, StoreOut, fail};
 use crate::boundary::{DiskFault, Done, Query, Slot};
 use crate::record::Records;
-use crate::types::{LogId, Offset, OpId, Ticket};
+use crate::types::{LogId, Offset, OpId, Ticket, Wall};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -26,7 +27,9 @@ impl Serve {
         let filled = match answer {
             Answer::Records(records) => Ok(records),
             Answer::Fault(fault) => Err(fault),
-            Answer::Batch(_) | Answer::Cut(_) | Answer::Block(_) => unreachable!("slots ask for records"),
+            Answer::Batch(_) | Answer::Cut(_) | Answer::Block(_) | Answer::Producers(_) => {
+                unreachable!("slots ask for records")
+            }
         };
         if let Ok(records) = &filled {
             self.bytes_left = self.bytes_left.saturating_sub(u32::try_from(records.len()).unwrap_or(u32::MAX));
@@ -150,8 +153,30 @@ impl Store {
         self.wait_for(number, queued, Goal::Cut { end }, out)
     }
 
+    /// A truncation waits until it is known what the log knew of the producers whose newest batches go. Those are looked
+    /// for in the segment that is cut and in the one before it; of whom nothing is there, nothing is known any more.
+    pub(super) fn wait_for_producers(
+        &mut self,
+        number: u32,
+        queued: Queued,
+        cut: Cut,
+        now: Wall,
+        out: &mut Vec<StoreOut>,
+    ) -> Admitted {
+        let log = &self.logs[&number];
+        let first = log.segment_at(cut.segment).saturating_sub(1);
+        let goal = Goal::Producers { from: log.segments[first].base, end: cut.end };
+        let lost = log.producers.iter().filter(|(_, producer)| producer.last_offset >= cut.end).map(|(id, _)| id);
+        let walk = Walk::new(number, goal, self.config.read_bytes_max).seeking(lost.collect(), now);
+        self.wait_for_walk(number, queued, walk, out)
+    }
+
     fn wait_for(&mut self, number: u32, queued: Queued, goal: Goal, out: &mut Vec<StoreOut>) -> Admitted {
         let walk = Walk::new(number, goal, self.config.read_bytes_max);
+        self.wait_for_walk(number, queued, walk, out)
+    }
+
+    fn wait_for_walk(&mut self, number: u32, queued: Queued, walk: Walk, out: &mut Vec<StoreOut>) -> Admitted {
         let log = self.logs.get_mut(&number).expect("looked up by the caller");
         log.waiting.push_back(queued);
         if let Some(answer) = self.begin_read(walk, Reader::Log(number), out) {
@@ -171,6 +196,7 @@ impl Store {
             (_, None) => return,
             (Answer::Block(bytes), Some(_)) => log.give_head(bytes.to_vec()),
             (Answer::Cut(cut), Some(first)) => first.cut = Some(cut),
+            (Answer::Producers(found), Some(first)) => first.producers = Some(found),
             (Answer::Fault(fault), Some(_)) => {
                 waiting.drain(..).for_each(|queued| fail(queued.op, fault, out));
                 return;

@@ -4,8 +4,12 @@
 use super::disk_test::TestDisk;
 use super::{Claim, Recovered, Recovery, RecoveryRefusal, RecoveryStep, Store, StoreConfig, StoreOut};
 use crate::boundary::{Action, DiskFault, Done, FileOp, LogSettings, LogSpec, Query, Slot};
+use crate::log::Producer;
 use crate::record::{Builder, CheckedBatch, Functions, Header, NewRecord, Records, check_stored};
-use crate::types::{BrokerId, ConnId, FileOpId, LeaderEpoch, LogId, Mono, Now, Offset, OpId, Rng, Ticket, Uuid, Wall};
+use crate::types::{
+    BrokerId, ConnId, FileOpId, LeaderEpoch, LogId, Mono, Now, Offset, OpId, ProducerEpoch, ProducerId, Rng, Ticket,
+    Uuid, Wall,
+};
 use alloc::collections::BTreeMap;
 use core::time::Duration;
 use std::boxed::Box;
@@ -938,4 +942,37 @@ fn a_truncation_waits_for_steps_of_segments_that_go() {
     world.finish_all();
     world.crash(true);
     assert_eq!(world.read_all(log, Offset(1), Offset(2)), batch.to_bytes());
+}
+
+#[test]
+fn a_truncation_leaves_what_was_known_of_a_producer_before_it() {
+    let (id, epoch) = (ProducerId(5), ProducerEpoch(1));
+    for segment_bytes in [1 << 20, 300] {
+        let mut world = world(roomy());
+        let log = world.id(0);
+        world.create(log, segment_bytes);
+        world.finish_all();
+        for number in 0..8 {
+            let mut builder = Builder::new().at(Offset(number), LeaderEpoch(0)).numbered(id, epoch, number as i32);
+            builder.push(&NewRecord { timestamp: world.now().wall, value: Some(&[1; 50]), ..NewRecord::default() });
+            let batches = vec![builder.build_plain(&Functions::slow())];
+            world.act_now(log, Action::Append { batches }).unwrap();
+        }
+        let before = world.producer(log, id).expect("it is known");
+        assert_eq!(before.last_offset, Offset(7));
+        world.act_now(log, Action::Truncate { end: Offset(6) }).unwrap();
+        let after = world.producer(log, id).expect("it is known still");
+        assert_eq!((after.last_offset, after.epoch, after.window.last_sequence()), (Offset(5), epoch, 5));
+        world.crash(true);
+        assert_eq!(world.producer(log, id).map(|found| found.window), Some(after.window), "the journal remembers it");
+    }
+}
+
+impl World {
+    fn producer(&mut self, log: LogId, id: ProducerId) -> Option<Producer> {
+        match self.ask_one(log, Query::Log) {
+            Ok(Done::Log(facts)) => facts.producers().get(id).cloned(),
+            other => panic!("{other:?}"),
+        }
+    }
 }

@@ -7,9 +7,10 @@ use super::index::Place;
 use super::log::Log;
 use super::ops::Key;
 use crate::boundary::DiskFault;
+use crate::log::Producers;
 use crate::plant::{Bug, planted};
 use crate::record::{CheckedBatch, Functions, HEADER_BYTES, Header, NO_TIMESTAMP, Records, check_stored};
-use crate::types::{Offset, Wall};
+use crate::types::{Offset, ProducerId, Wall};
 use alloc::vec::Vec;
 use bytes::Bytes;
 
@@ -27,6 +28,8 @@ pub(super) enum Goal {
     Batch { at: Offset },
     /// Where the log is to be cut.
     Cut { end: Offset },
+    /// What the batches of a log from a segment on to `end` say of some numbering producers.
+    Producers { from: Offset, end: Offset },
     /// Plain bytes of a segment: its partial last block.
     Block { segment: Offset, from: u64, len: usize },
 }
@@ -37,6 +40,7 @@ pub(super) enum Answer {
     Records(Records),
     Batch(Option<CheckedBatch>),
     Cut(Cut),
+    Producers(Producers),
     Block(Bytes),
     Fault(DiskFault),
 }
@@ -67,6 +71,8 @@ pub(super) struct Walk {
     taken_bytes: usize,
     /// The latest batch so far, for [`Goal::Latest`].
     latest: (Wall, Offset),
+    /// Who is looked for with [`Goal::Producers`], and what was found.
+    sought: (Vec<ProducerId>, Wall, Producers),
     cuts: u64,
     read_bytes_max: usize,
     /// So many bytes were asked for, of this segment.
@@ -105,10 +111,17 @@ impl Walk {
             taken: Vec::new(),
             taken_bytes: 0,
             latest: (NO_TIMESTAMP, Offset::NONE),
+            sought: (Vec::new(), Wall(0), Producers::default()),
             cuts: 0,
             read_bytes_max,
             asked: (Offset::NONE, 0),
         }
+    }
+
+    /// These producers are looked for, who count as heard of now.
+    pub(super) fn seeking(mut self, sought: Vec<ProducerId>, now: Wall) -> Self {
+        self.sought = (sought, now, Producers::default());
+        self
     }
 
     /// Bytes that were asked for are here. False if they are fewer: the file is not as long as it was.
@@ -129,9 +142,12 @@ impl Walk {
     pub(super) fn is_still_there(&self, log: &Log) -> bool {
         let is_block_there = match self.goal {
             Goal::Block { segment, .. } => log.segment(segment).is_some(),
-            Goal::Records { .. } | Goal::Time { .. } | Goal::Latest { .. } | Goal::Batch { .. } | Goal::Cut { .. } => {
-                self.place.is_some_and(|place| log.segment(place.segment).is_some())
-            }
+            Goal::Records { .. }
+            | Goal::Time { .. }
+            | Goal::Latest { .. }
+            | Goal::Batch { .. }
+            | Goal::Cut { .. }
+            | Goal::Producers { .. } => self.place.is_some_and(|place| log.segment(place.segment).is_some()),
         };
         is_block_there && (self.cuts == log.cuts || matches!(self.goal, Goal::Block { .. }))
     }
@@ -211,6 +227,7 @@ impl Walk {
         self.taken.clear();
         self.taken_bytes = 0;
         self.latest = (NO_TIMESTAMP, Offset::NONE);
+        self.sought.2 = Producers::default();
     }
 
     /// Where to begin, or why not.
@@ -223,6 +240,7 @@ impl Walk {
                 from
             }
             Goal::Cut { end } => end,
+            Goal::Producers { from, .. } => return Ok(Standing::front(from)),
             Goal::Time { .. } | Goal::Latest { .. } => log.start,
             Goal::Block { .. } => unreachable!("no walk"),
         };
@@ -277,7 +295,9 @@ impl Walk {
         }
         let next = log.segments.get(at)?;
         let is_wanted = match self.goal {
-            Goal::Records { end, .. } | Goal::Time { end, .. } | Goal::Latest { end } => next.base < end,
+            Goal::Records { end, .. } | Goal::Time { end, .. } | Goal::Latest { end } | Goal::Producers { end, .. } => {
+                next.base < end
+            }
             Goal::Batch { .. } => true,
             Goal::Cut { .. } | Goal::Block { .. } => false,
         };
@@ -385,6 +405,7 @@ impl Walk {
                 let left = (bytes_max as usize).saturating_sub(self.taken_bytes);
                 left.clamp(LOOK_BYTES, self.read_bytes_max.max(LOOK_BYTES))
             }
+            Goal::Producers { .. } => self.read_bytes_max.max(LOOK_BYTES),
             Goal::Time { .. } | Goal::Latest { .. } | Goal::Batch { .. } | Goal::Cut { .. } | Goal::Block { .. } => {
                 (LOOK_BYTES * 4).min(self.read_bytes_max)
             }
@@ -421,6 +442,17 @@ impl Walk {
                 Visit::On
             }
             Goal::Batch { at } if header.end_offset() > at => Visit::Found(batch()),
+            Goal::Producers { end, .. } if header.base_offset >= end => Visit::End,
+            Goal::Producers { .. } => {
+                let (sought, now, found) = &mut self.sought;
+                if header.has_producer()
+                    && sought.contains(&header.producer_id)
+                    && let Some(Ok(batch)) = check_stored(bytes.clone(), f).next()
+                {
+                    found.apply(&batch, *now);
+                }
+                Visit::On
+            }
             Goal::Cut { end } if header.end_offset() > end => Visit::Found(Answer::Cut(place.cut(end))),
             Goal::Batch { .. } | Goal::Cut { .. } => Visit::On,
             Goal::Block { .. } => unreachable!("no walk"),
@@ -443,6 +475,7 @@ impl Walk {
             Goal::Latest { .. } if self.latest.1 != Offset::NONE => None,
             Goal::Time { .. } | Goal::Batch { .. } | Goal::Latest { .. } => Some(Answer::Batch(None)),
             Goal::Cut { end } => Some(Answer::Cut(place.cut(end))),
+            Goal::Producers { .. } => Some(Answer::Producers(core::mem::take(&mut self.sought.2))),
             Goal::Block { .. } => unreachable!("no walk"),
         }
     }
