@@ -94,6 +94,9 @@ impl Content {
 
     /// Puts the bytes into the page cache. `seq` names the write.
     pub fn write(&mut self, seq: u64, at: u64, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
         let mut done = 0;
         while done < bytes.len() {
             let from = at as usize + done;
