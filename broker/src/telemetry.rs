@@ -23,6 +23,10 @@ use tracing_subscriber::fmt::format::FmtSpan;
 
 /// Lets log lines flow to the standard error output. The mistake is that of a filter that cannot be read.
 pub fn start_logging(format: LogFormat, level: &str) -> Result<(), String> {
+    let is_level = |part: &str| LEVELS.iter().any(|level| part.trim().eq_ignore_ascii_case(level));
+    if let Some(part) = level.split(',').find(|part| !part.contains(['=', ':']) && !is_level(part)) {
+        return Err(format!("--log-level {part}: must be one of {}, or TARGET=LEVEL", LEVELS.join(", ")));
+    }
     let filter = EnvFilter::try_new(level).map_err(|fault| format!("--log-level {level}: {fault}"))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -35,6 +39,8 @@ pub fn start_logging(format: LogFormat, level: &str) -> Result<(), String> {
     };
     started.map_err(|fault| fault.to_string())
 }
+
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// All metrics of a broker. Clones share them.
 #[derive(Clone, Debug)]

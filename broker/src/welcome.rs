@@ -24,7 +24,7 @@ pub fn text(config: &Config, directory: &Path) -> String {
         "  python    from confluent_kafka import Producer; p = Producer({{'bootstrap.servers': '{address}'}}); \
          p.produce('greetings', 'hello'); p.flush()\n"
     );
-    text += "  no client ottla produce greetings   ottla consume greetings   ottla topic list\n";
+    text += &format!("  no client ottla produce greetings -b {address}   ottla consume greetings -b {address}\n");
     text += "  stop      Ctrl-C\n";
     text
 }

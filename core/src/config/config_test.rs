@@ -135,7 +135,7 @@ fn kafkas_sample_file_for_one_node_is_understood() {
         ("controller.quorum.bootstrap.servers", "localhost:9093"),
         ("listeners", "PLAINTEXT://:9092,CONTROLLER://:9093"),
         ("inter.broker.listener.name", "PLAINTEXT"),
-        ("advertised.listeners", "PLAINTEXT://localhost:9092"),
+        ("advertised.listeners", "PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093"),
         ("controller.listener.names", "CONTROLLER"),
         ("listener.security.protocol.map", "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL"),
         ("num.network.threads", "3"),
@@ -150,6 +150,12 @@ fn kafkas_sample_file_for_one_node_is_understood() {
     assert_eq!(listener.advertised.as_ref().map(ToString::to_string).as_deref(), Some("localhost:9092"));
     assert_eq!(config.store.dir.as_str(), "/tmp/kraft-combined-logs");
     assert_eq!(config.offsets.replication_factor, Some(1));
+}
+
+#[test]
+fn a_misspelt_setting_of_our_own_is_a_mistake_and_one_of_somebody_elses_is_not() {
+    assert_eq!(mistakes(&[("ottla.durablity", "relaxed")]).len(), 1);
+    read(&[("metrics.of.somebody", "1")]);
 }
 
 #[test]

@@ -88,7 +88,8 @@ pub(super) fn read(reader: &mut Reader, notices: &mut Vec<Notice>) -> Vec<Listen
         }
         listeners.push(Listener { name: Str::from(name), bind, advertised });
     }
-    if told.iter().any(|(name, _)| !listeners.iter().any(|listener| listener.name == **name)) {
+    let is_known = |name: &String| controllers.contains(name) || listeners.iter().any(|one| one.name == **name);
+    if told.iter().any(|(name, _)| !is_known(name)) {
         reader.mistake("advertised.listeners", "a list whose names are names of listeners");
     }
     if !listeners.iter().any(|listener| listener.advertised.is_some()) {

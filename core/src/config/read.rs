@@ -99,6 +99,12 @@ impl Reader {
         for setting in &self.settings {
             let notice = |what| Notice { key: setting.key.clone(), origin: setting.origin.clone(), what };
             let Some(key) = broker_key(&setting.key) else {
+                if setting.key.starts_with("ottla.") {
+                    let allowed = "left out: Ottla has no such setting; docs/operations.md lists them".to_string();
+                    let Setting { key, value, origin } = setting.clone();
+                    self.mistakes.push(Mistake { key, value, origin, allowed });
+                    continue;
+                }
                 notices.push(notice("is not a setting that Ottla or Kafka 4.3 knows; it is ignored"));
                 continue;
             };
