@@ -266,7 +266,10 @@ impl Store {
             Action::Delete => None,
             _ if log.is_rotten => Some(DiskFault::Rot),
             // An append of which a part is stored already is not refused any more.
-            Action::Append { .. } if is_full && queued.taken == 0 => Some(DiskFault::Full),
+            // Decisions, small as they are, go on in the journal, which has its blocks: they delete topics and so make room.
+            Action::Append { .. } if is_full && queued.taken == 0 && queued.id != LogId::METADATA => {
+                Some(DiskFault::Full)
+            }
             Action::Create(_)
             | Action::Configure(_)
             | Action::Append { .. }

@@ -612,6 +612,32 @@ fn a_full_disk_refuses_appends_and_takes_them_again_once_there_is_room() {
 }
 
 #[test]
+fn a_full_disk_takes_decisions_and_a_deletion_makes_room() {
+    let mut world = world(StoreConfig { journal_bytes: 1 << 17, behind_bytes: 4096, ..StoreConfig::default() });
+    let log = world.id(1);
+    for log in [log, LogId::METADATA] {
+        world.create(log, 20_000);
+        world.finish_all();
+    }
+    world.disk.room = Some((1 << 17) + 60_000);
+    assert_eq!(append_until_refused(&mut world, log), DiskFault::Full);
+    let op = world.append_unexpected(LogId::METADATA, 100);
+    world.finish_all();
+    assert!(matches!(world.done.get(&op), Some(Ok(_))), "a decision is stored: {:?}", world.done.get(&op));
+    assert!(world.act_now(log, Action::Delete).is_ok());
+    for _ in 0..3 {
+        world.mono += 3_000_000_000;
+        world.finish_all();
+    }
+    let other = world.id(2);
+    world.create(other, 20_000);
+    world.finish_all();
+    let op = world.append_unexpected(other, 3000);
+    world.finish_all();
+    assert!(matches!(world.done.get(&op), Some(Ok(_))), "there is room again: {:?}", world.done.get(&op));
+}
+
+#[test]
 fn after_a_failed_flush_the_directory_is_offline_until_it_is_opened_again() {
     let mut world = world(roomy());
     let log = world.id(0);
