@@ -120,7 +120,9 @@ impl Store {
         if is_far_behind && whole > writer.written {
             return Wish::Write(whole);
         }
-        if is_closed || (writer.wanted == 0 && !writer.is_named) {
+        // Room is made for a log that is written; what is at rest gives it back, and must not ask for it again.
+        let is_written = log.waits_for_file || self.changed.contains(&key.0);
+        if is_closed || !is_written || (writer.wanted == 0 && !writer.is_named) {
             return Wish::Nothing;
         }
         if !writer.is_named {
