@@ -267,7 +267,10 @@ impl Brain {
                     link.wake();
                 }
             }
-            Out::Note(note) => self.telemetry.note(&note),
+            Out::Note(note) => {
+                let engine = self.engine.borrow();
+                self.telemetry.note(&note, &|log| engine.name_of(log));
+            }
             Out::Halt(fault) => return Some(Outcome::Halted(fault)),
         }
         None

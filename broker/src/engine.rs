@@ -139,6 +139,15 @@ impl Engine {
         self.node.view().is_ready()
     }
 
+    /// What people call a log: by its topic's id if its topic is gone.
+    pub fn name_of(&self, log: LogId) -> String {
+        if log == LogId::METADATA {
+            return format!("__cluster_metadata-{}", log.partition);
+        }
+        let topic = self.node.view().image().topic(log.topic);
+        topic.map_or_else(|| format!("{log:?}"), |topic| format!("{}-{}", topic.name, log.partition))
+    }
+
     /// What people may know.
     pub fn facts(&self) -> Facts {
         Facts { is_ready: self.is_ready(), lags: self.lags() }

@@ -56,7 +56,7 @@ pub fn run(flags: &Serve) -> ExitCode {
             ExitCode::SUCCESS
         }
         Ok(Outcome::Halted(fault)) => {
-            error!("this broker cannot go on: {fault:?}");
+            error!("this broker cannot go on: {fault}");
             ExitCode::FAILURE
         }
         Err(mistake) => refuse(&[mistake]),

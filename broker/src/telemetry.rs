@@ -223,25 +223,34 @@ impl Telemetry {
         self.steps.inc_by(inputs);
     }
 
-    /// Something happened that people may want to know.
-    pub fn note(&self, note: &Note) {
+    /// Something happened that people may want to know. `name_of` tells what people call a log.
+    pub fn note(&self, note: &Note, name_of: &dyn Fn(LogId) -> String) {
         match note {
             Note::Ignored(why) => debug!(target: "ottla::node", "ignored: {why:?}"),
             Note::LogCreated { log, topic } => debug!(target: "ottla::node", "{} exists", name(topic, *log)),
-            Note::LogDeleted { log } => debug!(target: "ottla::node", "{log:?} is deleted"),
+            Note::LogDeleted { log } => debug!(target: "ottla::node", "{} is deleted", name_of(*log)),
             Note::Leading { log, epoch, from } => {
                 self.logs.inc();
-                debug!(target: "ottla::node", "leading {log:?} in epoch {} from offset {}", epoch.0, from.0);
+                let (epoch, from) = (epoch.0, from.0);
+                debug!(target: "ottla::node", "leading {} in epoch {epoch} from offset {from}", name_of(*log));
             }
             Note::Controller { leader, term } => {
                 info!(target: "ottla::node", "broker {} leads the metadata quorum in term {}", leader.0, term.0);
             }
             Note::LogOffline { log } => {
                 self.logs_offline.inc();
-                error!(target: "ottla::node", "{log:?} is offline: it can be neither read nor written");
+                error!(target: "ottla::node", "{} is offline: it can be neither read nor written", name_of(*log));
             }
             Note::DiskFull { log } => {
-                warn!(target: "ottla::node", "the disk is full: {log:?} takes no records until there is room");
+                let name = name_of(*log);
+                warn!(target: "ottla::node", "the disk is full: {name} takes no records until there is room");
+            }
+            Note::LoadedShort { log, read, committed } => {
+                let (name, read, committed) = (name_of(*log), read.0, committed.0);
+                error!(
+                    target: "ottla::group",
+                    "{name} was read to offset {read}, but {committed} are committed: its groups wait until all can be read"
+                );
             }
             Note::NotCompacted { topic } => {
                 warn!(target: "ottla::node", "{topic} asks to be compacted, which is not built: all its records stay");

@@ -8,6 +8,7 @@ use crate::msg::{Request, Response};
 use crate::record::{CheckedBatch, Compression, Functions, Proved, find_by_time, find_max_time, recompress};
 use crate::types::{BrokerId, CallId, ConnId, LogId, Offset, OpId, Str, Ticket, Wall};
 use alloc::vec::Vec;
+use core::fmt;
 
 /// One thing to be done. Effects of one step may be done in any order or in parallel, except those on the same log.
 #[derive(Clone, Debug)]
@@ -141,6 +142,15 @@ pub enum Fault {
     MetadataOffline,
     /// The metadata log holds a record that this version cannot read.
     MetadataUnreadable(Str),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MetadataOffline => f.write_str("the metadata log cannot be read or written any more"),
+            Self::MetadataUnreadable(why) => write!(f, "the metadata log cannot be understood: {why}"),
+        }
+    }
 }
 
 /// What one step leaves behind, in order. The driver drains it; notes are for people and oracles only.
