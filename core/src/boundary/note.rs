@@ -40,6 +40,16 @@ pub enum Note {
         /// Which.
         log: LogId,
     },
+    /// A coordinator's log was read to an end before what is known to be committed: nobody is answered until the rest can
+    /// be read.
+    LoadedShort {
+        /// Which log.
+        log: LogId,
+        /// So far it was read.
+        read: Offset,
+        /// So far it must reach.
+        committed: Offset,
+    },
     /// The disk is full; the log takes no more records until there is room.
     DiskFull {
         /// The log that met it.

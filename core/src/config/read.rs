@@ -5,7 +5,7 @@ use super::{
     BrokerConfig, Config, ConnConfig, Durability, FetchConfig, GroupConfig, OffsetsConfig, ProducerConfig,
     QuorumConfig, StoreConfig, TopicConfig, TopicsConfig, listener,
 };
-use crate::types::{BrokerId, Str};
+use crate::types::{BrokerId, Str, quoted};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
@@ -48,7 +48,7 @@ pub struct Notice {
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={}: must be {}", self.key, self.value, self.allowed)?;
+        write!(f, "{}={}: must be {}", quoted(&self.key), quoted(&self.value), self.allowed)?;
         if self.origin.is_empty() { Ok(()) } else { write!(f, " ({})", self.origin) }
     }
 }

@@ -11,7 +11,7 @@ use crate::msg::create_topics::{
 use crate::msg::delete_topics::{DeletableTopicResult, DeleteTopicState, DeleteTopicsRequest};
 use crate::msg::incremental_alter_configs::{AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest};
 use crate::shard::Cx;
-use crate::types::{BrokerEpoch, BrokerId, ErrorCode, LeaderEpoch, LogId, Now, Offset, Rng, Str, Uuid};
+use crate::types::{BrokerEpoch, BrokerId, ErrorCode, LeaderEpoch, LogId, Now, Offset, Rng, Str, Uuid, limit};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -339,6 +339,41 @@ fn topics_that_create_themselves_are_ordinary_but_for_internal_ones() {
     let end = rig.image().end();
     rig.ask(&Ask::CreateMissing(names));
     assert_eq!(rig.image().end(), end, "they exist");
+}
+
+#[test]
+fn no_more_topics_create_themselves_at_once_than_a_request_may_create() {
+    let mut rig = Rig::new(&[("num.partitions", "4000")]);
+    let names: Vec<Str> = ["a", "b", "c"].into_iter().map(Str::from).collect();
+    let Reply::Created(created) = rig.ask(&Ask::CreateMissing(names.clone())) else { panic!("created") };
+    let errors: Vec<ErrorCode> = created.iter().map(|(_, error)| *error).collect();
+    assert_eq!(errors, [ErrorCode::None, ErrorCode::None, ErrorCode::PolicyViolation]);
+    rig.ask(&Ask::CreateMissing(names));
+    assert!(rig.image().topic_named("c").is_some(), "whoever asks again gets the rest");
+}
+
+#[test]
+fn an_explanation_quotes_little_of_what_a_client_wrote() {
+    let mut rig = Rig::new(&[]);
+    rig.create(alloc::vec![named("a")]);
+    let long = "9".repeat(32_000);
+    let (topic, broker) = ((Resource::TOPIC, "a"), (Resource::BROKER, ""));
+    for ((kind, name), key, operation, value) in [
+        (topic, "retention.ms", 0, Some(&*long)),
+        (topic, &*long, 0, Some("1")),
+        (topic, &*long, 0, None),
+        (topic, &*long, 2, Some("1")),
+        (broker, &*long, 0, Some("1")),
+        (broker, "log.retention.ms", 0, Some(&*long)),
+        ((Resource::TOPIC, &*long), "retention.ms", 0, Some("1")),
+    ] {
+        let (error, why) = rig.alter(kind, name, &[(key, operation, value)]);
+        assert!(error.is_error() && !why.is_empty() && why.len() <= limit::EXPLANATION_BYTES_MAX, "{error:?}: {why}");
+    }
+    let many: Vec<String> = (0..100).map(|at| alloc::format!("{at}-{long}")).collect();
+    let steps: Vec<_> = many.iter().map(|name| (name.as_str(), 0, Some("1"))).collect();
+    let (_, why) = rig.alter(Resource::TOPIC, "a", &steps);
+    assert_eq!(why.len(), limit::EXPLANATION_BYTES_MAX);
 }
 
 #[test]

@@ -30,7 +30,7 @@ pub(super) fn create(image: &Image, cx: &mut Cx<'_>, request: &CreatePartitionsR
                 records.extend(more);
                 (ErrorCode::None, None)
             }
-            Err((error, message)) => (error, Some(Str::from(message))),
+            Err((error, message)) => (error, Some(Str::explanation(&message))),
         };
         let (name, error_code) = (topic.name.clone(), error.code());
         results.push(CreatePartitionsTopicResult { name, error_code, error_message: message });

@@ -10,7 +10,7 @@ use crate::msg::alter_configs::{AlterConfigsRequest, AlterConfigsResourceRespons
 use crate::msg::incremental_alter_configs::{self as incremental, IncrementalAlterConfigsRequest};
 use crate::msg::record::metadata::ConfigRecord;
 use crate::shard::Cx;
-use crate::types::{ErrorCode, Str, limit};
+use crate::types::{ErrorCode, Str, limit, quoted};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -148,7 +148,7 @@ fn check_steps(asked: &Asked) -> Result<(), Refusal> {
             return Err(invalid(format!("there is no operation {operation} on a setting")));
         }
         if value.is_none() && *operation != DELETE {
-            return Err(invalid(format!("the setting {name} has no value")));
+            return Err(invalid(format!("the setting {} has no value", quoted(name))));
         }
     }
     Ok(())
@@ -161,7 +161,7 @@ fn after(asked: &Asked, before: &Overrides) -> Result<Overrides, Refusal> {
         let step = Step { name, operation: *operation, value: value.as_ref() };
         match changed(&asked.resource, before.get(name), &step)? {
             Some(value) if value.len() > limit::SETTING_BYTES_MAX => {
-                return Err((ErrorCode::InvalidConfig, format!("the value of {name} is too long")));
+                return Err((ErrorCode::InvalidConfig, format!("the value of {} is too long", quoted(name))));
             }
             Some(value) => after.insert(name.detached(), value),
             None => after.remove(name),
@@ -179,8 +179,8 @@ fn changed(resource: &Resource, before: Option<&Str>, step: &Step<'_>) -> Result
         (_, Some(value)) => {
             let is_list = key.is_some_and(|key| key.kind.is_list());
             if !is_list {
-                let why =
-                    format!("{} is not a list, so nothing can be appended to it or subtracted from it", step.name);
+                let name = quoted(step.name);
+                let why = format!("{name} is not a list, so nothing can be appended to it or subtracted from it");
                 return Err((ErrorCode::InvalidConfig, why));
             }
             let start = before.map(Str::as_str).or(key.and_then(|key| key.default)).unwrap_or_default();
@@ -231,7 +231,9 @@ fn check_broker(image: &Image, cx: &Cx<'_>, asked: &Asked, after: &Overrides) ->
     }
     for (step, ..) in &asked.steps {
         match broker_key(step).map(|key| key.update) {
-            None => return Err((ErrorCode::InvalidConfig, format!("there is no setting {step} of a broker"))),
+            None => {
+                return Err((ErrorCode::InvalidConfig, format!("there is no setting {} of a broker", quoted(step))));
+            }
             Some(Update::ReadOnly) => return Err(invalid(format!("{step} cannot be changed while the broker runs"))),
             Some(Update::PerBroker) if name.is_empty() => {
                 return Err(invalid(format!("{step} can be set for a single broker only")));
@@ -263,5 +265,5 @@ fn code(outcome: &Result<(), Refusal>) -> i16 {
 }
 
 fn message(outcome: &Result<(), Refusal>) -> Option<Str> {
-    outcome.as_ref().err().map(|(_, why)| Str::from(why.as_str()))
+    outcome.as_ref().err().map(|(_, why)| Str::explanation(why))
 }

@@ -13,7 +13,7 @@ use crate::msg::create_topics::{
 use crate::msg::describe_configs::DescribeConfigsResourceResult;
 use crate::msg::record::metadata::{ConfigRecord, TopicRecord};
 use crate::shard::Cx;
-use crate::types::{BrokerId, ErrorCode, LeaderEpoch, PartitionEpoch, Str, Uuid, limit};
+use crate::types::{BrokerId, ErrorCode, LeaderEpoch, PartitionEpoch, Str, Uuid, limit, quoted};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -47,7 +47,7 @@ pub(super) fn create(image: &Image, cx: &mut Cx<'_>, request: &CreateTopicsReque
         results.push(outcome.unwrap_or_else(|(error, message)| CreatableTopicResult {
             name: topic.name.clone(),
             error_code: error.code(),
-            error_message: Some(Str::from(message)),
+            error_message: Some(Str::explanation(&message)),
             ..CreatableTopicResult::default()
         }));
     }
@@ -56,18 +56,29 @@ pub(super) fn create(image: &Image, cx: &mut Cx<'_>, request: &CreateTopicsReque
     Verdict { records, replies: alloc::vec![Reply::Response(Response::CreateTopics(response))] }
 }
 
-/// Creates topics that somebody asked for without creating them; those that exist meanwhile are well.
+/// Creates topics that somebody asked for without creating them; those that exist meanwhile are well. Those that are too
+/// many at once are left for the next time that somebody asks.
 pub(super) fn create_missing(image: &Image, cx: &mut Cx<'_>, names: &[Str]) -> Verdict {
     let mut creation = Creation::new(image, cx.config);
     let mut results = Vec::new();
     let distinct: BTreeSet<&Str> = names.iter().collect();
+    let mut total = 0;
     for name in distinct {
         let error = match image.topic_named(name) {
             Some(_) => ErrorCode::None,
-            None => match creation.topic(cx, &missing(image, cx.config, name), false) {
-                Ok(_) => ErrorCode::None,
-                Err((error, _)) => error,
-            },
+            None => {
+                let topic = missing(image, cx.config, name);
+                let more = total + partition_count(&topic, i64::from(cx.config.topics.partitions));
+                let fits = more <= limit::PARTITIONS_PER_REQUEST_MAX;
+                match fits.then(|| creation.topic(cx, &topic, false)) {
+                    None => ErrorCode::PolicyViolation,
+                    Some(Ok(_)) => {
+                        total = more;
+                        ErrorCode::None
+                    }
+                    Some(Err((error, _))) => error,
+                }
+            }
         };
         results.push((name.clone(), error));
     }
@@ -302,10 +313,10 @@ fn settings(topic: &CreatableTopic) -> Result<Overrides, Refusal> {
     let mut own = Overrides::new();
     for CreatableTopicConfig { name, value } in &topic.configs {
         let Some(value) = value else {
-            return Err((ErrorCode::InvalidConfig, format!("the setting {name} has no value")));
+            return Err((ErrorCode::InvalidConfig, format!("the setting {} has no value", quoted(name))));
         };
         if value.len() > limit::SETTING_BYTES_MAX {
-            return Err((ErrorCode::InvalidConfig, format!("the value of {name} is too long")));
+            return Err((ErrorCode::InvalidConfig, format!("the value of {} is too long", quoted(name))));
         }
         own.insert(name.detached(), value.detached());
     }

@@ -11,7 +11,7 @@ use crate::msg::describe_groups::{
     DescribeGroupsRequest, DescribeGroupsResponse, DescribedGroup, DescribedGroupMember,
 };
 use crate::msg::list_groups::{ListGroupsRequest, ListGroupsResponse, ListedGroup};
-use crate::types::{ErrorCode, Str};
+use crate::types::{ErrorCode, Str, quoted};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
@@ -60,12 +60,16 @@ fn describe_group(group_id: Str, group: &Classic) -> DescribedGroup {
     }
 }
 
+fn not_found(id: &Str) -> Str {
+    format!("Group {} not found.", quoted(id)).into()
+}
+
 /// Before version 6 a missing group is described as a dead one, without an error.
 fn missing(id: Str, version: i16, rights: bool) -> DescribedGroup {
     let mut described = DescribedGroup { group_state: Str::from_static("Dead"), ..Default::default() };
     if version >= NOT_FOUND_VERSION {
         described.error_code = ErrorCode::GroupIdNotFound.code();
-        described.error_message = Some(format!("Group {id} not found.").into());
+        described.error_message = Some(not_found(&id));
     } else if rights {
         described.authorized_operations = ALL_OPERATIONS;
     }
@@ -106,7 +110,7 @@ pub(super) fn delete(
             continue;
         }
         let (error, message) = match groups.get(&id) {
-            None => (ErrorCode::GroupIdNotFound, Some(format!("Group {id} not found.").into())),
+            None => (ErrorCode::GroupIdNotFound, Some(not_found(&id))),
             Some(group) if group.live.state() != State::Empty => {
                 (ErrorCode::NonEmptyGroup, Some(Str::from_static("The group is not empty.")))
             }

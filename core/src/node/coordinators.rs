@@ -19,9 +19,10 @@ use crate::node::lane::PartAsk;
 use crate::partition::{Answer, PartKey};
 use crate::record::{Builder, Functions, NewRecord, Records, check_stored};
 use crate::shard::Cx;
-use crate::types::{ConnId, ErrorCode, LogId, Mono, Now, Offset, OpId, Rng, Str, Ticket, Uuid};
+use crate::types::{ConnId, ErrorCode, LogId, Mono, Now, Offset, OffsetRange, OpId, Rng, Str, Ticket, Uuid};
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
+use core::time::Duration;
 
 /// All coordinators of this broker.
 #[derive(Clone, Hash, Debug, Default)]
@@ -41,17 +42,34 @@ pub struct Coordinators {
 struct Host {
     state: HostState,
     shard: GroupShard,
+    /// Where its log began when it was taken over.
+    start: Offset,
     /// Where the next record goes; while loading, the next one to be read.
     end: Offset,
-    /// Appends under way in order, each with the answers that wait for it.
-    awaited: VecDeque<(u64, Vec<(Ticket, Response)>)>,
+    /// What is committed reaches to here: a log that is read to an earlier end is not read whole.
+    committed: Offset,
+    /// Appends under way in order.
+    awaited: VecDeque<Awaited>,
     /// Its place among the deadlines.
     deadline: Option<Mono>,
 }
 
+/// An append under way.
+#[derive(Clone, Hash, Debug)]
+struct Awaited {
+    seq: u64,
+    /// Where the log ends behind it.
+    end: Offset,
+    /// The answers that wait for it.
+    replies: Vec<(Ticket, Response)>,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum HostState {
-    Loading,
+    Loading {
+        /// The log ended too early; it is read on then.
+        again_at: Option<Mono>,
+    },
     Active,
     /// The log cannot be read.
     Failed,
@@ -89,22 +107,26 @@ pub enum HostOut {
 }
 
 impl Coordinators {
-    /// This broker leads a partition of the offsets topic from now on. In a new one there is nothing to be read.
-    pub fn lead(&mut self, cx: &mut HostCx<'_>, log: LogId, is_new: bool, out: &mut Vec<HostOut>) {
+    /// This broker leads a partition of the offsets topic from now on. Without `found` it is new and there is nothing to
+    /// be read; else this is what is committed of it.
+    pub fn lead(&mut self, cx: &mut HostCx<'_>, log: LogId, found: Option<OffsetRange>, out: &mut Vec<HostOut>) {
+        let range = found.unwrap_or(OffsetRange { start: Offset::ZERO, end: Offset::ZERO });
         let mut host = Host {
-            state: HostState::Loading,
+            state: HostState::Loading { again_at: None },
+            start: range.start,
             shard: GroupShard::default(),
-            end: Offset::ZERO,
+            end: range.start,
+            committed: range.end,
             awaited: VecDeque::new(),
             deadline: None,
         };
-        if is_new {
+        if found.is_none() {
             host.activate(cx);
         }
         self.hosts.insert(log, host);
-        match is_new {
-            true => self.schedule(log),
-            false => self.read_on(log, out),
+        match found {
+            None => self.schedule(log),
+            Some(_) => self.read_on(log, out),
         }
     }
 
@@ -127,7 +149,7 @@ impl Coordinators {
                 host.shard.ask(&mut cx.shard(), caller, ask, &mut said);
                 return self.carry(cx, log, said, out);
             }
-            Some(HostState::Loading) => ErrorCode::CoordinatorLoadInProgress,
+            Some(HostState::Loading { .. }) => ErrorCode::CoordinatorLoadInProgress,
             Some(HostState::Failed) => ErrorCode::CoordinatorNotAvailable,
             None => ErrorCode::NotCoordinator,
         };
@@ -151,13 +173,17 @@ impl Coordinators {
 
     /// True while a shard is still being loaded.
     pub fn is_loading(&self) -> bool {
-        self.hosts.values().any(|host| host.state == HostState::Loading)
+        self.hosts.values().any(|host| matches!(host.state, HostState::Loading { .. }))
     }
 
     /// Keeps the shard's place among the deadlines up to date.
     fn schedule(&mut self, log: LogId) {
         let Some(host) = self.hosts.get_mut(&log) else { return };
-        let deadline = host.shard.deadline().filter(|_| host.state == HostState::Active);
+        let deadline = match host.state {
+            HostState::Active => host.shard.deadline(),
+            HostState::Loading { again_at } => again_at,
+            HostState::Failed => None,
+        };
         if deadline == host.deadline {
             return;
         }
@@ -175,7 +201,7 @@ impl Coordinators {
             match one {
                 GroupOut::Reply(ticket, body) => out.push(HostOut::Reply(ticket, body)),
                 GroupOut::Verdict { records, replies } if records.is_empty() => match host.awaited.back_mut() {
-                    Some((_, waiting)) => waiting.extend(replies),
+                    Some(last) => last.replies.extend(replies),
                     None => out.extend(replies.into_iter().map(|(ticket, body)| HostOut::Reply(ticket, body))),
                 },
                 GroupOut::Verdict { records, replies } => {
@@ -185,11 +211,11 @@ impl Coordinators {
                     let ticket = Ticket { conn: ConnId::INTERNAL, seq };
                     let batch = batch_of(cx, &records);
                     out.push(HostOut::Ask(log, PartKey { ticket, topic: 0, partition: 0 }, PartAsk::Append(batch)));
-                    host.awaited.push_back((seq, replies));
                     for record in &records {
                         host.shard.apply(host.end, record);
                         host.end = host.end.plus(1);
                     }
+                    host.awaited.push_back(Awaited { seq, end: host.end, replies });
                 }
             }
         }
@@ -200,17 +226,19 @@ impl Coordinators {
     pub fn answered(&mut self, cx: &mut HostCx<'_>, key: PartKey, answer: Answer, out: &mut Vec<HostOut>) {
         let log = self.appends.remove(&key.ticket.seq).expect("INV-09: an append is answered once");
         let Some(host) = self.hosts.get_mut(&log) else { return };
-        let Some(at) = host.awaited.iter().position(|(seq, _)| *seq == key.ticket.seq) else { return };
+        let Some(at) = host.awaited.iter().position(|append| append.seq == key.ticket.seq) else { return };
         assert_eq!(at, 0, "INV-10: appends of one shard are committed in order");
         let Answer::Produced(outcome) = answer else { unreachable!("an append is answered as such") };
         match outcome {
             Ok(_) => {
-                let (_, replies) = host.awaited.pop_front().expect("just found");
-                out.extend(replies.into_iter().map(|(ticket, body)| HostOut::Reply(ticket, body)));
+                let append = host.awaited.pop_front().expect("just found");
+                host.committed = append.end;
+                out.extend(append.replies.into_iter().map(|(ticket, body)| HostOut::Reply(ticket, body)));
             }
             Err(_) => {
+                let known = OffsetRange { start: host.start, end: host.committed };
                 self.resign(log, out);
-                self.lead(cx, log, false, out);
+                self.lead(cx, log, Some(known), out);
             }
         }
     }
@@ -228,10 +256,16 @@ impl Coordinators {
     pub fn read(&mut self, cx: &mut HostCx<'_>, op: OpId, outcome: Result<Done, DiskFault>, out: &mut Vec<HostOut>) {
         let log = self.reads.remove(&op).expect("INV-04: an operation ends once, and only if it began");
         let Some(host) = self.hosts.get_mut(&log) else { return };
-        if host.state != HostState::Loading {
+        if !matches!(host.state, HostState::Loading { .. }) {
             return;
         }
         match outcome {
+            Ok(Done::Records(records)) if records.is_empty() && host.end < host.committed => {
+                // Offsets of groups would be missing: better nobody is told anything until the rest can be read.
+                cx.notes.push(Note::LoadedShort { log, read: host.end, committed: host.committed });
+                host.state = HostState::Loading { again_at: Some(cx.now.mono + READ_AGAIN) };
+                self.schedule(log);
+            }
             Ok(Done::Records(records)) if records.is_empty() => {
                 host.activate(cx);
                 self.schedule(log);
@@ -265,8 +299,8 @@ impl Coordinators {
     pub fn closed(&mut self, conn: ConnId) {
         for host in self.hosts.values_mut() {
             host.shard.closed(conn);
-            for (_, replies) in &mut host.awaited {
-                replies.retain(|(ticket, _)| ticket.conn != conn);
+            for append in &mut host.awaited {
+                append.replies.retain(|(ticket, _)| ticket.conn != conn);
             }
         }
     }
@@ -278,6 +312,12 @@ impl Coordinators {
         for log in due {
             let mut said = Vec::new();
             let host = self.hosts.get_mut(&log).expect("just found");
+            if let HostState::Loading { again_at } = &mut host.state {
+                *again_at = None;
+                self.schedule(log);
+                self.read_on(log, out);
+                continue;
+            }
             host.shard.wake(&mut cx.shard(), &mut said);
             self.carry(cx, log, said, out);
         }
@@ -322,7 +362,7 @@ impl Host {
 
     /// The shard goes away: whoever waits is told so, or cut off where nobody knows what is true.
     fn abandon(self, out: &mut Vec<HostOut>) {
-        for (ticket, _) in self.awaited.into_iter().flat_map(|(_, replies)| replies) {
+        for (ticket, _) in self.awaited.into_iter().flat_map(|append| append.replies) {
             out.push(HostOut::Effect(Effect::Hangup { conn: ticket.conn }));
         }
         out.extend(self.shard.abandon().into_iter().map(|(ticket, body)| HostOut::Reply(ticket, body)));
@@ -347,5 +387,7 @@ fn batch_of(cx: &HostCx<'_>, records: &[GroupRecord]) -> crate::record::CheckedB
     builder.build_plain(cx.functions)
 }
 
+/// After so long a log that was not read to its end is read on.
+const READ_AGAIN: Duration = Duration::from_secs(1);
 /// So much of a log is loaded in one step.
 const LOAD_BYTES: u32 = 128 << 10;

@@ -9,7 +9,7 @@ use crate::config::TopicConfig;
 use crate::controller::Reply;
 use crate::metadata::{Delta, LogChange, Partition};
 use crate::partition::PartitionSpec;
-use crate::types::{ConnId, LogId, Mono, Now, Str, Uuid};
+use crate::types::{ConnId, LogId, Mono, Now, OffsetRange, Str, Uuid};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -101,11 +101,11 @@ impl Node {
 
     fn gain(&mut self, now: Now, log: LogId, topic: &Str, partition: &Partition, out: &mut Effects) {
         let found = self.found.remove(&log).map(Box::new);
-        let is_new = found.is_none();
+        let known = found.as_ref().map(|found| OffsetRange { start: found.log.start(), end: found.log.end() });
         let spec = Box::new(self.spec(topic, partition));
         self.order(now, log, Order::Lead(log, spec, found));
         if topic == OFFSETS_TOPIC {
-            self.with_hosts(now, out, |hosts, cx, said| hosts.lead(cx, log, is_new, said));
+            self.with_hosts(now, out, |hosts, cx, said| hosts.lead(cx, log, known, said));
         }
     }
 

@@ -29,6 +29,8 @@ struct Whole {
     api: ApiKey,
     version: i16,
     answers: Vec<Option<Response>>,
+    /// How many of them are missing.
+    left: usize,
 }
 
 impl Gathering {
@@ -41,8 +43,10 @@ impl Gathering {
         }
         let (ticket, index) = self.parts.remove(&ticket.seq)?;
         let whole = self.whole.get_mut(&ticket)?;
-        whole.answers[index] = Some(body);
-        if whole.answers.iter().any(Option::is_none) {
+        let before = whole.answers[index].replace(body);
+        assert!(before.is_none(), "a question is answered once");
+        whole.left -= 1;
+        if whole.left > 0 {
             return None;
         }
         let whole = self.whole.remove(&ticket)?;
@@ -63,7 +67,7 @@ impl Gathering {
         if parts == 1 {
             return alloc::vec![ticket];
         }
-        self.whole.insert(ticket, Whole { api, version, answers: alloc::vec![None; parts] });
+        self.whole.insert(ticket, Whole { api, version, answers: alloc::vec![None; parts], left: parts });
         let first = self.parts_begun;
         self.parts_begun += parts as u64;
         self.parts.extend((0..parts).map(|index| (first + index as u64, (ticket, index))));
@@ -154,7 +158,7 @@ impl Node {
                     if self.is_leading(log) { ErrorCode::None } else { ErrorCode::CoordinatorNotAvailable }
                 }
                 (GROUP, None) => ErrorCode::CoordinatorNotAvailable,
-                (TRANSACTION, _) => ErrorCode::UnsupportedVersion,
+                (TRANSACTION, _) => NO_TRANSACTIONS,
                 _ => ErrorCode::InvalidRequest,
             };
             self.coordinator(key, error, asker)
@@ -182,7 +186,7 @@ impl Node {
         let here = listener.and_then(|listener| listener.advertised.as_ref());
         let Some(here) = here else {
             let message = match error {
-                ErrorCode::UnsupportedVersion => Some(Str::from_static("transactions are not supported yet")),
+                NO_TRANSACTIONS => Some(Str::from_static("transactions are not supported yet")),
                 _ => None,
             };
             return Coordinator {
@@ -208,6 +212,9 @@ impl Node {
 pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
 /// From this version on `FindCoordinator` names many keys.
 const BATCH_VERSION: i16 = 4;
+/// Transactions are not built. A producer that wants them is to give up at once: Java's does so at any error that it does
+/// not expect, librdkafka at this one only, and asks again for ever at others.
+pub const NO_TRANSACTIONS: ErrorCode = ErrorCode::TransactionalIdAuthorizationFailed;
 /// The kinds of coordinators.
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;

@@ -271,7 +271,8 @@ fn committed(scene: &mut Scene) -> (i16, i64) {
     let ticket = scene.ask(6, Request::OffsetFetch(request));
     match scene.answer(ticket) {
         Some(Some(Response::OffsetFetch(response))) => {
-            (response.error_code, response.topics[0].partitions[0].committed_offset)
+            let partition = response.topics.first().and_then(|topic| topic.partitions.first());
+            (response.error_code, partition.map_or(-1, |partition| partition.committed_offset))
         }
         other => panic!("{other:?}"),
     }
@@ -331,6 +332,85 @@ fn a_coordinator_that_cannot_store_forgets_what_it_decided() {
     assert_eq!(scene.hangups.last(), Some(&ConnId(1)), "nobody knows whether it will stand");
     scene.append_fault = None;
     assert_eq!(committed(&mut scene), (0, 1));
+}
+
+#[test]
+fn a_coordinator_speaks_only_when_all_that_was_committed_is_read() {
+    let mut scene = with_topic(1);
+    coordinator(&mut scene);
+    commit(&mut scene, 1);
+    commit(&mut scene, 42);
+    scene.readable_to = Some(Offset(1));
+    scene.restart(&[("offsets.topic.num.partitions", "3")]);
+    let loading = ErrorCode::CoordinatorLoadInProgress.code();
+    assert_eq!(committed(&mut scene).0, loading, "the second commit is missing");
+    let short = |note: &Note| matches!(note, Note::LoadedShort { read: Offset(1), committed: Offset(2), .. });
+    assert!(scene.notes.iter().any(short), "{:?}", scene.notes);
+    scene.pass(Duration::from_secs(2));
+    assert_eq!(committed(&mut scene).0, loading, "it is still missing");
+    scene.readable_to = None;
+    scene.pass(Duration::from_secs(2));
+    assert_eq!(committed(&mut scene), (0, 42));
+}
+
+#[test]
+fn a_coordinator_whose_append_failed_reads_all_that_was_committed_before() {
+    let mut scene = with_topic(1);
+    coordinator(&mut scene);
+    commit(&mut scene, 1);
+    commit(&mut scene, 42);
+    scene.readable_to = Some(Offset(1));
+    scene.append_fault = Some(DiskFault::Full);
+    commit(&mut scene, 43);
+    scene.append_fault = None;
+    assert_eq!(committed(&mut scene).0, ErrorCode::CoordinatorLoadInProgress.code());
+    scene.readable_to = None;
+    scene.pass(Duration::from_secs(2));
+    assert_eq!(committed(&mut scene), (0, 42));
+}
+
+#[test]
+fn what_coordinators_keep_is_written_by_nobody_else() {
+    let mut scene = with_topic(1);
+    coordinator(&mut scene);
+    let ticket = scene.produce(-1, "__consumer_offsets", vec![(0, batch(1))]);
+    assert_eq!(errors(&produced(&mut scene, ticket)), vec![ErrorCode::InvalidTopicException.code()]);
+    commit(&mut scene, 42);
+    scene.restart(&[("offsets.topic.num.partitions", "3")]);
+    assert_eq!(committed(&mut scene), (0, 42));
+}
+
+#[test]
+fn whoever_wants_transactions_is_told_at_once_that_there_are_none() {
+    let mut scene = with_topic(1);
+    let no = ErrorCode::TransactionalIdAuthorizationFailed.code();
+    let request = FindCoordinatorRequest { key: Str::from("bank"), key_type: 1, ..Default::default() };
+    let ticket = scene.ask(2, Request::FindCoordinator(request));
+    let Some(Some(Response::FindCoordinator(response))) = scene.answer(ticket) else { panic!("answered") };
+    assert_eq!(response.error_code, no);
+    assert_eq!(response.error_message.as_deref(), Some("transactions are not supported yet"));
+    let request = InitProducerIdRequest { transactional_id: Some(Str::from("bank")), ..Default::default() };
+    let ticket = scene.ask(4, Request::InitProducerId(request));
+    let Some(Some(Response::InitProducerId(response))) = scene.answer(ticket) else { panic!("answered") };
+    assert_eq!((response.error_code, response.producer_id), (no, -1));
+}
+
+#[test]
+fn a_fetch_that_is_refused_has_an_answer_in_every_version() {
+    for version in 4..=18 {
+        let mut scene = with_topic(1);
+        let partition = FetchPartition { partition: 0, ..Default::default() };
+        let topic = FetchTopic { topic: Str::from("orders"), partitions: vec![partition], ..Default::default() };
+        let mut request = FetchRequest { replica_id: 3, topics: vec![topic], ..Default::default() };
+        request.replica_state.replica_id = 3;
+        let ticket = scene.ask(version, Request::Fetch(request));
+        let response = fetched(&mut scene, ticket).expect("refused at once");
+        let data = &response.responses[0].partitions[0];
+        assert_eq!(data.error_code, ErrorCode::NotLeaderOrFollower.code());
+        assert_eq!(data.current_leader.leader_id, if version >= 12 { 1 } else { -1 }, "version {version}");
+        let encoded = crate::wire::encode_response(&response.into(), version, &mut crate::wire::Writer::new());
+        assert!(encoded.is_ok(), "version {version}: {encoded:?}");
+    }
 }
 
 #[test]

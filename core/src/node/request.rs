@@ -2,6 +2,7 @@
 
 use super::Node;
 use super::cluster::From;
+use super::groups::NO_TRANSACTIONS;
 use crate::boundary::{Asker, Effect, Effects, Ignored, Note};
 use crate::metadata::answer::{self, Known};
 use crate::metadata::features;
@@ -151,7 +152,7 @@ impl Node {
         }
         // Transactions are not built: saying so at the first step keeps a producer from believing in them.
         let response = InitProducerIdResponse {
-            error_code: ErrorCode::UnsupportedVersion.code(),
+            error_code: NO_TRANSACTIONS.code(),
             producer_id: -1,
             producer_epoch: -1,
             ..Default::default()

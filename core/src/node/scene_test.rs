@@ -26,6 +26,8 @@ pub struct Scene {
     pub notes: Vec<Note>,
     /// What is appended fails like this, as long as it is set.
     pub append_fault: Option<DiskFault>,
+    /// Records of topics behind this offset are not read, as long as it is set.
+    pub readable_to: Option<Offset>,
     /// Done with, but not told yet.
     held: Vec<Input>,
     /// Completions are held back until `release`.
@@ -71,6 +73,7 @@ impl Scene {
             hangups: Vec::new(),
             notes: Vec::new(),
             append_fault: None,
+            readable_to: None,
             held: Vec::new(),
             is_slow: false,
             next_seq: 0,
@@ -232,7 +235,10 @@ impl Scene {
         let before = |end: Offset| batches.iter().filter(move |batch| batch.base_offset() < end);
         Ok(match query {
             Query::Records { from, end, .. } => Done::Records(
-                before(end).filter(|batch| batch.end_offset() > from).map(CheckedBatch::to_bytes).collect(),
+                before(self.readable_to.filter(|_| log != LogId::METADATA).map_or(end, |at| at.min(end)))
+                    .filter(|batch| batch.end_offset() > from)
+                    .map(CheckedBatch::to_bytes)
+                    .collect(),
             ),
             Query::AtTime { target, end } => {
                 Done::Batch(before(end).find(|batch| batch.header().max_timestamp >= target).cloned())

@@ -47,6 +47,20 @@ pub const RECENT_BATCHES_KEPT: usize = 64;
 /// A fetch session is safe from eviction for this long after it was last used, or made (Kafka's own bound).
 pub const FETCH_SESSION_KEPT: Duration = Duration::from_secs(120);
 
+/// The most partitions that all fetch sessions of a broker name together: about 75 MB. A fetch that would name more is
+/// answered in full and without a session, as if there were no slot for one.
+pub const FETCH_SESSION_PARTITIONS_MAX: usize = 100_000;
+
+/// The most member ids that one group promises at a time (KIP-394) and that nobody has come back with: about 10 MB.
+pub const MEMBERS_PROMISED_MAX: usize = 10_000;
+
+/// The longest explanation beside an error code, in bytes: not all versions of the protocol carry more than 32767, and
+/// what a client wrote is not to be sent back to it whole.
+pub const EXPLANATION_BYTES_MAX: usize = 2000;
+
+/// How much of a name or value that a client wrote is quoted to it, in bytes.
+pub const QUOTED_BYTES_MAX: usize = 200;
+
 /// The longest chain of nested inputs that one step may set off inside a node before it is a bug of ours.
 pub const ROUTE_ROUNDS_MAX: usize = 64;
 

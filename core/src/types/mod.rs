@@ -15,5 +15,5 @@ pub use error::ErrorCode;
 pub use id::{BrokerId, CallId, ConnId, FileOpId, LogId, OpId, ProducerId, Ticket, Uuid};
 pub use offset::{Offset, OffsetRange};
 pub use rng::Rng;
-pub use text::{NotUtf8, Str};
+pub use text::{NotUtf8, Str, quoted};
 pub use time::{Mono, Now, Wall};

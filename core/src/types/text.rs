@@ -1,5 +1,6 @@
 //! Text that borrows the buffer it arrived in.
 
+use super::limit;
 use alloc::string::String;
 use bytes::Bytes;
 use core::borrow::Borrow;
@@ -34,6 +35,11 @@ impl Str {
         }
     }
 
+    /// What explains an error to a person: cut where it is longer than [`limit::EXPLANATION_BYTES_MAX`].
+    pub fn explanation(why: &str) -> Self {
+        Self::from(cut(why, limit::EXPLANATION_BYTES_MAX))
+    }
+
     /// The same text in a buffer of its own.
     #[must_use]
     pub fn detached(&self) -> Self {
@@ -59,6 +65,15 @@ impl Str {
     pub fn as_bytes(&self) -> &Bytes {
         &self.0
     }
+}
+
+/// As much of a foreign name or value as is quoted in an explanation.
+pub fn quoted(text: &str) -> &str {
+    cut(text, limit::QUOTED_BYTES_MAX)
+}
+
+fn cut(text: &str, bytes_max: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes_max)]
 }
 
 impl Deref for Str {

@@ -17,7 +17,7 @@ use crate::group::{Group, GroupMap};
 
 use crate::group::timers::Due;
 use crate::msg::join_group::{JoinGroupRequest, JoinGroupResponse, JoinGroupResponseMember};
-use crate::types::{ErrorCode, Str};
+use crate::types::{ErrorCode, Str, limit};
 use alloc::format;
 use alloc::vec::Vec;
 
@@ -103,6 +103,11 @@ impl Classic {
         let id = new_id(desk, &caller.asker.client_id);
         if caller.version < MEMBER_ID_REQUIRED_VERSION {
             return self.add(desk, caller, request, id);
+        }
+        if self.pending.len() >= limit::MEMBERS_PROMISED_MAX {
+            // Promises end with their sessions: later there is room again, so the client is to try again.
+            let later = join_refused(caller.version, Str::new(), ErrorCode::CoordinatorLoadInProgress);
+            return desk.reply(caller.ticket, later);
         }
         self.pending.insert(id.clone());
         let at = desk.after_ms(request.session_timeout_ms);
@@ -237,7 +242,7 @@ impl Classic {
     }
 }
 
-/// `prefix-` and a random UUID, as Kafka names members; cut where no text of the protocol could hold it.
+/// `prefix-` and a random UUID, as Kafka names members. A long prefix is cut: ids are kept in many places.
 fn new_id(desk: &mut Desk<'_, '_>, prefix: &str) -> Str {
     let prefix = &prefix[..prefix.floor_char_boundary(MEMBER_PREFIX_BYTES_MAX)];
     let [a, b, c, d, e, f, g, h, tail @ ..] = desk.cx.rng.bytes16();
@@ -251,8 +256,8 @@ fn new_id(desk: &mut Desk<'_, '_>, prefix: &str) -> Str {
 const MEMBER_ID_REQUIRED_VERSION: i16 = 4;
 /// How long a new member may wait for its first answer before it is taken for gone; clients retry sooner.
 const NEW_MEMBER_JOIN_TIMEOUT_MS: i32 = 5 * 60 * 1000;
-/// The longest text of the protocol, less a dash and a UUID.
-const MEMBER_PREFIX_BYTES_MAX: usize = 32_767 - 37;
+/// So much of a client's or instance's name is in the ids of its members.
+const MEMBER_PREFIX_BYTES_MAX: usize = 255;
 
 #[cfg(test)]
 #[path = "join_test.rs"]

@@ -1,7 +1,7 @@
 use crate::group::stage_test::{Stage, again, consumer, error, instance, remembered, with_protocols};
 use crate::group::{Ask, GroupRecord};
 use crate::msg::join_group::JoinGroupRequest;
-use crate::types::ErrorCode;
+use crate::types::{ErrorCode, limit};
 use alloc::vec;
 
 #[test]
@@ -56,6 +56,28 @@ fn a_promised_id_that_nobody_uses_is_forgotten_after_a_session() {
     stage.pass(8_000);
     let late = stage.join(again(&promised, consumer()));
     assert_eq!(error(stage.joined(late).error_code), ErrorCode::UnknownMemberId);
+}
+
+#[test]
+fn a_group_promises_only_so_many_ids_at_a_time() {
+    let mut stage = Stage::new();
+    for _ in 0..limit::MEMBERS_PROMISED_MAX {
+        let promise = stage.join(consumer());
+        assert_eq!(error(stage.joined(promise).error_code), ErrorCode::MemberIdRequired);
+    }
+    let refused = stage.join(consumer());
+    assert_eq!(error(stage.joined(refused).error_code), ErrorCode::CoordinatorLoadInProgress, "to be tried again");
+    stage.pass(60_000);
+    let promise = stage.join(consumer());
+    assert_eq!(error(stage.joined(promise).error_code), ErrorCode::MemberIdRequired, "promises end");
+}
+
+#[test]
+fn a_long_name_makes_no_long_member_id() {
+    let mut stage = Stage::new();
+    let ticket = stage.join(instance(&"é".repeat(10_000)));
+    stage.pass(3_000);
+    assert_eq!(stage.joined(ticket).member_id.len(), 254 + 37);
 }
 
 #[test]
@@ -232,16 +254,4 @@ fn a_promised_id_is_no_static_member() {
     let promised = stage.joined(promise).member_id;
     let ticket = stage.join(again(&promised, instance("i")));
     assert_eq!(error(stage.joined(ticket).error_code), ErrorCode::UnknownServerError);
-}
-
-#[test]
-fn an_id_made_of_the_longest_name_still_fits_the_protocol() {
-    let mut stage = Stage::new();
-    let long = "ä".repeat(16_383);
-    let ticket = stage.join(instance(&long));
-    stage.pass(3_000);
-    let id = stage.joined(ticket).member_id;
-    assert_eq!(id.len(), 32_767);
-    let sync = stage.sync(1, &id, &[]);
-    assert_eq!(error(stage.synced(sync).error_code), ErrorCode::None);
 }

@@ -26,7 +26,7 @@ pub fn describe_configs(known: &Known<'_>, request: &DescribeConfigsRequest) -> 
             Ok(configs) => result.configs = configs,
             Err((error, message)) => {
                 result.error_code = error.code();
-                result.error_message = message.map(Str::from);
+                result.error_message = message.as_deref().map(Str::explanation);
             }
         }
         result

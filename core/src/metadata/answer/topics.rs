@@ -5,7 +5,7 @@ use crate::metadata::{Partition, Topic, check_name, is_internal};
 use crate::msg::metadata::{
     MetadataRequest, MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
-use crate::types::{BrokerId, ErrorCode, Str, Uuid};
+use crate::types::{BrokerId, ErrorCode, Str, Uuid, limit};
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -37,7 +37,7 @@ pub fn metadata(known: &Known<'_>, request: &MetadataRequest) -> MetadataAnswer 
                     Some(one) => answer.response.topics.push(topic(known, one)),
                     None => {
                         answer.response.topics.push(unknown(&name));
-                        if may_create && check_name(&name).is_ok() {
+                        if may_create && answer.create.len() < CREATED_AT_ONCE && check_name(&name).is_ok() {
                             answer.create.push(name.detached());
                         }
                     }
@@ -65,6 +65,9 @@ pub fn refused(request: &MetadataRequest, error: ErrorCode) -> MetadataResponse 
     let topics = request.topics.iter().flatten().map(topic).collect();
     MetadataResponse { topics, error_code: error.code(), ..MetadataResponse::default() }
 }
+
+/// More topics than these would be refused anyway: each has a partition at least.
+const CREATED_AT_ONCE: usize = limit::PARTITIONS_PER_REQUEST_MAX as usize;
 
 enum Wanted {
     All,

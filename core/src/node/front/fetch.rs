@@ -7,7 +7,7 @@ use crate::msg::Response;
 use crate::msg::fetch::{EpochEndOffset, FetchRequest, FetchResponse, FetchableTopicResponse, PartitionData};
 use crate::node::lane::{Order, PartAsk};
 use crate::partition::{PartKey, ReadAsk, Readable};
-use crate::types::{BrokerId, ErrorCode, LogId, Offset, Ticket};
+use crate::types::{BrokerId, ErrorCode, LeaderEpoch, LogId, Offset, Ticket};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -23,6 +23,8 @@ pub struct PendingFetch {
     /// The reader sees only what committed transactions wrote.
     committed_only: bool,
     session: SessionUse,
+    /// The request's version.
+    version: i16,
 }
 
 /// One partition of a fetch, in the order of service.
@@ -94,7 +96,8 @@ impl Front {
                 let ask = ReadAsk {
                     from: wanted.from,
                     current_epoch: wanted.current_epoch,
-                    last_fetched: wanted.last_fetched,
+                    // A session that a later version began may still know it.
+                    last_fetched: if version < LEADER_VERSION { LeaderEpoch::NONE } else { wanted.last_fetched },
                     watch_below,
                 };
                 asks.push((log, key(ticket, 0, parts.len()), PartAsk::Read(ask)));
@@ -102,7 +105,7 @@ impl Front {
             let error = id.err().unwrap_or(ErrorCode::UnknownServerError);
             parts.push(Part { wanted, log, readable: Readable::error(error) });
         }
-        let fetch = PendingFetch { parts, bytes_min, bytes_max, committed_only, session };
+        let fetch = PendingFetch { parts, bytes_min, bytes_max, committed_only, session, version };
         let deadline = Some(cx.now.mono + wait);
         let pending = Pending { left: asks.len(), deadline, body: Body::Fetch(Box::new(fetch)) };
         self.begin(cx, ticket, pending, &mut asks, out);
@@ -122,7 +125,7 @@ impl Front {
             if let Some(slot) = slot_of(part, topic, partitions.len(), fetch.committed_only) {
                 slots.push(slot);
             }
-            partitions.push(told(cx, part));
+            partitions.push(told(cx, fetch.version, part));
         }
         if slots.is_empty() {
             let body = Some(Response::Fetch(response));
@@ -155,8 +158,8 @@ fn slot_of(part: &Part, topic: usize, partition: usize, committed_only: bool) ->
     Some(Slot { topic, partition, log, from: part.wanted.from, end, bytes_max: part.wanted.bytes_max })
 }
 
-/// All that is said of a partition but its records.
-fn told(cx: &FrontCx<'_>, part: &Part) -> PartitionData {
+/// All that is said of a partition but its records. Where the leader and divergence have no field the error alone says it.
+fn told(cx: &FrontCx<'_>, version: i16, part: &Part) -> PartitionData {
     let mut data = PartitionData {
         partition_index: part.wanted.partition,
         error_code: part.readable.error.code(),
@@ -169,7 +172,8 @@ fn told(cx: &FrontCx<'_>, part: &Part) -> PartitionData {
     if let Some((epoch, end)) = part.readable.diverging {
         data.diverging_epoch = EpochEndOffset { epoch: epoch.0, end_offset: end.0 };
     }
-    if matches!(part.readable.error, ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch) {
+    let is_elsewhere = matches!(part.readable.error, ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch);
+    if is_elsewhere && version >= LEADER_VERSION {
         data.current_leader.leader_id = cx.config.broker.id.0;
     }
     data
@@ -179,6 +183,9 @@ fn told(cx: &FrontCx<'_>, part: &Part) -> PartitionData {
 pub(super) fn bound(value: i32) -> u32 {
     u32::try_from(value).unwrap_or(0)
 }
+
+/// From this version on an answer can tell the leader, and where histories part (KIP-320, KIP-595).
+const LEADER_VERSION: i16 = 12;
 
 const _: () = {
     // "Nobody" and "no offset" are told apart from every real one by their sign alone.

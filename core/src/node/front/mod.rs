@@ -223,6 +223,7 @@ impl Front {
 
     /// What must hold between any two steps.
     pub fn check(&self) {
+        self.sessions.check();
         for (deadline, ticket) in &self.deadlines {
             let pending = self.pending.get(ticket);
             assert!(

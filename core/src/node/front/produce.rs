@@ -1,11 +1,12 @@
 //! Produce: one batch a partition goes out, one acknowledgement comes back.
 
 use super::{Body, Front, FrontCx, FrontOut, Pending, key, topic_id};
-use crate::boundary::Produce;
+use crate::boundary::{Produce, ProduceTopic};
+use crate::metadata::Image;
 use crate::msg::produce::{BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceResponse, TopicProduceResponse};
 use crate::node::lane::PartAsk;
 use crate::partition::{Acks, Appended, PartKey, Refused};
-use crate::types::{ErrorCode, LogId, Ticket};
+use crate::types::{ErrorCode, LogId, Ticket, Uuid};
 use alloc::vec::Vec;
 
 impl Front {
@@ -16,7 +17,7 @@ impl Front {
         let mut response = ProduceResponse::default();
         let mut parts = Vec::new();
         for topic in body.topics {
-            let id = topic_id(cx.image, &topic.name, topic.id);
+            let id = target(cx.image, &topic);
             let mut answers = Vec::with_capacity(topic.partitions.len());
             for partition in topic.partitions {
                 let mut answer = nobody_answered(partition.index);
@@ -50,6 +51,14 @@ impl Front {
         };
         self.begin(cx, ticket, pending, &mut parts, out);
     }
+}
+
+/// The topic to write to. What coordinators keep is theirs alone: a record of somebody else would shift every offset that
+/// they count on.
+fn target(image: &Image, topic: &ProduceTopic) -> Result<Uuid, ErrorCode> {
+    let id = topic_id(image, &topic.name, topic.id)?;
+    let is_internal = image.topic(id).is_some_and(|topic| topic.is_internal());
+    if is_internal { Err(ErrorCode::InvalidTopicException) } else { Ok(id) }
 }
 
 fn judge_acks(acks: i16) -> Result<(), ErrorCode> {

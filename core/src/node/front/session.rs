@@ -6,6 +6,10 @@
 //! | any, -1 | no session; the named one ends |
 //! | any, 0 | everything is named; a new session begins if there is room, the named one ends |
 //! | id, n > 0 | the n-th request of session id: changes only |
+//!
+//! Sessions outlive their requests, so what they name is bounded: all of them together by
+//! [`limit::FETCH_SESSION_PARTITIONS_MAX`]. One that would grow beyond it ends: its fetch is answered in full with the
+//! session id 0, and the client names everything again next time.
 
 use super::FrontCx;
 use super::fetch::bound;
@@ -19,6 +23,8 @@ use alloc::vec::Vec;
 #[derive(Clone, Hash, Debug, Default)]
 pub struct Sessions {
     by_id: BTreeMap<i32, Session>,
+    /// How many partitions they name.
+    partitions: usize,
 }
 
 /// One client's session.
@@ -81,6 +87,13 @@ pub enum SessionUse {
     Incremental(i32),
 }
 
+impl Wanted {
+    /// May a session keep it? A name that no topic can have is as long as its request makes it.
+    fn is_keepable(&self) -> bool {
+        self.name.len() <= limit::TOPIC_NAME_BYTES_MAX
+    }
+}
+
 impl SessionUse {
     /// The id that the answer carries; 0 is none.
     pub fn id(self) -> i32 {
@@ -101,13 +114,15 @@ impl Sessions {
     ) -> Result<(SessionUse, Vec<Wanted>), ErrorCode> {
         let (id, epoch, uses_ids) = (request.session_id, request.session_epoch, version >= 13);
         if epoch <= 0 {
-            self.by_id.remove(&id);
+            self.end(id);
             let wanted: Vec<Wanted> = named(request).collect();
-            if epoch < 0 || !self.has_room(cx, wanted.len()) {
+            if epoch < 0 || !wanted.iter().all(Wanted::is_keepable) || !self.has_room(cx, wanted.len()) {
                 return Ok((SessionUse::None, wanted));
             }
             let id = self.unused_id(cx.rng);
-            self.by_id.insert(id, Session::new(cx.now.mono, uses_ids, &wanted));
+            let session = Session::new(cx.now.mono, uses_ids, &wanted);
+            self.partitions += session.parts.len();
+            self.by_id.insert(id, session);
             return Ok((SessionUse::Full(id), wanted));
         }
         let session = self.by_id.get_mut(&id).ok_or(ErrorCode::FetchSessionIdNotFound)?;
@@ -117,13 +132,29 @@ impl Sessions {
         if session.uses_ids != uses_ids {
             return Err(ErrorCode::FetchSessionTopicIdError);
         }
+        let before = session.parts.len();
         session.change(cx.now.mono, request);
-        if session.parts.is_empty() {
-            self.by_id.remove(&id);
-            return Ok((SessionUse::None, Vec::new()));
+        let wanted: Vec<Wanted> = session.order.values().map(|name| session.parts[name].wanted.clone()).collect();
+        self.partitions = self.partitions - before + wanted.len();
+        let is_over = self.partitions > limit::FETCH_SESSION_PARTITIONS_MAX;
+        if is_over || wanted.is_empty() || !wanted.iter().all(Wanted::is_keepable) {
+            self.end(id);
+            return Ok((SessionUse::None, wanted));
         }
-        let wanted = session.order.values().map(|name| session.parts[name].wanted.clone()).collect();
         Ok((SessionUse::Incremental(id), wanted))
+    }
+
+    fn end(&mut self, id: i32) {
+        if let Some(session) = self.by_id.remove(&id) {
+            self.partitions -= session.parts.len();
+        }
+    }
+
+    /// What must hold between any two steps.
+    pub fn check(&self) {
+        let named: usize = self.by_id.values().map(|session| session.parts.len()).sum();
+        assert_eq!(named, self.partitions, "what sessions name is counted");
+        assert!(named <= limit::FETCH_SESSION_PARTITIONS_MAX, "what sessions name is bounded");
     }
 
     /// Must the client be told of this partition? If so, remembers that it was.
@@ -145,21 +176,22 @@ impl Sessions {
         is_new || matches!(usage, SessionUse::Full(_))
     }
 
-    /// Makes room for a session of so many partitions if it can: by one that is stale, or by a smaller one that is old.
+    /// Makes room for a session of so many partitions if it can: by those that are stale, or by a smaller one that is old.
     fn has_room(&mut self, cx: &FrontCx<'_>, parts: usize) -> bool {
-        if self.by_id.len() < cx.config.fetch.sessions_max as usize {
-            return true;
-        }
+        let slots = cx.config.fetch.sessions_max as usize;
+        let fits = |count: usize, named: usize| count < slots && named + parts <= limit::FETCH_SESSION_PARTITIONS_MAX;
         let is_old = |since: Mono| cx.now.mono.since(since) > limit::FETCH_SESSION_KEPT;
-        let stale = self.by_id.iter().find(|(_, session)| is_old(session.used));
-        let smaller = || {
-            let old = self.by_id.iter().filter(|(_, session)| is_old(session.created) && session.parts.len() < parts);
-            old.min_by_key(|(_, session)| session.parts.len())
-        };
-        match stale.or_else(smaller).map(|(id, _)| *id) {
-            Some(id) => self.by_id.remove(&id).is_some(),
-            None => false,
+        while !fits(self.by_id.len(), self.partitions) {
+            let stale = self.by_id.iter().find(|(_, session)| is_old(session.used)).map(|(id, _)| *id);
+            let smaller = || {
+                let old = self.by_id.iter().filter(|(_, one)| is_old(one.created) && one.parts.len() < parts);
+                let (id, one) = old.min_by_key(|(_, session)| session.parts.len())?;
+                fits(self.by_id.len() - 1, self.partitions - one.parts.len()).then_some(*id)
+            };
+            let Some(id) = stale.or_else(smaller) else { return false };
+            self.end(id);
         }
+        true
     }
 
     fn unused_id(&self, rng: &mut Rng) -> i32 {
@@ -183,7 +215,8 @@ impl Session {
             order: BTreeMap::new(),
             turns: 0,
         };
-        wanted.iter().for_each(|one| session.want(one.clone()));
+        let mut kept = Str::new();
+        wanted.iter().for_each(|one| session.want(one.clone(), &mut kept));
         session
     }
 
@@ -191,7 +224,8 @@ impl Session {
         self.used = now;
         self.epoch = self.epoch.checked_add(1).unwrap_or(1);
         let forgotten = core::mem::take(&mut request.forgotten_topics_data);
-        named(request).for_each(|wanted| self.want(wanted));
+        let mut kept = Str::new();
+        named(request).for_each(|wanted| self.want(wanted, &mut kept));
         for topic in forgotten {
             for partition in topic.partitions {
                 let name = PartName { name: topic.topic.clone(), id: topic.topic_id, partition };
@@ -202,9 +236,13 @@ impl Session {
         }
     }
 
-    fn want(&mut self, mut wanted: Wanted) {
+    /// Takes up what is wanted. `kept` is the name of the topic before: mostly it is the same.
+    fn want(&mut self, mut wanted: Wanted, kept: &mut Str) {
         // A session outlives the frame that named the topic.
-        wanted.name = wanted.name.detached();
+        if *kept != wanted.name {
+            *kept = wanted.name.detached();
+        }
+        wanted.name = kept.clone();
         let name = PartName { name: wanted.name.clone(), id: wanted.id, partition: wanted.partition };
         match self.parts.get_mut(&name) {
             Some(part) => part.wanted = wanted,

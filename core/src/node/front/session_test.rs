@@ -2,7 +2,7 @@ use crate::msg::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic,
 use crate::msg::{Request, Response};
 use crate::node::node_test::with_topic;
 use crate::node::scene_test::{Scene, batch};
-use crate::types::{ErrorCode, Str};
+use crate::types::{ErrorCode, Str, limit};
 use alloc::vec::Vec;
 use std::vec;
 
@@ -110,6 +110,51 @@ fn an_error_is_told_every_time() {
         let code = again.responses[0].partitions[0].error_code;
         assert_eq!(code, ErrorCode::OffsetOutOfRange.code());
     }
+}
+
+/// A session of so many partitions, none of which exists.
+fn wide(id: i32, epoch: i32, partitions: usize) -> FetchRequest {
+    let mut request = request(id, epoch, &(0..partitions as i32).map(|index| (index, 0)).collect::<Vec<_>>());
+    request.topics[0].topic = Str::from("nowhere");
+    request
+}
+
+#[test]
+fn all_sessions_together_name_only_so_many_partitions() {
+    let most = limit::FETCH_SESSION_PARTITIONS_MAX;
+    let mut scene = with_topic(1);
+    let first = ask(&mut scene, wide(0, 0, most - 10));
+    assert_ne!(first.session_id, 0);
+    let second = ask(&mut scene, wide(0, 0, 20));
+    assert_eq!((second.session_id, told(&second).len()), (0, 20), "served, without a session");
+    let third = ask(&mut scene, wide(0, 0, 10)).session_id;
+    assert_ne!(third, 0);
+    let grown = ask(&mut scene, request(third, 1, &[(0, 0)]));
+    assert_eq!((grown.session_id, told(&grown).len()), (0, 11), "told in full, and over");
+    assert_eq!(ask(&mut scene, request(third, 2, &[])).error_code, ErrorCode::FetchSessionIdNotFound.code());
+    assert_eq!(ask(&mut scene, wide(first.session_id, -1, 1)).session_id, 0);
+    assert_ne!(ask(&mut scene, wide(0, 0, most)).session_id, 0, "the room is free again");
+}
+
+#[test]
+fn stale_sessions_make_room_for_partitions() {
+    let mut scene = with_topic(1);
+    let most = limit::FETCH_SESSION_PARTITIONS_MAX;
+    ask(&mut scene, wide(0, 0, most / 2));
+    ask(&mut scene, wide(0, 0, most / 2));
+    scene.pass(core::time::Duration::from_secs(121));
+    assert_ne!(ask(&mut scene, wide(0, 0, most)).session_id, 0);
+}
+
+#[test]
+fn a_session_keeps_no_name_that_no_topic_can_have() {
+    let mut scene = with_topic(1);
+    let mut long = request(0, 0, &[(0, 0)]);
+    long.topics[0].topic = Str::from("x".repeat(250));
+    assert_eq!(ask(&mut scene, long.clone()).session_id, 0);
+    let id = ask(&mut scene, request(0, 0, &[(0, 0)])).session_id;
+    (long.session_id, long.session_epoch) = (id, 1);
+    assert_eq!(ask(&mut scene, long).session_id, 0);
 }
 
 #[test]
