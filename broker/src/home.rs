@@ -21,10 +21,12 @@ impl Home {
         Self::make(path, false)
     }
 
-    /// A new directory beside those of others, for a broker that keeps nothing.
+    /// A new directory beside those of others, for a broker that keeps nothing. What killed brokers left there is removed.
     pub fn temporary(seed: u64) -> Result<Self, String> {
+        let parent = std::env::temp_dir();
+        sweep(&parent);
         let name = format!("ottla-{}-{seed:016x}", std::process::id());
-        Self::make(&std::env::temp_dir().join(name), true)
+        Self::make(&parent.join(name), true)
     }
 
     /// Where it is.
@@ -57,6 +59,34 @@ impl Home {
         let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
         Ok(Self { path, is_temporary, _lock: lock })
     }
+}
+
+/// Removes the temporary directories of processes that are gone. One that is in use is locked; one whose process is just
+/// about to lock it belongs to a process that runs. What cannot be removed is somebody else's.
+fn sweep(parent: &Path) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let is_left = entry.file_name().to_str().and_then(process_of).is_some_and(|process| !runs(process))
+            && File::open(path.join(LOCK))
+                .is_ok_and(|lock| flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok());
+        if is_left && fs::remove_dir_all(&path).is_ok() {
+            tracing::info!("{} was left behind by a broker that was killed; it is removed", path.display());
+        }
+    }
+}
+
+/// The process that made a temporary directory of this name.
+fn process_of(name: &str) -> Option<u32> {
+    let (process, seed) = name.strip_prefix("ottla-")?.split_once('-')?;
+    let is_seed = seed.len() == 16 && seed.bytes().all(|digit| digit.is_ascii_hexdigit());
+    if is_seed { process.parse().ok() } else { None }
+}
+
+fn runs(process: u32) -> bool {
+    i32::try_from(process)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw)
+        .is_none_or(|process| rustix::process::test_kill_process(process) != Err(rustix::io::Errno::SRCH))
 }
 
 impl Drop for Home {

@@ -35,3 +35,24 @@ fn a_temporary_directory_is_gone_afterwards() {
     drop(home);
     assert!(!path.exists());
 }
+
+#[test]
+fn what_a_killed_process_left_is_removed_and_nothing_else() {
+    let parent = somewhere("sweep");
+    let gone = u32::MAX >> 1;
+    let left = format!("ottla-{gone}-0123456789abcdef");
+    let foreign = format!("ottla-{gone}-notes");
+    let running = format!("ottla-{}-0123456789abcdef", std::process::id());
+    for name in [&left, &foreign, &running] {
+        fs::create_dir_all(parent.join(name)).expect("it can be made");
+        fs::write(parent.join(name).join(".lock"), "").expect("it can be written");
+    }
+    let locked = format!("ottla-{gone}-fedcba9876543210");
+    let kept = Home::open(&parent.join(&locked)).expect("a free directory");
+    super::sweep(&parent);
+    let mut names: Vec<_> = fs::read_dir(&parent).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, [running.as_str(), &locked, &foreign]);
+    drop(kept);
+    fs::remove_dir_all(&parent).expect("it can be removed");
+}

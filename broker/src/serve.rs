@@ -74,7 +74,7 @@ async fn live(flags: Serve, mut config: Config) -> Result<Outcome, String> {
     let clock = Clock::start();
     let seed = seed();
     let sockets = listen(&mut config).await?;
-    let http = config.conn.http.as_ref().map(listen_http).transpose()?;
+    let http = config.conn.http.as_mut().map(listen_http).transpose()?;
     let home = if flags.ephemeral { Home::temporary(seed)? } else { Home::open(Path::new(config.store.dir.as_str()))? };
     let functions = ottla_codecs::functions();
     let (mailbox, telemetry) = (Mailbox::default(), Telemetry::new());
@@ -131,9 +131,12 @@ async fn listen(config: &mut Config) -> Result<Vec<TcpListener>, String> {
     Ok(sockets)
 }
 
-fn listen_http(address: &Address) -> Result<StdListener, String> {
+fn listen_http(address: &mut Address) -> Result<StdListener, String> {
     let host = if address.host.is_empty() { "0.0.0.0" } else { address.host.as_str() };
-    StdListener::bind((host, address.port)).map_err(|fault| explain(address, &fault, "ottla.http.listener"))
+    let bound = StdListener::bind((host, address.port)).and_then(|socket| Ok((socket.local_addr()?.port(), socket)));
+    let (port, socket) = bound.map_err(|fault| explain(address, &fault, "ottla.http.listener"))?;
+    address.port = port;
+    Ok(socket)
 }
 
 fn explain(address: &Address, fault: &io::Error, key: &str) -> String {

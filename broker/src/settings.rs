@@ -31,8 +31,17 @@ pub fn gather(flags: &Serve) -> Result<(Config, Vec<Notice>), Vec<String>> {
             Err(mistake) => mistakes.push(mistake),
         }
     }
+    let unused = settings.iter().find(|setting| flags.ephemeral && ["log.dirs", "log.dir"].contains(&&*setting.key));
+    let unused = unused.map(|Setting { key, origin, .. }| Notice {
+        key: key.clone(),
+        origin: origin.clone(),
+        what: "has no effect beside --ephemeral, which keeps its data in a temporary directory",
+    });
     match Config::read(settings) {
-        Ok(read) if mistakes.is_empty() => Ok(read),
+        Ok((config, mut notices)) if mistakes.is_empty() => {
+            notices.extend(unused);
+            Ok((config, notices))
+        }
         Ok(_) => Err(mistakes),
         Err(bad) => {
             mistakes.extend(bad.iter().map(ToString::to_string));

@@ -1,4 +1,5 @@
-use super::{from_environment, from_flag, parse};
+use super::{from_environment, from_flag, gather, parse};
+use crate::flags::Serve;
 use proptest::prelude::{ProptestConfig, any, proptest};
 use std::path::Path;
 
@@ -108,5 +109,14 @@ proptest! {
         }).collect::<String>();
         let line = format!("{}={}", careful(&key), careful(&value));
         assert_eq!(pairs(&line), [(key, value)]);
+    }
+}
+
+#[test]
+fn a_directory_that_an_ephemeral_broker_does_not_use_is_told() {
+    for (ephemeral, told) in [(true, 1), (false, 0)] {
+        let flags = Serve { ephemeral, set: vec!["log.dirs=/somewhere".into()], ..Serve::default() };
+        let (_, notices) = gather(&flags).expect("allowed settings");
+        assert_eq!(notices.iter().filter(|notice| notice.key == "log.dirs").count(), told, "{notices:?}");
     }
 }

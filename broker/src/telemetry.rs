@@ -295,3 +295,7 @@ fn resident_bytes() -> i64 {
 }
 
 const END: &str = "# EOF\n";
+
+#[cfg(test)]
+#[path = "telemetry_test.rs"]
+mod telemetry_test;

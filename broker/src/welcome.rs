@@ -36,14 +36,20 @@ pub fn warnings(config: &Config) -> Vec<String> {
         Err(_) => host != "localhost",
     };
     let open = config.broker.listeners.iter().filter(|listener| is_open(&listener.bind.host));
-    open.map(|listener| {
+    let listeners = open.map(|listener| {
         format!(
             "listener {}://{} is beyond this machine and asks nobody who they are: everyone who reaches it can read, \
              write and delete everything",
             listener.name, listener.bind
         )
-    })
-    .collect()
+    });
+    let http = config.conn.http.iter().filter(|address| is_open(&address.host)).map(|address| {
+        format!(
+            "ottla.http.listener {address} is beyond this machine and asks nobody who they are: everyone who reaches it \
+             can read the names of topics and groups"
+        )
+    });
+    listeners.chain(http).collect()
 }
 
 #[cfg(test)]

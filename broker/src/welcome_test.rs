@@ -23,6 +23,15 @@ fn only_listeners_beyond_this_machine_warn() {
 }
 
 #[test]
+fn so_does_the_http_listener() {
+    for (http, warned) in [("127.0.0.1:9644", 0), ("localhost:0", 0), ("0.0.0.0:9644", 1), (":9644", 1)] {
+        let http = Setting { key: "ottla.http.listener".into(), value: http.into(), origin: "test".into() };
+        let config = Config::read([http]).expect("allowed settings").0;
+        assert_eq!(warnings(&config).len(), warned, "{:?}", config.conn.http);
+    }
+}
+
+#[test]
 fn the_lines_to_try_name_the_address() {
     let text = text(&config("PLAINTEXT://127.0.0.1:9192"), Path::new("/data"));
     for wanted in

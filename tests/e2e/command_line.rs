@@ -160,6 +160,14 @@ fn every_file_of_a_data_directory_can_be_dumped() {
     let segment = of("kept-0/00000000000000000000.log");
     let keys: Vec<&Value> = segment.iter().filter(|one| one["kind"] == "record").map(|one| &one["key"]).collect();
     assert_eq!(keys, ["a", "b"]);
+    let commits = (0..50).map(|at| format!("__consumer_offsets-{at}/00000000000000000000.log"));
+    let commits: Vec<Value> =
+        commits.filter(|name| broker.data().join(name).exists()).flat_map(|name| of(&name)).collect();
+    let key = json!({ "group": "g", "topic": "kept", "partition": 0 });
+    assert!(
+        commits.iter().any(|one| one["key"] == key && one["value"]["offset"] == 2),
+        "the commit is told by its fields"
+    );
     let logs: Vec<Value> = of("catalogue").into_iter().filter(|one| one["topic"] == "kept").collect();
     assert_eq!((logs.len(), &logs[0]["end"]), (1, &json!(2)));
     let journals = [of("journal-0"), of("journal-1")].concat();

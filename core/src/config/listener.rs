@@ -134,7 +134,7 @@ fn addresses(reader: &mut Reader, key: &'static str) -> Vec<(String, Address)> {
     let list = reader.text(key).unwrap_or_default().to_string();
     let all: Option<Vec<_>> = items(&list).map(read).collect();
     all.unwrap_or_else(|| {
-        reader.mistake(key, "a list of NAME://host:port");
+        reader.mistake(key, "a list of NAME://host:port, with ports up to 65535");
         Vec::new()
     })
 }

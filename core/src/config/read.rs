@@ -105,7 +105,7 @@ impl Reader {
                     self.mistakes.push(Mistake { key, value, origin, allowed });
                     continue;
                 }
-                notices.push(notice("is not a setting that Ottla or Kafka 4.3 knows; it is ignored"));
+                notices.push(notice("is not a setting that Ottla or Kafka knows; it is ignored"));
                 continue;
             };
             if let Err(allowed) = key.check(&setting.value) {
@@ -215,7 +215,7 @@ impl Reader {
     fn conn(&mut self) -> ConnConfig {
         let http = self.text("ottla.http.listener").map(listener::Address::parse);
         if http == Some(None) {
-            self.mistake("ottla.http.listener", "host:port");
+            self.mistake("ottla.http.listener", "host:port, with a port up to 65535");
         }
         ConnConfig {
             request_bytes_max: self.count("socket.request.max.bytes"),

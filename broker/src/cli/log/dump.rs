@@ -1,11 +1,12 @@
 //! `ottla log dump`: what a file holds, a line for each thing found. Damage is told where it is, and makes the exit code 1.
 
-use super::says;
+use super::says::{self, Says};
+use super::scan::{Found, Window};
 use crate::cli::mistake::Mistake;
 use crate::cli::{Done, show, units};
 use bytes::{Bytes, BytesMut};
 use clap::Args;
-use ottla_core::record::{CheckedBatch, Functions, HEADER_BYTES, HeaderFault, Placed, StoredFaultKind, check_stored};
+use ottla_core::record::{CheckedBatch, Functions, HEADER_BYTES, Placed};
 use ottla_core::store::dump::{self, FileKind, Line, Value as Told};
 use serde_json::{Map, Value, json};
 use std::fs::File;
@@ -90,59 +91,20 @@ fn journal(flags: &DumpFlags, file: &mut File, mut window: BytesMut, lines: &mut
     }
 }
 
-/// Batches back to back, read in pieces.
-fn segment(flags: &DumpFlags, file: &mut File, mut window: BytesMut, lines: &mut Lines) -> Done<()> {
-    let failed = |fault: io::Error| Mistake::new(format!("{}: {fault}", flags.file.display()));
+/// Batches back to back, and what lies between them.
+fn segment(flags: &DumpFlags, file: &mut File, front: BytesMut, lines: &mut Lines) -> Done<()> {
     let functions = ottla_codecs::functions();
-    let (mut at, mut wanted) = (0_u64, WINDOW_BYTES);
-    loop {
-        let is_last = fill(file, &mut window, wanted).map_err(failed)?;
-        let bytes = window.freeze();
-        let mut batches = check_stored(bytes.clone(), &functions);
-        let mut from = 0;
-        let mut fault = None;
-        while let Some(batch) = batches.next() {
-            match batch {
-                Ok(batch) => lines.batch(flags, at + from as u64, &batch, &functions)?,
-                Err(found) => fault = Some(found.kind),
-            }
-            from = batches.position();
+    let mut tell = |at: u64, found: Found| match found {
+        Found::Batch(batch) => lines.batch(flags, at, &batch, &functions),
+        Found::Gap { bytes, is_empty: true, .. } => {
+            lines.put("empty", vec![("at", json!(at)), ("bytes", json!(bytes))])
         }
-        at += from as u64;
-        window = BytesMut::from(&bytes[from..]);
-        match fault {
-            Some(StoredFaultKind::Short) if !is_last => wanted = window.len() + WINDOW_BYTES,
-            Some(fault) => return tail(file, window, at, fault, lines).map_err(failed)?,
-            None if is_last => return Ok(()),
-            None => wanted = WINDOW_BYTES,
+        Found::Gap { bytes, is_empty: false, says } => {
+            lines.put("damage", vec![("at", json!(at)), ("bytes", json!(bytes)), ("says", json!(says))])
         }
-    }
-}
-
-/// What follows the last good batch: room that was made ahead, or damage.
-fn tail(file: &mut File, window: BytesMut, at: u64, fault: StoredFaultKind, lines: &mut Lines) -> io::Result<Done<()>> {
-    let mut is_empty = window.iter().all(|byte| *byte == 0);
-    let mut len = window.len() as u64;
-    let mut piece = vec![0; WINDOW_BYTES];
-    loop {
-        let read = file.read(&mut piece)?;
-        if read == 0 {
-            break;
-        }
-        is_empty &= piece[..read].iter().all(|byte| *byte == 0);
-        len += read as u64;
-    }
-    if is_empty {
-        return Ok(lines.put("empty", vec![("at", json!(at)), ("bytes", json!(len))]));
-    }
-    let says = match fault {
-        StoredFaultKind::Short => "the file ends inside this batch".to_owned(),
-        StoredFaultKind::Crc => "the checksum of this batch does not fit".to_owned(),
-        StoredFaultKind::Fields => "the header of this batch contradicts itself".to_owned(),
-        StoredFaultKind::Header(HeaderFault::Magic(magic)) => format!("no batch of format 2 (magic {magic})"),
-        StoredFaultKind::Header(fault) => format!("no batch: {fault:?}"),
     };
-    Ok(lines.put("damage", vec![("at", json!(at)), ("bytes", json!(len)), ("says", json!(says))]))
+    let scanned = Window::new(file, front, functions).scan(&mut tell);
+    scanned.map_err(|fault| Mistake::new(format!("{}: {fault}", flags.file.display())))?
 }
 
 impl Lines {
@@ -198,8 +160,11 @@ impl Lines {
         let record = &placed.record;
         let mut fields = vec![("offset", json!(placed.offset.0)), ("time", json!(placed.timestamp.0))];
         let says = if is_control { None } else { says::record(file, record.key, record.value) };
-        if let Some(says) = says {
-            fields.push(("says", json!(says)));
+        if let Some(said) = says {
+            match said {
+                Says::Fields(key, value) => fields.extend([("key", key), ("value", value)]),
+                Says::Text(text) => fields.push(("says", json!(text))),
+            }
             return self.put("record", fields);
         }
         let mut parts = Map::new();
@@ -245,7 +210,7 @@ fn is_word(text: &str) -> bool {
 }
 
 /// Reads until the window holds so many bytes; true at the end of the file.
-fn fill(file: &mut File, window: &mut BytesMut, wanted: usize) -> io::Result<bool> {
+pub(super) fn fill(file: &mut File, window: &mut BytesMut, wanted: usize) -> io::Result<bool> {
     while window.len() < wanted {
         let held = window.len();
         window.resize(held + (wanted - held).min(WINDOW_BYTES), 0);
@@ -258,7 +223,7 @@ fn fill(file: &mut File, window: &mut BytesMut, wanted: usize) -> io::Result<boo
     Ok(false)
 }
 
-const WINDOW_BYTES: usize = 4 << 20;
+pub(super) const WINDOW_BYTES: usize = 4 << 20;
 
 const EXAMPLES: &str = "\
 The file is only read; a broker may run. The newest batches may be in the journal alone: segments follow it.

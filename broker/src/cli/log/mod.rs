@@ -2,6 +2,7 @@
 
 mod dump;
 mod says;
+mod scan;
 
 use super::Done;
 use clap::Subcommand;

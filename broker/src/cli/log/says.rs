@@ -1,12 +1,23 @@
 //! What the records of internal topics say.
 
+use crate::cli::show;
 use bytes::Bytes;
-use ottla_core::msg::record::group::{GroupMetadataValue, OffsetCommitValue};
+use ottla_core::msg::record::group::{GroupMetadataValue, MemberMetadata, OffsetCommitValue};
+use ottla_core::types::Str;
 use ottla_core::wire::{self, GroupKey, WireError};
+use serde_json::{Map, Value, json};
 use std::path::Path;
 
-/// A record in words, if the folder of its segment is one of an internal topic and the record can be read.
-pub fn record(file: &Path, key: Option<&[u8]>, value: Option<&[u8]>) -> Option<String> {
+/// A record taken apart.
+pub enum Says {
+    /// Key and value, named as Kafka's own tool names their fields.
+    Fields(Value, Value),
+    /// In words.
+    Text(String),
+}
+
+/// What a record says, if the folder of its segment is one of an internal topic and the record can be read.
+pub fn record(file: &Path, key: Option<&[u8]>, value: Option<&[u8]>) -> Option<Says> {
     let folder = std::path::absolute(file).ok()?.parent()?.file_name()?.to_str()?.to_owned();
     let (topic, _) = folder.rsplit_once('-')?;
     match topic {
@@ -16,23 +27,65 @@ pub fn record(file: &Path, key: Option<&[u8]>, value: Option<&[u8]>) -> Option<S
     }
 }
 
-fn group(key: &[u8], value: Option<&[u8]>) -> Result<String, WireError> {
+/// A value of null is a tombstone.
+fn group(key: &[u8], value: Option<&[u8]>) -> Result<Says, WireError> {
     let key = wire::decode_group_key(Bytes::copy_from_slice(key), BUDGET_BYTES)?;
-    let Some(value) = value.map(Bytes::copy_from_slice) else { return Ok(format!("{key:?} is forgotten")) };
+    let value = value.map(Bytes::copy_from_slice);
     match &key {
         GroupKey::OffsetCommit(place) => {
-            let (_, value) = wire::decode_versioned::<OffsetCommitValue>(value, BUDGET_BYTES)?;
-            Ok(format!("{place:?} {value:?}"))
+            let value = value.map(|value| wire::decode_versioned(value, BUDGET_BYTES)).transpose()?;
+            let key = json!({ "group": text(&place.group), "topic": text(&place.topic), "partition": place.partition });
+            Ok(Says::Fields(key, value.map_or(Value::Null, |(_, value)| commit(&value))))
         }
         GroupKey::GroupMetadata(group) => {
-            let (_, value) = wire::decode_versioned::<GroupMetadataValue>(value, BUDGET_BYTES)?;
-            Ok(format!("{group:?} {value:?}"))
+            let value = value.map(|value| wire::decode_versioned(value, BUDGET_BYTES)).transpose()?;
+            let key = json!({ "group": text(&group.group) });
+            Ok(Says::Fields(key, value.map_or(Value::Null, |(_, value)| members(&value))))
         }
     }
 }
 
-fn metadata(value: &[u8]) -> Result<String, WireError> {
-    wire::decode_metadata_record(Bytes::copy_from_slice(value), BUDGET_BYTES).map(|record| format!("{record:?}"))
+fn commit(value: &OffsetCommitValue) -> Value {
+    json!({
+        "offset": value.offset,
+        "leaderEpoch": value.leader_epoch,
+        "metadata": text(&value.metadata),
+        "commitTimestamp": value.commit_timestamp,
+    })
+}
+
+fn members(value: &GroupMetadataValue) -> Value {
+    json!({
+        "protocolType": text(&value.protocol_type),
+        "generation": value.generation,
+        "protocol": value.protocol.as_ref().map(text),
+        "leader": value.leader.as_ref().map(text),
+        "currentStateTimestamp": value.current_state_timestamp,
+        "members": value.members.iter().map(member).collect::<Vec<_>>(),
+    })
+}
+
+/// Subscription and assignment belong to the clients, so they are told as bytes.
+fn member(member: &MemberMetadata) -> Value {
+    let mut fields = Map::new();
+    fields.insert("memberId".into(), text(&member.member_id).into());
+    fields.insert("groupInstanceId".into(), member.group_instance_id.as_ref().map(text).into());
+    fields.insert("clientId".into(), text(&member.client_id).into());
+    fields.insert("clientHost".into(), text(&member.client_host).into());
+    fields.insert("rebalanceTimeout".into(), member.rebalance_timeout.into());
+    fields.insert("sessionTimeout".into(), member.session_timeout.into());
+    show::put_bytes(&mut fields, "subscription", Some(&member.subscription));
+    show::put_bytes(&mut fields, "assignment", Some(&member.assignment));
+    Value::Object(fields)
+}
+
+fn text(text: &Str) -> String {
+    text.to_string()
+}
+
+fn metadata(value: &[u8]) -> Result<Says, WireError> {
+    let record = wire::decode_metadata_record(Bytes::copy_from_slice(value), BUDGET_BYTES)?;
+    Ok(Says::Text(format!("{record:?}")))
 }
 
 const BUDGET_BYTES: usize = 16 << 20;

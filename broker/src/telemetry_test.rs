@@ -1,0 +1,13 @@
+use super::Telemetry;
+use crate::mail::{Facts, Lag};
+
+#[test]
+fn the_manual_explains_every_metric() {
+    let manual = include_str!("../../docs/operations.md");
+    let lag = Lag { group: "g".into(), topic: "t".into(), partition: 0, offsets: 7 };
+    let text = Telemetry::new().text(Some(&Facts { is_ready: true, lags: vec![lag] }));
+    let names = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    let unexplained: Vec<&str> = names.filter(|name| !manual.contains(&format!("`{name}`"))).collect();
+    assert_eq!(unexplained, [""; 0]);
+    assert!(text.contains("ottla_consumer_lag{group=\"g\",topic=\"t\",partition=\"0\"} 7"), "{text}");
+}
