@@ -1,4 +1,5 @@
 use super::Home;
+use std::collections::BTreeSet;
 use std::fs;
 
 fn somewhere(name: &str) -> std::path::PathBuf {
@@ -50,9 +51,9 @@ fn what_a_killed_process_left_is_removed_and_nothing_else() {
     let locked = format!("ottla-{gone}-fedcba9876543210");
     let kept = Home::open(&parent.join(&locked)).expect("a free directory");
     super::sweep(&parent);
-    let mut names: Vec<_> = fs::read_dir(&parent).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    names.sort();
-    assert_eq!(names, [running.as_str(), &locked, &foreign]);
+    let names: BTreeSet<_> =
+        fs::read_dir(&parent).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(names, BTreeSet::from([running, locked, foreign]));
     drop(kept);
     fs::remove_dir_all(&parent).expect("it can be removed");
 }
