@@ -129,8 +129,11 @@ fn explain(refusal: &RecoveryRefusal, directory: &Path) -> String {
         RecoveryRefusal::Newer { .. } => "start it with that version, or choose another with --set log.dirs=DIR",
         RecoveryRefusal::OtherNode(_) => "correct node.id, or choose another with --set log.dirs=DIR",
         RecoveryRefusal::OtherCluster(_) => "choose the one of this cluster with --set log.dirs=DIR",
-        RecoveryRefusal::CatalogueRotten | RecoveryRefusal::JournalMissing | RecoveryRefusal::JournalUnreadable => {
-            "it is left as it is; restore it from a copy"
+        RecoveryRefusal::CatalogueRotten
+        | RecoveryRefusal::JournalMissing { .. }
+        | RecoveryRefusal::JournalUnreadable => "it is left as it is; restore it from a copy",
+        RecoveryRefusal::CatalogueMissing { .. } => {
+            "it is left as it is; put the file back from a copy, or move the directory away to begin with an empty one"
         }
         RecoveryRefusal::Disk(FileFault::Full) => "make room, or choose another with --set log.dirs=DIR",
         RecoveryRefusal::Disk(FileFault::Denied) => "give its files to this user",

@@ -1,7 +1,7 @@
 //! The data directory as the process sees it: made if missing, locked against a second process, and removed at the end if
 //! nothing was to be kept.
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{Access, FlockOperation, access, flock};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 pub struct Home {
     path: PathBuf,
     is_temporary: bool,
-    /// Locked as long as it is open; the lock of a killed process is gone.
+    /// The directory itself, locked as long as it is open; the lock of a killed process is gone. A file made for that would
+    /// be left behind in directories that turn out to be somebody else's.
     _lock: File,
 }
 
@@ -49,7 +50,8 @@ impl Home {
             _ => format!("the data directory {shown} cannot be used: {fault}"),
         };
         fs::create_dir_all(path).map_err(explain)?;
-        let lock = File::options().create(true).truncate(false).write(true).open(path.join(LOCK)).map_err(explain)?;
+        access(path, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK).map_err(|fault| explain(fault.into()))?;
+        let lock = File::open(path).map_err(explain)?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|fault| match fault {
             rustix::io::Errno::WOULDBLOCK => format!(
                 "{shown} is in use by another broker: stop that one, or choose another directory with --set log.dirs=DIR"
@@ -67,8 +69,8 @@ fn sweep(parent: &Path) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let path = entry.path();
         let is_left = entry.file_name().to_str().and_then(process_of).is_some_and(|process| !runs(process))
-            && File::open(path.join(LOCK))
-                .is_ok_and(|lock| flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok());
+            && path.is_dir()
+            && File::open(&path).is_ok_and(|lock| flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok());
         if is_left && fs::remove_dir_all(&path).is_ok() {
             tracing::info!("{} was left behind by a broker that was killed; it is removed", path.display());
         }
@@ -98,9 +100,6 @@ impl Drop for Home {
         }
     }
 }
-
-/// The file that is locked.
-const LOCK: &str = ".lock";
 
 #[cfg(test)]
 #[path = "home_test.rs"]

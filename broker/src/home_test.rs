@@ -11,6 +11,7 @@ fn a_directory_has_one_user_at_a_time() {
     let path = somewhere("lock");
     let first = Home::open(&path).expect("a free directory");
     let refused = Home::open(&path).expect_err("a directory in use");
+    assert_eq!(fs::read_dir(&path).expect("it is there").count(), 0, "nothing is made for a lock");
     assert!(refused.contains("in use by another broker"), "{refused}");
     drop(first);
     drop(Home::open(&path).expect("free again"));
@@ -46,7 +47,7 @@ fn what_a_killed_process_left_is_removed_and_nothing_else() {
     let running = format!("ottla-{}-0123456789abcdef", std::process::id());
     for name in [&left, &foreign, &running] {
         fs::create_dir_all(parent.join(name)).expect("it can be made");
-        fs::write(parent.join(name).join(".lock"), "").expect("it can be written");
+        fs::write(parent.join(name).join("journal-0"), "").expect("it can be written");
     }
     let locked = format!("ottla-{gone}-fedcba9876543210");
     let kept = Home::open(&parent.join(&locked)).expect("a free directory");

@@ -75,19 +75,38 @@ fn a_port_in_use_is_named() {
     assert!(told.contains(&format!("127.0.0.1:{port} is in use")), "{told}");
 }
 
-#[test]
-fn a_directory_of_something_else_is_not_touched() {
-    let directory = std::env::temp_dir().join(format!("ottla-foreign-{}", std::process::id()));
+/// Fills a directory, is refused it, and says what was told. Everything in it is as it was.
+fn refused_directory(name: &str, files: &[(&str, &[u8])]) -> String {
+    let directory = std::env::temp_dir().join(format!("ottla-{name}-{}", std::process::id()));
     fs::create_dir_all(&directory).expect("it can be made");
-    fs::write(directory.join("thesis.tex"), "years of work").expect("it can be written");
+    for (file, bytes) in files {
+        fs::write(directory.join(file), bytes).expect("it can be written");
+    }
     let log_dirs = format!("log.dirs={}", directory.display());
     let told = refusal(&["--port", "0", "--set", &log_dirs]);
-    assert!(told.contains("thesis.tex"), "{told}");
     let mut left: Vec<_> =
         fs::read_dir(&directory).expect("it is there").map(|entry| entry.expect("a name").file_name()).collect();
     left.sort();
-    assert!(left == [".lock", "thesis.tex"], "{left:?}");
+    assert!(left.iter().eq(files.iter().map(|(file, _)| *file)), "{left:?}");
+    for (file, bytes) in files {
+        assert!(fs::read(directory.join(file)).expect("it is there") == *bytes, "{file}");
+    }
     fs::remove_dir_all(&directory).expect("it can be removed");
+    told
+}
+
+#[test]
+fn a_directory_of_something_else_is_not_touched() {
+    let told = refused_directory("foreign", &[("thesis.tex", b"years of work")]);
+    assert!(told.contains("thesis.tex"), "{told}");
+}
+
+#[test]
+fn a_directory_that_lost_its_catalogue_is_not_taken_for_a_new_one() {
+    let told =
+        refused_directory("lost", &[("journal-0", &[0; 8192]), ("journal-1", b"OTTJ and what was acknowledged")]);
+    assert!(told.contains("\"catalogue\" is missing") && told.contains("journal-0, journal-1"), "{told}");
+    assert!(told.contains("put the file back"), "{told}");
 }
 
 #[test]

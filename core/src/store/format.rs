@@ -9,6 +9,7 @@ use crate::record::Functions;
 use crate::types::limit::BLOCK_BYTES;
 use crate::types::{BrokerId, Str, Uuid};
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -28,22 +29,61 @@ pub struct Claim {
     pub new_salt: u64,
 }
 
-/// Is there a catalogue? Refuses a directory of something else.
-pub(super) fn is_formatted(entries: &[Entry]) -> Result<bool, RecoveryRefusal> {
-    if entries.iter().any(|entry| entry.name == CATALOGUE) {
-        return Ok(true);
+/// What the names in a directory say of it.
+pub(super) enum Found {
+    /// A data directory with journal files of these lengths.
+    Ours([Option<u64>; 2]),
+    /// Nothing.
+    Empty,
+    /// Journal files without a catalogue: a first start that did not end leaves them empty.
+    Remains {
+        /// Those that are there.
+        journal: VecDeque<&'static str>,
+        /// All that is there, for people.
+        names: Str,
+    },
+}
+
+/// Looks at the names in a directory. Refuses one of something else, and one whose catalogue is gone.
+pub(super) fn look(entries: &[Entry]) -> Result<Found, RecoveryRefusal> {
+    let find = |name: &str| entries.iter().find(|entry| entry.name == name && !entry.is_dir);
+    if find(CATALOGUE).is_some() {
+        return Ok(Found::Ours(JOURNAL_NAMES.map(|name| find(name).map(|entry| entry.len))));
     }
-    let is_ours = |name: &str| JOURNAL_NAMES.contains(&name) || name == CATALOGUE_NEXT;
+    let is_ours = |entry: &&Entry| JOURNAL_NAMES.contains(&entry.name.as_str()) || entry.name == CATALOGUE_NEXT;
     // Hidden files and what file systems put into their root are nobody's data.
-    let is_nobodys = |name: &str| name.starts_with('.') || name == "lost+found";
-    match entries.iter().find(|entry| !is_ours(&entry.name) && !is_nobodys(&entry.name)) {
-        Some(entry) => Err(RecoveryRefusal::Foreign { name: Str::from(entry.name.as_str()) }),
-        None => Ok(false),
+    let is_nobodys = |entry: &&Entry| entry.name.starts_with('.') || entry.name == "lost+found";
+    let others = || entries.iter().filter(|entry| !is_ours(entry) && !is_nobodys(entry));
+    if let Some(entry) = others().find(|entry| !is_folder(entry)) {
+        return Err(RecoveryRefusal::Foreign { name: Str::from(entry.name.as_str()) });
     }
+    let names = summary(entries.iter().filter(|entry| !is_nobodys(entry)));
+    if others().next().is_some() {
+        return Err(RecoveryRefusal::CatalogueMissing { names });
+    }
+    let journal: VecDeque<_> = JOURNAL_NAMES.into_iter().filter(|name| find(name).is_some()).collect();
+    Ok(if journal.is_empty() { Found::Empty } else { Found::Remains { journal, names } })
+}
+
+/// Does it look like the folder of a log?
+fn is_folder(entry: &Entry) -> bool {
+    let number = entry.name.rsplit_once('-').map_or("", |(_, number)| number);
+    entry.is_dir && !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The first few names, and how many more there are.
+fn summary<'a>(entries: impl Iterator<Item = &'a Entry>) -> Str {
+    let names: Vec<&str> = entries.map(|entry| entry.name.as_str()).collect();
+    let shown = names[..names.len().min(NAMES_MAX)].join(", ");
+    Str::from(match names.len().saturating_sub(NAMES_MAX) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    })
 }
 
 /// Makes a new directory, one operation after the other. The catalogue comes last: without it nothing has happened.
-pub(super) fn plan(claim: &Claim, journal_bytes: u64, files: [FileId; 3], f: &Functions) -> VecDeque<FileOp> {
+/// Also says how long a journal file is made.
+pub(super) fn plan(claim: &Claim, journal_bytes: u64, files: [FileId; 3], f: &Functions) -> (VecDeque<FileOp>, u64) {
     let half_bytes = (journal_bytes / 2).next_multiple_of(BLOCK_BYTES as u64).max(4 * BLOCK_BYTES as u64);
     let mut ops = Vec::new();
     for (file, name) in files.into_iter().zip(JOURNAL_NAMES) {
@@ -81,5 +121,8 @@ pub(super) fn plan(claim: &Claim, journal_bytes: u64, files: [FileId; 3], f: &Fu
     ops.push(FileOp::Close { file });
     ops.push(FileOp::Rename { from: String::from(CATALOGUE_NEXT), to: String::from(CATALOGUE) });
     ops.push(FileOp::SyncDir { path: String::new() });
-    ops.into()
+    (ops.into(), half_bytes)
 }
+
+/// So many names are told of a directory that is refused.
+const NAMES_MAX: usize = 4;

@@ -2,8 +2,11 @@
 //!
 //! ```text
 //!   list ──▶ catalogue ──▶ journal files, flushed ──▶ groups of the catalogue's generation, then of the next ──▶ store
-//!     └─▶ format, if there is nothing yet ──▶ list
+//!     │          ▲
+//!     └─▶ is the journal as empty as it was made? ──▶ format
 //! ```
+//!
+//! Nothing is made or changed in a directory before it is certain that it will be opened.
 //!
 //! A group that cannot be read is the torn last one, which nobody was told of, unless a later one says that all before it
 //! was flushed: then it is rot, and the logs that it changed go offline (law 4). What was replayed is not written at
@@ -12,7 +15,7 @@
 use super::cache::Cache;
 use super::catalogue::{self, CatalogueFault, Identity};
 use super::checkpoint::CATALOGUE;
-use super::format::{Claim, is_formatted, plan};
+use super::format::{Claim, Found, look, plan};
 use super::journal::{JOURNAL_NAMES, Journal};
 use super::log::Log;
 use super::ops::{Ops, Purpose};
@@ -24,6 +27,7 @@ use crate::boundary::{FileDone, FileFault, FileId, FileOp, LogSpec, OpenMode};
 use crate::log::{Epochs, Producers};
 use crate::plant::{Bug, planted};
 use crate::record::Functions;
+use crate::types::limit::BLOCK_BYTES;
 use crate::types::{BrokerId, FileOpId, LeaderEpoch, LogId, Mono, Offset, Str};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeSet, VecDeque};
@@ -38,6 +42,8 @@ pub struct Recovery {
     claim: Claim,
     ops: Ops,
     stage: Stage,
+    /// The lengths of the journal files that are there.
+    journal: [Option<u64>; 2],
 }
 
 /// What became of a step.
@@ -101,8 +107,16 @@ pub enum RecoveryRefusal {
     OtherCluster(Str),
     /// The catalogue is damaged.
     CatalogueRotten,
+    /// There is no catalogue, yet there is something that only a catalogue makes sense of.
+    CatalogueMissing {
+        /// For example these.
+        names: Str,
+    },
     /// A journal file is missing, or shorter than it was made.
-    JournalMissing,
+    JournalMissing {
+        /// Its name.
+        name: Str,
+    },
     /// A group in the journal is whole but says something that this version does not know.
     JournalUnreadable,
     /// The disk refused.
@@ -121,7 +135,10 @@ impl fmt::Display for RecoveryRefusal {
             Self::OtherNode(node) => write!(f, "the directory belongs to node {}", node.0),
             Self::OtherCluster(cluster) => write!(f, "the directory belongs to cluster {cluster}"),
             Self::CatalogueRotten => f.write_str("the catalogue of the directory is damaged"),
-            Self::JournalMissing => f.write_str("a journal file is missing or cut short"),
+            Self::CatalogueMissing { names } => {
+                write!(f, "its file {CATALOGUE:?} is missing, without which nobody knows what is in {names}")
+            }
+            Self::JournalMissing { name } => write!(f, "its file {name:?} is missing or cut short"),
             Self::JournalUnreadable => f.write_str("the journal holds changes that this version does not know"),
             Self::Disk(FileFault::NotFound) => f.write_str("the directory is not there"),
             Self::Disk(FileFault::Full) => f.write_str("there is no room on the disk"),
@@ -132,8 +149,12 @@ impl fmt::Display for RecoveryRefusal {
 }
 
 enum Stage {
-    List {
-        is_new: bool,
+    List,
+    /// There is no catalogue. The journal files that are there are opened, read and closed, one after the other.
+    Look {
+        step: LookStep,
+        journal: VecDeque<&'static str>,
+        names: Str,
     },
     Format(VecDeque<FileOp>),
     OpenCatalogue {
@@ -154,6 +175,13 @@ enum Stage {
     Over,
 }
 
+#[derive(Clone, Copy)]
+enum LookStep {
+    Open(FileId),
+    Read(FileId),
+    Close,
+}
+
 enum VerifyStep {
     Open(FileId, Doubt),
     Sync(FileId, Doubt),
@@ -164,7 +192,7 @@ enum VerifyStep {
 impl Recovery {
     /// To be begun with [`Recovery::start`].
     pub fn new(config: StoreConfig, functions: Functions, claim: Claim) -> Self {
-        Self { config, functions, claim, ops: Ops::default(), stage: Stage::List { is_new: false } }
+        Self { config, functions, claim, ops: Ops::default(), stage: Stage::List, journal: [None; 2] }
     }
 
     /// Asks for the first operation.
@@ -197,18 +225,20 @@ impl Recovery {
         out: &mut Vec<StoreOut>,
     ) -> Result<Option<(Store, Recovered)>, RecoveryRefusal> {
         match core::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::List { is_new } => {
+            Stage::List => {
                 let Ok(FileDone::Listed(entries)) = &outcome else {
                     return Err(refusal(outcome));
                 };
-                if is_formatted(entries)? {
-                    self.open_catalogue(is_new, out);
-                } else {
-                    let files = [self.ops.file(), self.ops.file(), self.ops.file()];
-                    let ops = plan(&self.claim, self.config.journal_bytes, files, &self.functions);
-                    self.format(ops, out);
+                match look(entries)? {
+                    Found::Ours(journal) => {
+                        self.journal = journal;
+                        self.open_catalogue(false, out);
+                    }
+                    Found::Empty => self.format_all(out),
+                    Found::Remains { journal, names } => self.look_on(journal, names, out),
                 }
             }
+            Stage::Look { step, journal, names } => self.look(step, journal, names, outcome, out)?,
             Stage::Format(ops) => {
                 outcome.map_err(RecoveryRefusal::Disk)?;
                 self.format(ops, out);
@@ -227,6 +257,7 @@ impl Recovery {
                 };
                 let catalogue = catalogue::read(&bytes, &self.functions).map_err(RecoveryRefusal::from)?;
                 self.check_claim(&catalogue.identity)?;
+                self.check_journal(catalogue.half_bytes)?;
                 let scan = Scan::new(catalogue, is_new, &self.config);
                 self.ops.close(file, out);
                 self.stage = Stage::OpenJournal(Box::new(scan));
@@ -249,6 +280,54 @@ impl Recovery {
             Stage::Over => unreachable!("nothing is under way any more"),
         }
         Ok(None)
+    }
+
+    /// Goes on with the next journal file that is to be looked at.
+    fn look_on(&mut self, mut journal: VecDeque<&'static str>, names: Str, out: &mut Vec<StoreOut>) {
+        let Some(name) = journal.pop_front() else {
+            self.format_all(out);
+            return;
+        };
+        let file = self.ops.file();
+        self.ask(FileOp::Open { file, path: String::from(name), mode: OpenMode::Read }, out);
+        self.stage = Stage::Look { step: LookStep::Open(file), journal, names };
+    }
+
+    /// A first group begins a journal file, and none is ever wiped: one that was used shows it at its front.
+    fn look(
+        &mut self,
+        step: LookStep,
+        journal: VecDeque<&'static str>,
+        names: Str,
+        outcome: Result<FileDone, FileFault>,
+        out: &mut Vec<StoreOut>,
+    ) -> Result<(), RecoveryRefusal> {
+        let step = match (step, outcome.map_err(RecoveryRefusal::Disk)?) {
+            (LookStep::Open(file), _) => {
+                self.ask(FileOp::ReadAt { file, at: 0, len: BLOCK_BYTES }, out);
+                LookStep::Read(file)
+            }
+            (LookStep::Read(_), FileDone::Read(bytes)) if bytes.iter().any(|byte| *byte != 0) => {
+                return Err(RecoveryRefusal::CatalogueMissing { names });
+            }
+            (LookStep::Read(file), _) => {
+                self.ops.close(file, out);
+                LookStep::Close
+            }
+            (LookStep::Close, _) => {
+                self.look_on(journal, names, out);
+                return Ok(());
+            }
+        };
+        self.stage = Stage::Look { step, journal, names };
+        Ok(())
+    }
+
+    fn format_all(&mut self, out: &mut Vec<StoreOut>) {
+        let files = [self.ops.file(), self.ops.file(), self.ops.file()];
+        let (ops, half_bytes) = plan(&self.claim, self.config.journal_bytes, files, &self.functions);
+        self.journal = [Some(half_bytes); 2];
+        self.format(ops, out);
     }
 
     fn format(&mut self, mut ops: VecDeque<FileOp>, out: &mut Vec<StoreOut>) {
@@ -277,6 +356,15 @@ impl Recovery {
         Ok(())
     }
 
+    /// Both files are there: opening one for writing would make it.
+    fn check_journal(&self, half_bytes: u64) -> Result<(), RecoveryRefusal> {
+        let mut files = JOURNAL_NAMES.into_iter().zip(self.journal);
+        match files.find(|(_, len)| len.is_none_or(|len| len < half_bytes)) {
+            Some((name, _)) => Err(RecoveryRefusal::JournalMissing { name: Str::from_static(name) }),
+            None => Ok(()),
+        }
+    }
+
     /// Opens the journal files one after the other, then reads them.
     fn open_journal(
         &mut self,
@@ -287,8 +375,7 @@ impl Recovery {
         match outcome {
             // The catalogue's file was closed: this is where the journal begins.
             Ok(FileDone::Ok) => {}
-            Ok(FileDone::Opened { len }) if len >= scan.half_bytes => {}
-            Ok(FileDone::Opened { .. }) => return Err(RecoveryRefusal::JournalMissing),
+            Ok(FileDone::Opened { .. }) => {}
             Ok(FileDone::Read(_) | FileDone::Listed(_)) => unreachable!("nothing was read or listed"),
             Err(fault) => return Err(RecoveryRefusal::Disk(fault)),
         }

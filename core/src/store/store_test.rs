@@ -816,6 +816,34 @@ fn a_directory_of_somebody_else_is_refused_in_words() {
 }
 
 #[test]
+fn a_directory_that_lost_its_catalogue_or_its_journal_is_refused_and_left_alone() {
+    let mut world = world(roomy());
+    let log = world.id(1);
+    world.create(log, 20_000);
+    world.finish_all();
+    for (lost, told) in [("catalogue", "journal-0, journal-1"), ("journal-0", "\"journal-0\"")] {
+        let mut disk = world.disk.clone();
+        disk.run(&FileOp::Remove { path: lost.into() }).unwrap();
+        let before = disk.paths();
+        let refusal = open(&mut disk, &roomy(), claim()).err().unwrap();
+        assert!(refusal.to_string().contains(told), "{refusal}");
+        assert_eq!(disk.paths(), before);
+    }
+    let mut disk = TestDisk::default();
+    disk.run(&FileOp::MakeDir { path: "orders-12".into() }).unwrap();
+    let refusal = open(&mut disk, &roomy(), claim()).err().unwrap();
+    assert_eq!(refusal, RecoveryRefusal::CatalogueMissing { names: "orders-12".into() });
+}
+
+#[test]
+fn a_first_start_that_did_not_end_is_begun_again() {
+    let mut disk = world(roomy()).disk;
+    disk.run(&FileOp::Rename { from: "catalogue".into(), to: "catalogue.next".into() }).unwrap();
+    let (_, recovered) = open(&mut disk, &roomy(), claim()).unwrap();
+    assert!(recovered.is_new);
+}
+
+#[test]
 fn a_folder_stays_while_an_earlier_log_of_its_name_is_busy_in_it() {
     let mut world = world(StoreConfig { behind_bytes: 4096, ..roomy() });
     let lives: Vec<LogId> = (0..3).map(|life| world.id(4 * life)).collect();
