@@ -31,7 +31,9 @@ impl Scene {
 
 impl Drop for Scene {
     fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.root).expect("it can be removed");
+        if self.root.exists() {
+            std::fs::remove_dir_all(&self.root).expect("it can be removed");
+        }
     }
 }
 
@@ -128,4 +130,46 @@ fn what_is_missing_is_not_found() {
     let open = FileOp::Open { file: FileId(1), path: "a".into(), mode: OpenMode::Read };
     assert_eq!(scene.run(open), Err(FileFault::NotFound));
     assert_eq!(scene.run(FileOp::Sync { file: FileId(1) }), Err(FileFault::NotFound));
+}
+
+#[test]
+fn large_reads_use_the_same_memory_again() {
+    let (scene, file) = (Scene::new("large"), FileId(7));
+    let content: Vec<u8> = (0..3 << 20).map(|at: u32| (at >> 9) as u8).collect();
+    std::fs::write(scene.root.join("a"), &content).expect("a file");
+    let len = content.len() as u64;
+    assert_eq!(scene.run(FileOp::Open { file, path: "a".into(), mode: OpenMode::Read }), Ok(FileDone::Opened { len }));
+    let read = |at: usize, len| match scene.run(FileOp::ReadAt { file, at: at as u64, len }) {
+        Ok(FileDone::Read(bytes)) => bytes,
+        other => panic!("{other:?}"),
+    };
+    let first = read(0, 1 << 20);
+    let (place, second) = (first.as_ptr(), read(1 << 20, 1 << 20));
+    assert!(first == content[..1 << 20] && second == content[1 << 20..2 << 20], "each has its own");
+    drop(first);
+    let third = read((2 << 20) + 9, 1 << 20);
+    assert!(third == content[(2 << 20) + 9..], "what was there before is not seen");
+    assert_eq!(third.as_ptr(), place);
+}
+
+#[test]
+fn nothing_is_written_into_a_directory_that_was_removed_or_replaced() {
+    for is_replaced in [false, true] {
+        let (scene, file) = (Scene::new(&format!("lost{is_replaced}")), FileId(7));
+        let open = |file| FileOp::Open { file, path: "a".into(), mode: OpenMode::Direct };
+        let write = || FileOp::WriteAt { file, at: 0, parts: vec![blocks(1, 1)], durable: true };
+        assert_eq!(scene.run(open(file)), Ok(FileDone::Opened { len: 0 }));
+        assert_eq!(scene.run(write()), Ok(FileDone::Ok));
+        let elsewhere = scene.root.with_extension("moved");
+        std::fs::rename(&scene.root, &elsewhere).expect("it can be moved");
+        if is_replaced {
+            std::fs::create_dir(&scene.root).expect("it can be made");
+            // A name is looked for at once; whoever only writes hears of it soon.
+            assert_eq!(scene.run(FileOp::SyncDir { path: String::new() }), Err(FileFault::Io));
+        }
+        let refused = (0..10_000_000).map(|_| scene.run(write())).find(|outcome| *outcome != Ok(FileDone::Ok));
+        assert_eq!(refused, Some(Err(FileFault::Io)));
+        assert!(!scene.root.join("a").exists());
+        std::fs::remove_dir_all(elsewhere).expect("it can be removed");
+    }
 }

@@ -1,5 +1,7 @@
 //! One file operation after the other, by system calls.
 
+use super::buffers::Buffers;
+use super::root::Root;
 use bytes::Bytes;
 use ottla_core::boundary::{Entry, FileDone, FileFault, FileId, FileOp, OpenMode};
 use ottla_core::types::limit::BLOCK_BYTES;
@@ -9,7 +11,7 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, IoSlice};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tracing::warn;
@@ -17,7 +19,9 @@ use tracing::warn;
 /// The files that the store has open.
 #[derive(Debug)]
 pub struct Files {
-    root: PathBuf,
+    root: Root,
+    /// What large reads are read into.
+    buffers: Arc<Buffers>,
     open: Mutex<HashMap<FileId, Arc<File>>>,
     /// Set once the file system refused direct I/O, so that it is told once.
     is_buffered: AtomicBool,
@@ -26,38 +30,53 @@ pub struct Files {
 impl Files {
     /// No file is open yet; paths are relative to `root`.
     pub fn new(root: &Path) -> Self {
-        Self { root: root.to_path_buf(), open: Mutex::default(), is_buffered: AtomicBool::new(false) }
+        Self {
+            root: Root::new(root),
+            buffers: Arc::default(),
+            open: Mutex::default(),
+            is_buffered: AtomicBool::new(false),
+        }
+    }
+
+    /// The directory.
+    pub(super) fn root(&self) -> &Root {
+        &self.root
     }
 
     /// Does it, on this thread.
     pub fn run(&self, op: FileOp) -> Result<FileDone, FileFault> {
+        if changes_anything(&op) && self.root.is_lost(changes_names(&op)) {
+            return Err(FileFault::Io);
+        }
         match op {
             FileOp::Open { file, path, mode } => self.open(file, &path, mode),
             FileOp::Close { file } => {
                 self.table().remove(&file);
                 Ok(FileDone::Ok)
             }
-            FileOp::ReadAt { file, at, len } => read(&*self.file(file)?, at, len).map(FileDone::Read).map_err(fault),
+            FileOp::ReadAt { file, at, len } => self.read(file, at, len),
             FileOp::WriteAt { file, at, parts, durable } => done(write(&*self.file(file)?, at, &parts, durable)),
             FileOp::Sync { file } => done(self.file(file)?.sync_data()),
-            FileOp::SyncDir { path } => done(File::open(self.root.join(path)).and_then(|folder| folder.sync_all())),
+            FileOp::SyncDir { path } => {
+                done(File::open(self.root.path().join(path)).and_then(|folder| folder.sync_all()))
+            }
             FileOp::SetLen { file, len } => done(set_len(&*self.file(file)?, len)),
-            FileOp::MakeDir { path } => done(fs::create_dir_all(self.root.join(path))),
-            FileOp::Rename { from, to } => done(fs::rename(self.root.join(from), self.root.join(to))),
-            FileOp::Remove { path } => done(remove(&self.root.join(path))),
-            FileOp::List { path } => list(&self.root.join(path)).map(FileDone::Listed).map_err(fault),
+            FileOp::MakeDir { path } => done(fs::create_dir_all(self.root.path().join(path))),
+            FileOp::Rename { from, to } => done(fs::rename(self.root.path().join(from), self.root.path().join(to))),
+            FileOp::Remove { path } => done(remove(&self.root.path().join(path))),
+            FileOp::List { path } => list(&self.root.path().join(path)).map(FileDone::Listed).map_err(fault),
         }
     }
 
     fn open(&self, file: FileId, path: &str, mode: OpenMode) -> Result<FileDone, FileFault> {
-        let path = self.root.join(path);
+        let path = self.root.path().join(path);
         let opened = match mode {
             OpenMode::Read => File::open(&path),
             OpenMode::Write => open_writable(&path, OFlags::empty()),
             OpenMode::Direct => match open_writable(&path, OFlags::DIRECT) {
                 Err(fault) if fault.kind() == ErrorKind::InvalidInput => {
                     if !self.is_buffered.swap(true, Ordering::Relaxed) {
-                        warn!("{} has no direct I/O: writes go through the page cache", self.root.display());
+                        warn!("{} has no direct I/O: writes go through the page cache", self.root.path().display());
                     }
                     open_writable(&path, OFlags::empty())
                 }
@@ -70,13 +89,27 @@ impl Files {
         Ok(FileDone::Opened { len })
     }
 
+    fn read(&self, file: FileId, at: u64, len: usize) -> Result<FileDone, FileFault> {
+        let file = self.file(file)?;
+        // Direct reads want aligned memory: one block more than needed has such a place in it.
+        let mut buffer = self.buffers.take(len + BLOCK_BYTES);
+        let from = buffer.as_mut().as_ptr().align_offset(BLOCK_BYTES);
+        let have = read(&file, at, &mut buffer.as_mut()[from..from + len]).map_err(fault)?;
+        Ok(FileDone::Read(buffer.share(from..from + have)))
+    }
+
     fn file(&self, file: FileId) -> Result<Arc<File>, FileFault> {
         self.find(file).ok_or(FileFault::NotFound)
     }
 
     /// An open file.
-    pub(super) fn find(&self, file: FileId) -> Option<Arc<File>> {
+    fn find(&self, file: FileId) -> Option<Arc<File>> {
         self.table().get(&file).cloned()
+    }
+
+    /// An open file, if it may be written.
+    pub(super) fn find_writable(&self, file: FileId) -> Option<Arc<File>> {
+        self.find(file).filter(|_| !self.root.is_lost(false))
     }
 
     fn table(&self) -> std::sync::MutexGuard<'_, HashMap<FileId, Arc<File>>> {
@@ -89,13 +122,11 @@ fn open_writable(path: &Path, flags: OFlags) -> io::Result<File> {
     File::options().read(true).write(true).create(true).truncate(false).custom_flags(flags).open(path)
 }
 
-fn read(file: &File, at: u64, len: usize) -> io::Result<Bytes> {
-    // Direct reads want aligned memory: one block more than needed has such a place in it.
-    let mut buffer = vec![0; len + BLOCK_BYTES];
-    let from = buffer.as_ptr().align_offset(BLOCK_BYTES);
+/// Fills `into` from this position on, as far as the file goes. Returns how far.
+fn read(file: &File, at: u64, into: &mut [u8]) -> io::Result<usize> {
     let mut have = 0;
-    while have < len {
-        match file.read_at(&mut buffer[from + have..from + len], at + have as u64) {
+    while have < into.len() {
+        match file.read_at(&mut into[have..], at + have as u64) {
             Ok(0) => break,
             Ok(more) => have += more,
             Err(fault) if fault.kind() == ErrorKind::Interrupted => {}
@@ -106,7 +137,39 @@ fn read(file: &File, at: u64, len: usize) -> io::Result<Bytes> {
             break;
         }
     }
-    Ok(Bytes::from(buffer).slice(from..from + have))
+    Ok(have)
+}
+
+/// Does an operation write, or promise that something is written?
+fn changes_anything(op: &FileOp) -> bool {
+    match op {
+        FileOp::Open { mode, .. } => *mode != OpenMode::Read,
+        FileOp::WriteAt { .. }
+        | FileOp::Sync { .. }
+        | FileOp::SyncDir { .. }
+        | FileOp::SetLen { .. }
+        | FileOp::MakeDir { .. }
+        | FileOp::Rename { .. }
+        | FileOp::Remove { .. } => true,
+        FileOp::Close { .. } | FileOp::ReadAt { .. } | FileOp::List { .. } => false,
+    }
+}
+
+/// Does it depend on what the names in the directory are? These are few, so that each may look at the directory itself.
+fn changes_names(op: &FileOp) -> bool {
+    match op {
+        FileOp::Open { .. }
+        | FileOp::SyncDir { .. }
+        | FileOp::MakeDir { .. }
+        | FileOp::Rename { .. }
+        | FileOp::Remove { .. } => true,
+        FileOp::Close { .. }
+        | FileOp::ReadAt { .. }
+        | FileOp::WriteAt { .. }
+        | FileOp::Sync { .. }
+        | FileOp::SetLen { .. }
+        | FileOp::List { .. } => false,
+    }
 }
 
 fn is_direct(file: &File) -> bool {

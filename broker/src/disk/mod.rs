@@ -5,9 +5,11 @@
 //! background: they go through the ring, or to threads of their own. The store has one group under way at a time, so there
 //! is nothing to be merged here.
 
+mod buffers;
 mod file;
 mod queue;
 mod ring;
+mod root;
 
 use file::Files;
 use ottla_core::boundary::{FileDone, FileFault, FileOp};
@@ -18,7 +20,9 @@ use std::io;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
+use std::time::Duration;
 
 /// The threads that work on one directory. They end when this is dropped.
 #[derive(Debug)]
@@ -26,6 +30,8 @@ pub struct Disk {
     urgent: Arc<Queue>,
     other: Arc<Queue>,
     files: Arc<Files>,
+    /// Whoever looks after the directory ends with it.
+    _watch: Sender<()>,
 }
 
 impl Disk {
@@ -35,7 +41,9 @@ impl Disk {
         deliver: impl Fn(FileOpId, Result<FileDone, FileFault>) + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let deliver = Arc::new(deliver);
-        let disk = Self { urgent: Arc::default(), other: Arc::default(), files: Arc::new(Files::new(root)) };
+        let files = Arc::new(Files::new(root));
+        let watch = watch(&files)?;
+        let disk = Self { urgent: Arc::default(), other: Arc::default(), files, _watch: watch };
         let lanes = [("flush", &disk.urgent, URGENT_THREADS), ("disk", &disk.other, OTHER_THREADS)];
         for (name, queue, threads) in lanes {
             for number in 0..threads {
@@ -74,6 +82,16 @@ impl Disk {
     }
 }
 
+/// Looks every now and then whether the directory is still there, on a thread of its own: that may take long.
+fn watch(files: &Arc<Files>) -> io::Result<Sender<()>> {
+    let (watch, over) = channel::<()>();
+    let files = Arc::clone(files);
+    thread::Builder::new().name("watch".into()).spawn(move || {
+        while over.recv_timeout(WATCH_EVERY) == Err(RecvTimeoutError::Timeout) && !files.root().is_lost(true) {}
+    })?;
+    Ok(watch)
+}
+
 impl Drop for Disk {
     fn drop(&mut self) {
         self.urgent.close();
@@ -81,6 +99,8 @@ impl Drop for Disk {
     }
 }
 
+/// So long is acknowledged what nobody can open, at most, if somebody removes the directory.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
 /// One write of a group, and one that goes beside it.
 const URGENT_THREADS: usize = 2;
 /// A flush of a segment and a few reads under way at a time keep a disk busy.

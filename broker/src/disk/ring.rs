@@ -59,7 +59,7 @@ impl Ring {
 
     /// Begins a write. False, and nothing done, if the ring has no place for it now.
     pub(super) fn write(&self, id: FileOpId, file: FileId, at: u64, bytes: &Bytes, is_durable: bool) -> bool {
-        let Some(file) = self.files.find(file) else { return false };
+        let Some(file) = self.files.find_writable(file) else { return false };
         let is_begun = {
             let mut inner = self.inner.borrow_mut();
             let has_room = inner.writes.len() < ENTRIES as usize && bytes.len() <= WRITE_BYTES_MAX;
