@@ -192,7 +192,7 @@ impl Store {
             }
         }
         drop(bytes);
-        self.cache.shrink(self.config.cache_bytes_max, &mut self.logs);
+        self.cache.shrink(&mut self.logs);
         self.drive(key, out);
         self.retry_large(key.0, out);
     }

@@ -57,16 +57,24 @@ impl Aligned {
     }
 }
 
-/// Where buffers are cut from, one behind the other: what is released in the order in which it was taken is used again
-/// without a search, and no buffer has more memory than bytes. Fresh memory from the system costs a page fault a block.
+/// Where buffers are cut from, one behind the other: what is released in about the order in which it was taken is used
+/// again without a long search, and no buffer has more memory than bytes. Fresh memory from the system is cleared by it
+/// first, which costs more than all that is done to the bytes here.
 #[derive(Default)]
 pub(super) struct Pool {
     chunk: Option<BytesMut>,
     /// Chunks that are used up, oldest first, to be filled again when nobody holds a part of them.
     full: VecDeque<BytesMut>,
+    /// A chunk that is still in use when so many others are is forgotten: its memory goes with its last part.
+    full_max: usize,
 }
 
 impl Pool {
+    /// A pool of which so many bytes are in use for long.
+    pub(super) fn of(bytes: usize) -> Self {
+        Self { full_max: bytes / CHUNK_BYTES * 5 / 4 + SPARE_MAX, ..Self::default() }
+    }
+
     /// A buffer for `room` bytes, rounded up to whole blocks. It is to be handed to [`Pool::freeze`] or [`Pool::give_up`].
     pub(super) fn take(&mut self, room: usize) -> Aligned {
         let room = room.max(1).next_multiple_of(BLOCK_BYTES);
@@ -93,12 +101,14 @@ impl Pool {
 
     fn next_chunk(&mut self, used: Option<BytesMut>, bytes: usize) -> BytesMut {
         self.full.extend(used);
-        let is_free = self.full.front_mut().is_some_and(|oldest| oldest.try_reclaim(bytes));
-        let oldest = self.full.pop_front_if(|_| is_free);
-        let mut chunk = oldest.unwrap_or_else(|| BytesMut::with_capacity(bytes));
-        if self.full.len() > FULL_MAX {
+        let mut free = (0..self.full.len().min(SPARE_MAX)).filter(|at| self.full[*at].try_reclaim(bytes));
+        let first = free.next();
+        let is_plenty = first == Some(0) && free.count() + 1 == SPARE_MAX;
+        let chunk = first.and_then(|at| self.full.remove(at));
+        if is_plenty || self.full.len() > self.full_max {
             self.full.pop_front();
         }
+        let mut chunk = chunk.unwrap_or_else(|| BytesMut::with_capacity(bytes));
         let before_border = (chunk.as_ptr() as usize).wrapping_neg() & (BLOCK_BYTES - 1);
         chunk.resize(before_border, 0);
         chunk.split_off(before_border)
@@ -107,8 +117,8 @@ impl Pool {
 
 /// Buffers are cut from chunks of this size; a larger one has a chunk of its own.
 const CHUNK_BYTES: usize = 4 << 20;
-/// A chunk that is still in use when so many others are is forgotten: its memory goes with its last part.
-const FULL_MAX: usize = 16;
+/// So many chunks are looked at for one that is free. Where all of them are, there are more than are needed.
+const SPARE_MAX: usize = 4;
 
 #[cfg(test)]
 #[path = "buffer_test.rs"]

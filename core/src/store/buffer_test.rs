@@ -3,7 +3,7 @@ use crate::types::limit::BLOCK_BYTES;
 
 #[test]
 fn a_frozen_buffer_is_whole_blocks_at_a_block_border() {
-    let mut pool = Pool::default();
+    let mut pool = Pool::of(0);
     for len in [0, 1, 4095, 4096, 4097, 100_000, CHUNK_BYTES, 3 * CHUNK_BYTES, 1] {
         let mut buffer = pool.take(len);
         buffer.put(&std::vec![7; len]);
@@ -16,7 +16,7 @@ fn a_frozen_buffer_is_whole_blocks_at_a_block_border() {
 
 #[test]
 fn a_chunk_is_used_again_once_nobody_holds_a_part_of_it() {
-    let mut pool = Pool::default();
+    let mut pool = Pool::of(0);
     let mut fill = |byte| {
         let mut buffer = pool.take(CHUNK_BYTES);
         buffer.put(&[byte; 5000]);
@@ -41,7 +41,7 @@ fn blocks_are_rounded_both_ways() {
 
 #[test]
 fn small_buffers_lie_block_by_block_and_what_was_given_up_is_not_lost() {
-    let mut pool = Pool::default();
+    let mut pool = Pool::of(0);
     let mut ends = std::vec::Vec::new();
     for _ in 0..100 {
         let unused = pool.take(300_000);

@@ -237,7 +237,7 @@ impl Store {
             });
             bases.into_iter().flatten().for_each(|base| self.retire((number, base), out));
         }
-        self.cache.shrink(self.config.cache_bytes_max, &mut self.logs);
+        self.cache.shrink(&mut self.logs);
         for key in core::mem::take(&mut self.health.stalled) {
             self.drive(key, out);
             self.retry_large(key.0, out);

@@ -532,7 +532,7 @@ impl Store {
         for number in flying.logs {
             self.drive_log(number, out);
         }
-        self.cache.shrink(self.config.cache_bytes_max, &mut self.logs);
+        self.cache.shrink(&mut self.logs);
         self.pump_reads(out);
     }
 }

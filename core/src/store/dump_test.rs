@@ -51,7 +51,7 @@ fn group() -> Bytes {
     let id = LogId { topic: Uuid([1; 16]), partition: 6 };
     let create = Change::Create { id, spec, at: Wall(3) };
     let append = Change::Append { segment: Offset(0), position: 9, batches: batch.to_bytes() };
-    let mut pool = Pool::default();
+    let mut pool = Pool::of(0);
     let mut buffer = pool.take(8192);
     journal().begin(&mut buffer);
     for change in [create, append, Change::Delete] {

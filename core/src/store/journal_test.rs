@@ -28,7 +28,7 @@ fn journal() -> Journal {
 
 fn group() -> Bytes {
     let f = Functions::slow();
-    let mut pool = Pool::default();
+    let mut pool = Pool::of(0);
     let mut buffer = pool.take(8192);
     journal().begin(&mut buffer);
     buffer.put(b"entries");

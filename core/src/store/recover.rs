@@ -475,7 +475,7 @@ impl Recovery {
         logs.values_mut().for_each(Log::all_durable);
         let recovered =
             Recovered { identity: identity.clone(), is_new, logs: logs.values().map(RecoveredLog::of).collect() };
-        let mut cache = Cache::default();
+        let mut cache = Cache::new(self.config.cache_bytes_max);
         let ends = logs.iter().filter_map(|(number, log)| Some((*number, log.cached.back()?.end)));
         cache.hold(replay.bytes, ends.collect());
         let generation = scan.first + u64::from(scan.used[0] || scan.used[1]) + u64::from(scan.used[1]);

@@ -751,6 +751,29 @@ fn a_damaged_index_costs_time_and_nothing_else() {
 }
 
 #[test]
+fn a_log_that_is_hardly_written_does_not_keep_the_batches_of_others_in_memory() {
+    let config = StoreConfig { cache_bytes_max: 64 << 10, behind_bytes: 16 << 10, ..StoreConfig::default() };
+    let mut world = world(config);
+    let (quiet, busy) = (world.id(0), world.id(1));
+    for log in [quiet, busy] {
+        world.create(log, 1 << 30);
+    }
+    world.append(quiet, 1, 100);
+    world.finish_all();
+    for _ in 0..200 {
+        world.append(busy, 1, 4000);
+        world.finish_all();
+    }
+    assert!(
+        world.store.logs.values().any(|log| log.id == quiet && log.active().written() == 0),
+        "it is in no file yet"
+    );
+    // What is on its way to its file is kept besides.
+    let bytes = world.store.cache.bytes();
+    assert!(bytes <= (64 + 16 + 16) << 10, "{bytes} bytes are kept");
+}
+
+#[test]
 fn bytes_that_rotted_in_a_segment_are_never_served() {
     let mut world = world(StoreConfig { cache_bytes_max: 0, ..roomy() });
     let log = world.id(0);
