@@ -12,7 +12,7 @@ use ottla_core::record::Functions;
 use ottla_core::store::{
     Claim, Recovered, RecoveredLog, Recovery, RecoveryRefusal, RecoveryStep, Store, StoreConfig, StoreOut,
 };
-use ottla_core::types::{FileOpId, OffsetRange, Rng, Str, Uuid};
+use ottla_core::types::{FileOpId, OffsetRange, Rng, Str, Uuid, limit};
 use std::future::poll_fn;
 use std::path::{Path, PathBuf};
 use std::task::Poll;
@@ -68,6 +68,7 @@ pub async fn boot(config: &Config, world: World) -> Result<Engine, String> {
         directory: recovered.identity.directory,
         logs: recovered.logs.into_iter().map(found).collect(),
         lane_delay_max: Duration::ZERO,
+        request_cost_max: limit::REQUEST_COST_MAX,
     };
     let node = Node::boot(boot, clock.now(), &mut effects);
     Ok(Engine::new(node, effects, store, disk, telemetry))

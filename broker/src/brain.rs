@@ -260,6 +260,12 @@ impl Brain {
         match out {
             Out::Input(input) => self.inputs.borrow_mut().push_back(input),
             Out::Reply { ticket, body } => self.reply(now, ticket, body),
+            Out::Send { ticket, body } => {
+                let link = self.links.borrow().get(&ticket.conn).cloned();
+                if let Some(link) = link {
+                    self.with_machine(now, &link, |machine, outs| machine.send(now, ticket, &body, outs));
+                }
+            }
             Out::Job { op, job } => self.jobs.run(op, job),
             Out::Hangup(conn) => {
                 if let Some(link) = self.links.borrow().get(&conn) {

@@ -4,6 +4,7 @@
 use crate::boot::Disk;
 use crate::mail::{Facts, Lag};
 use crate::telemetry::Telemetry;
+use bytes::Bytes;
 use ottla_core::boundary::{
     DiskFault, Done, Effect, Effects, Fault, FileDone, FileFault, FileOp, Input, Job, JobDone, Lost, Note, Slot,
 };
@@ -58,6 +59,13 @@ pub enum Out {
     },
     /// To be closed.
     Hangup(ConnId),
+    /// An answer that is encoded already.
+    Send {
+        /// To whom.
+        ticket: Ticket,
+        /// Its bytes, without the frame.
+        body: Bytes,
+    },
     /// For people.
     Note(Note),
     /// The process must end.
@@ -168,6 +176,7 @@ impl Engine {
         for effect in self.effects.effects.drain(..) {
             match effect {
                 Effect::Reply { ticket, body } => out.push(Out::Reply { ticket, body }),
+                Effect::Send { ticket, body } => out.push(Out::Send { ticket, body }),
                 Effect::Serve { ticket, body, slots, bytes_max } => {
                     let bytes_max = bytes_max.min(answer_bytes_max(self.held_bytes));
                     self.store.serve(ticket, slots.clone(), bytes_max, &mut self.store_outs);

@@ -323,6 +323,7 @@ impl Machine {
             directory: recovered.identity.directory,
             logs: recovered.logs.into_iter().map(found).collect(),
             lane_delay_max: self.options.lane_delay_max,
+            request_cost_max: self.options.request_cost_max,
         };
         let node = Node::boot(boot, now, &mut effects);
         let process = Process::new(node, store, functions(), self.options.segment_bytes);

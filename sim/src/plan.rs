@@ -7,7 +7,7 @@ use crate::fault::{Op, Weather};
 use crate::model::Topic;
 use crate::net::Quality;
 use ottla_core::record::Compression;
-use ottla_core::types::Rng;
+use ottla_core::types::{Rng, limit};
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -47,6 +47,8 @@ pub struct Options {
     pub lanes: usize,
     /// The most that a letter between the front and a lane takes.
     pub lane_delay_max: Duration,
+    /// What one request may cost a step of the node before it is worked off in pieces.
+    pub request_cost_max: usize,
     /// The topics that live as long as the run.
     pub topics: Vec<Topic>,
 }
@@ -190,6 +192,7 @@ impl Options {
                 index_bytes: 32 << 20,
                 lanes: 1,
                 lane_delay_max: Duration::ZERO,
+                request_cost_max: limit::REQUEST_COST_MAX,
                 topics,
             };
         }
@@ -213,6 +216,7 @@ impl Options {
             index_bytes: 1 << rng.between(8, 18),
             lanes: rng.between(1, 4) as usize,
             lane_delay_max: Duration::from_micros([0, 0, 100, 3_000][rng.below(4) as usize]),
+            request_cost_max: [limit::REQUEST_COST_MAX, 1, 4, 16][rng.below(4) as usize],
             topics,
         }
     }

@@ -297,6 +297,11 @@ impl Process {
                         self.reply(now, ticket, body, out);
                     }
                 }
+                Effect::Send { ticket, body } => {
+                    if self.settle(ticket, out) {
+                        self.send(now, ticket, &body, out);
+                    }
+                }
                 Effect::Serve { ticket, body, slots, bytes_max } => {
                     self.settle(ticket, out);
                     let mut said = Vec::new();
@@ -396,6 +401,14 @@ impl Process {
         let Some(socket) = self.sockets.get_mut(&ticket.conn) else { return };
         let mut said = Vec::new();
         socket.conn.reply(now, ticket, body, &mut said);
+        self.heed(ticket.conn, said, out);
+        self.read(now, ticket.conn, out);
+    }
+
+    fn send(&mut self, now: Now, ticket: Ticket, body: &bytes::Bytes, out: &mut Vec<ProcessOut>) {
+        let Some(socket) = self.sockets.get_mut(&ticket.conn) else { return };
+        let mut said = Vec::new();
+        socket.conn.send(now, ticket, body, &mut said);
         self.heed(ticket.conn, said, out);
         self.read(now, ticket.conn, out);
     }

@@ -7,7 +7,9 @@ use crate::msg::fetch::FetchResponse;
 use crate::msg::{Request, Response};
 use crate::record::{CheckedBatch, Compression, Functions, Proved, find_by_time, find_max_time, recompress};
 use crate::types::{BrokerId, CallId, ConnId, LogId, Offset, OpId, Str, Ticket, Wall};
+use crate::wire::{Writer, encode_response};
 use alloc::vec::Vec;
+use bytes::Bytes;
 use core::fmt;
 
 /// One thing to be done. Effects of one step may be done in any order or in parallel, except those on the same log.
@@ -19,6 +21,13 @@ pub enum Effect {
         ticket: Ticket,
         /// The answer.
         body: Option<Response>,
+    },
+    /// The answer to a ticket, encoded already in the version of its request: what follows the header of its frame.
+    Send {
+        /// Whose.
+        ticket: Ticket,
+        /// The bytes of the answer.
+        body: Bytes,
     },
     /// A fetch answer whose record bytes the store finds and the driver splices in. Ends in one `Served`.
     Serve {
@@ -119,6 +128,13 @@ pub enum Job {
         /// The compression that the topic demands.
         to: Compression,
     },
+    /// Encode an answer that is large.
+    Encode {
+        /// The version to write it in.
+        version: i16,
+        /// The answer.
+        body: Response,
+    },
 }
 
 impl Job {
@@ -131,6 +147,10 @@ impl Job {
             }
             Self::FindMaxTime { batch } => JobDone::Time(find_max_time(&batch, functions).unwrap_or(None)),
             Self::Recompress { batch, to } => JobDone::Recompressed(recompress(&batch, to, functions)),
+            Self::Encode { version, body } => {
+                let mut writer = Writer::new();
+                JobDone::Encoded(encode_response(&body, version, &mut writer).map(|()| writer.into_bytes()))
+            }
         }
     }
 }

@@ -4,9 +4,11 @@ use crate::log::Log;
 use crate::msg::{Request, Response};
 use crate::record::{CheckedBatch, Proved, Records, Refusal};
 use crate::types::{CallId, ConnId, LogId, Offset, OpId, Str, Ticket, Uuid, Wall};
+use crate::wire::WireError;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use bytes::Bytes;
 use core::time::Duration;
 
 /// Everything that can happen to a node. Nothing else changes its state.
@@ -148,6 +150,8 @@ pub enum JobDone {
     Time(Option<(Offset, Wall)>),
     /// The batch in its new compression, or why it could not be made.
     Recompressed(Result<Proved, Refusal>),
+    /// The answer as bytes, or why its version cannot carry it.
+    Encoded(Result<Bytes, WireError>),
 }
 
 /// A disk did not do what it was asked. The log, or with `offline` its whole directory, can no longer be trusted.

@@ -201,7 +201,27 @@ impl Conn {
         if self.state == State::Closed {
             return;
         }
-        match self.answer(ticket.seq, body, out) {
+        let answered = self.answer(ticket.seq, body, out);
+        self.go_on(now, answered, out);
+    }
+
+    /// The node's answer, encoded already.
+    ///
+    /// # Panics
+    /// As [`Conn::reply`].
+    pub fn send(&mut self, now: Now, ticket: Ticket, body: &Bytes, out: &mut Vec<ConnOut>) {
+        assert_eq!(ticket.conn, self.id(), "an answer went to another connection");
+        if self.state == State::Closed {
+            return;
+        }
+        let sent = self.queue.send(ticket.seq, body).map_err(|(api, fault)| Reason::Unencodable { api, fault });
+        let sent = sent.map(|()| self.write_ready(out));
+        self.go_on(now, sent, out);
+    }
+
+    /// There may be room for more requests now.
+    fn go_on(&mut self, now: Now, answered: Result<(), Reason>, out: &mut Vec<ConnOut>) {
+        match answered {
             Ok(()) if self.state == State::Paused => self.take_frames(now, out),
             Ok(()) => {}
             Err(reason) => self.close(reason, out),
@@ -386,6 +406,12 @@ impl Conn {
     /// Takes an answer in, and sends every answer whose turn it is.
     fn answer(&mut self, seq: u64, body: Option<Response>, out: &mut Vec<ConnOut>) -> Result<(), Reason> {
         self.queue.answer(seq, body.as_ref()).map_err(|(api, fault)| Reason::Unencodable { api, fault })?;
+        self.write_ready(out);
+        Ok(())
+    }
+
+    /// Sends every answer whose turn it is.
+    fn write_ready(&mut self, out: &mut Vec<ConnOut>) {
         let mut chunks = Vec::new();
         while let Some(ready) = self.queue.pop_ready(&mut chunks) {
             out.push(ConnOut::Answered { api: ready.api, asked: ready.asked });
@@ -394,7 +420,6 @@ impl Conn {
             self.unsent_bytes += chunks.iter().map(Bytes::len).sum::<usize>();
             out.push(ConnOut::Write(chunks));
         }
-        Ok(())
     }
 
     fn close(&mut self, reason: Reason, out: &mut Vec<ConnOut>) {

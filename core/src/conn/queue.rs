@@ -56,18 +56,30 @@ impl Queue {
     /// # Panics
     /// If the request was never asked, or is answered twice: the node ends each ticket once.
     pub fn answer(&mut self, seq: u64, body: Option<&Response>) -> Result<(), (ApiKey, WireError)> {
+        self.fill(seq, |waiting, writer| match body {
+            None => Ok(()),
+            Some(body) => wire::write_response_frame(writer, waiting.version, waiting.correlation_id, body),
+        })
+    }
+
+    /// The same with an answer that is encoded already.
+    pub fn send(&mut self, seq: u64, body: &Bytes) -> Result<(), (ApiKey, WireError)> {
+        self.fill(seq, |waiting, writer| {
+            wire::write_encoded_frame(writer, (waiting.api, waiting.version), waiting.correlation_id, body)
+        })
+    }
+
+    fn fill(
+        &mut self,
+        seq: u64,
+        write: impl FnOnce(&Waiting, &mut Writer) -> Result<(), WireError>,
+    ) -> Result<(), (ApiKey, WireError)> {
         let at = seq.checked_sub(self.first_seq).expect("a request is answered once");
         let waiting = self.waiting.get_mut(at as usize).expect("only what was asked is answered");
         assert!(waiting.answer.is_none(), "a request is answered once");
-        let chunks = match body {
-            None => Vec::new(),
-            Some(body) => {
-                let mut writer = Writer::with_capacity(ANSWER_BYTES);
-                wire::write_response_frame(&mut writer, waiting.version, waiting.correlation_id, body)
-                    .map_err(|fault| (waiting.api, fault))?;
-                writer.take()
-            }
-        };
+        let mut writer = Writer::with_capacity(ANSWER_BYTES);
+        write(waiting, &mut writer).map_err(|fault| (waiting.api, fault))?;
+        let chunks = writer.take();
         self.bytes -= waiting.bytes;
         waiting.bytes = chunks.iter().map(Bytes::len).sum();
         self.bytes += waiting.bytes;

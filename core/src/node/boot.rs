@@ -33,6 +33,8 @@ pub struct Boot {
     pub logs: Vec<FoundLog>,
     /// Letters between front and lanes take up to this long. Zero but in simulation.
     pub lane_delay_max: Duration,
+    /// What one request may cost a step, in partitions asked; [`crate::types::limit::REQUEST_COST_MAX`] but in simulation.
+    pub request_cost_max: usize,
 }
 
 /// A log that was found on disk.
@@ -65,13 +67,14 @@ impl Node {
             config: boot.config,
             functions: boot.functions,
             rng: Rng::new(boot.seed),
-            front: Front::default(),
+            front: Front::new(boot.request_cost_max),
             lanes: (0..lanes as u64).map(|lane| Lane::new(OWNER_LANES + lane)).collect(),
             post: Post::new(lanes, boot.lane_delay_max),
             cluster,
             coordinators: Coordinators::default(),
             groups: super::groups::Gathering::default(),
             following: super::follow::Following::default(),
+            slices: super::Slices::new(boot.request_cost_max),
             found,
             retain_at,
             retain_on: Vec::new(),

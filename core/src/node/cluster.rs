@@ -1,10 +1,10 @@
 //! The cluster's metadata on this broker: hosts the quorum and the controller, and publishes the image.
 //!
 //! ```text
-//!   Loading ──▶ Electing ──▶ Registering ──▶ Ready
-//!      the log        the vote is      the cluster has begun and this
-//!      is applied     durable          broker is part of it
-//!                ▲                              │
+//!   Loading ──▶ Electing ──▶ Registering ──▶ Following ──▶ Ready
+//!      the log        the vote is      the cluster has begun and   what is known
+//!      is applied     durable          this broker is part of it   is taken up
+//!                ▲                                              │
 //!                └──── an append failed for want of room: what is durable stands, a new reign begins
 //! ```
 //!
@@ -64,6 +64,7 @@ enum Phase {
     Loading,
     Electing,
     Registering,
+    Following,
     Ready,
 }
 
@@ -148,6 +149,11 @@ impl Cluster {
         &self.image
     }
 
+    /// The same, to be kept.
+    pub fn shared_image(&self) -> &Arc<Image> {
+        &self.image
+    }
+
     /// The quorum's member here.
     pub fn quorum(&self) -> &Quorum {
         &self.quorum
@@ -162,7 +168,7 @@ impl Cluster {
     pub fn deadline(&self) -> Option<Mono> {
         match self.phase {
             Phase::Electing => self.retry_at.or(self.quorum.deadline()),
-            Phase::Loading | Phase::Registering | Phase::Ready => self.retry_at,
+            Phase::Loading | Phase::Registering | Phase::Following | Phase::Ready => self.retry_at,
         }
     }
 
@@ -316,7 +322,7 @@ impl Node {
         let deltas = self.cluster.controller.as_mut().map_or(Vec::new(), |controller| controller.committed(end));
         for delta in deltas {
             self.cluster.image = delta.after().clone();
-            if self.cluster.is_ready() {
+            if matches!(self.cluster.phase, Phase::Following | Phase::Ready) {
                 self.follow(&delta);
             }
         }
@@ -337,7 +343,10 @@ impl Node {
     fn register(&mut self, now: Now, out: &mut Effects) {
         if self.cluster.epoch != BrokerEpoch::NONE {
             // A new reign in the same life of this process: it is registered already.
-            self.cluster.phase = Phase::Ready;
+            self.cluster.phase = Phase::Following;
+            if !self.following.is_busy() {
+                self.followed(out);
+            }
             return;
         }
         let me = &self.config.broker;
@@ -410,12 +419,9 @@ impl Node {
             Reply::Bootstrapped => self.register(now, out),
             Reply::Registered(epoch) => {
                 self.cluster.epoch = epoch;
-                self.cluster.phase = Phase::Ready;
+                self.cluster.phase = Phase::Following;
                 let delta = Delta::from_nothing(self.cluster.image.clone());
                 self.follow(&delta);
-                // Nobody is let in before all of it is done.
-                self.follow_on(now, usize::MAX, out);
-                self.drop_strays(out);
             }
             Reply::Created(_) => {}
             Reply::ProducerIds(Ok(ids)) => {
@@ -434,6 +440,14 @@ impl Node {
                     out.push(Effect::Reply { ticket, body: Some(body) });
                 }
             }
+        }
+    }
+
+    /// All that was known at start is followed: clients may come.
+    pub(super) fn followed(&mut self, out: &mut Effects) {
+        if self.cluster.phase == Phase::Following {
+            self.cluster.phase = Phase::Ready;
+            self.drop_strays(out);
         }
     }
 

@@ -5,6 +5,7 @@ use super::groups::Gathering;
 use super::node_test::with_topic;
 use super::post::Post;
 use super::scene_test::{Scene, batch};
+use super::slices::Slices;
 use super::{Mono, Node};
 use crate::boundary::Input;
 use crate::config::{Config, Setting};
@@ -18,7 +19,7 @@ use crate::msg::find_coordinator::FindCoordinatorRequest;
 use crate::msg::init_producer_id::InitProducerIdRequest;
 use crate::msg::join_group::{JoinGroupRequest, JoinGroupRequestProtocol};
 use crate::msg::offset_commit::{OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic};
-use crate::types::{BrokerId, ConnId, LeaderEpoch, LogId, Offset, Rng, Str, Uuid};
+use crate::types::{BrokerId, ConnId, LeaderEpoch, LogId, Offset, Rng, Str, Uuid, limit};
 use alloc::vec::Vec;
 use core::time::Duration;
 use std::vec;
@@ -120,6 +121,7 @@ fn every_part_of_a_node_shows_in_its_digest() {
     // Named one by one, so that a new part has to be thought of here.
     let Node { config: _, file_config: _, functions: _, rng: _, front: _, lanes: _, post: _, .. } = &node;
     let Node { cluster: _, coordinators: _, groups: _, found: _, retain_at: _, scratch: _, .. } = &node;
+    let Node { following: _, slices: _, retain_on: _, .. } = &node;
     let log = LogId { topic: Uuid([3; 16]), partition: 0 };
     let vote = Some((LeaderEpoch(1), Some(BrokerId(1))));
     let found = FoundLog { id: log, log: Log::empty(Offset(0)), vote, is_online: true };
@@ -127,12 +129,13 @@ fn every_part_of_a_node_shows_in_its_digest() {
     let changes: &[Named<Node>] = &[
         ("config", &|node| node.config = other_config()),
         ("rng", &|node| node.rng = Rng::new(1)),
-        ("front", &|node| node.front = Front::default()),
+        ("front", &|node| node.front = Front::new(limit::REQUEST_COST_MAX)),
         ("lanes", &|node| drop(node.lanes.pop())),
         ("post", &|node| node.post = Post::new(1, Duration::ZERO)),
         ("cluster", &|node| node.cluster = other_cluster.clone()),
         ("coordinators", &|node| node.coordinators = Coordinators::default()),
         ("groups", &|node| node.groups = Gathering::default()),
+        ("slices", &|node| node.slices = Slices::new(7)),
         ("found", &|node| drop(node.found.insert(log, found.clone()))),
         ("retain_at", &|node| node.retain_at = Mono(node.retain_at.0 + 1)),
     ];

@@ -40,6 +40,11 @@ impl Following {
         self.at
     }
 
+    /// True while something committed is not taken up yet.
+    pub fn is_busy(&self) -> bool {
+        !self.todo.is_empty()
+    }
+
     /// A decision that is committed: it is told once everything before it was followed.
     pub fn tell(&mut self, from: From, reply: Reply) {
         self.todo.push_back(Todo::Decided(from, reply));
@@ -97,6 +102,9 @@ impl Node {
             changes += 1;
         }
         self.following.at = (!self.following.todo.is_empty()).then_some(now.mono);
+        if self.following.todo.is_empty() {
+            self.followed(out);
+        }
     }
 
     fn gain(&mut self, now: Now, log: LogId, topic: &Str, partition: &Partition, out: &mut Effects) {

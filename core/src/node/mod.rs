@@ -6,6 +6,7 @@
 //!                      │ splits and │◀────────── │ lane 1 │
 //!   Reply, Serve     ◀─│   joins    │    Said    │  …     │
 //!                      └────────────┘            └────────┘
+//!   long requests    ─▶ slices ── pieces ──▶ as any request
 //!   groups           ─▶ coordinators ── append ──────▲
 //!   topics, settings ─▶ cluster ── metadata log ─▶ Store       image ─▶ front, lanes
 //! ```
@@ -20,6 +21,7 @@ mod lane;
 mod post;
 mod request;
 mod route;
+mod slices;
 mod view;
 
 pub use boot::{Boot, FoundLog};
@@ -30,6 +32,7 @@ use coordinators::Coordinators;
 use front::Front;
 use lane::Lane;
 use post::Post;
+use slices::Slices;
 
 use crate::boundary::{Digest, Effects, Ice, Ignored, Input, Note};
 use crate::config::Config;
@@ -56,6 +59,7 @@ pub struct Node {
     coordinators: Coordinators,
     groups: groups::Gathering,
     following: follow::Following,
+    slices: Slices,
     /// Logs that were on disk at start and that the metadata have not claimed yet.
     found: BTreeMap<LogId, FoundLog>,
     /// When records are next looked through for those that may go.
@@ -71,7 +75,11 @@ impl Node {
     pub fn step(&mut self, now: Now, input: Input, out: &mut Effects) {
         match input {
             Input::Produce { ticket, body, .. } => self.produce(now, ticket, body, out),
-            Input::Request { ticket, asker, version, body } => self.request(now, (ticket, &asker, version), body, out),
+            Input::Request { ticket, asker, version, body } => {
+                if let Some(body) = self.slice(now, (ticket, &asker, version), body) {
+                    self.request(now, (ticket, &asker, version), body, out);
+                }
+            }
             Input::Response { .. } => out.note(Note::Ignored(Ignored::TicketVoid)),
             Input::Done { op, outcome } => self.done(now, op, outcome, out),
             Input::Served { ticket, outcome } => self.served(now, ticket, outcome),
@@ -79,6 +87,7 @@ impl Node {
             Input::Wake => self.wake(now, out),
         }
         self.deliver(now, out);
+        self.gather(out);
     }
 
     /// When this node must be woken, if nothing else happens before.
@@ -88,6 +97,7 @@ impl Node {
             self.coordinators.deadline(),
             self.cluster.deadline(),
             self.following.deadline(),
+            self.slices.deadline(),
             self.post.deadline(),
             Some(self.retain_at),
             self.retain_on.first().map(|(since, ..)| *since),
@@ -135,6 +145,7 @@ impl Hash for Node {
         self.coordinators.hash(state);
         self.groups.hash(state);
         self.following.hash(state);
+        self.slices.hash(state);
         self.found.hash(state);
         self.config.hash(state);
         self.retain_at.hash(state);
@@ -157,8 +168,10 @@ const OWNER_BITS: u32 = 8;
 const OWNER_CLUSTER: u64 = 0;
 /// The coordinators, which read logs to load them.
 const OWNER_COORDINATORS: u64 = 1;
+/// Answers that are encoded.
+const OWNER_SLICES: u64 = 2;
 /// The first lane; the others follow.
-const OWNER_LANES: u64 = 2;
+const OWNER_LANES: u64 = 3;
 
 #[cfg(test)]
 #[path = "digest_test.rs"]

@@ -19,7 +19,7 @@ type Caller<'a> = (Ticket, &'a Asker, i16);
 impl Node {
     /// Any request but Produce.
     pub(super) fn request(&mut self, now: Now, caller: Caller<'_>, body: Request, out: &mut Effects) {
-        let (ticket, asker, version) = caller;
+        let (ticket, _, version) = caller;
         if !self.cluster.is_ready() && !matches!(body, Request::ApiVersions(_)) {
             out.note(Note::Ignored(Ignored::NotReady));
             return out.push(Effect::Hangup { conn: ticket.conn });
@@ -72,7 +72,7 @@ impl Node {
             | Request::DescribeConfigs(_)
             | Request::ListConfigResources(_)
             | Request::DescribeQuorum(_) => {
-                let (body, missing) = self.known_answer(now, (asker, version), &body);
+                let (body, missing) = self.known_answer(now, caller, &body);
                 out.push(Effect::Reply { ticket, body: Some(body) });
                 if !missing.is_empty() {
                     self.create_missing(now, missing, out);
@@ -85,12 +85,12 @@ impl Node {
     fn known_answer(
         &self,
         now: Now,
-        (asker, version): (&Asker, i16),
+        (ticket, asker, version): Caller<'_>,
         request: &Request,
     ) -> (Response, Vec<crate::types::Str>) {
         let listener = self.config.broker.listeners.get(asker.listener);
         let known = Known {
-            image: self.cluster.image(),
+            image: self.slices.image_of(ticket).unwrap_or(self.cluster.shared_image()),
             config: &self.config,
             cluster_id: &self.cluster.id,
             listener: listener.map_or("", |listener| &listener.name),

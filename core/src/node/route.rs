@@ -5,7 +5,7 @@ use super::follow::CHANGES_PER_STEP_MAX;
 use super::front::{FrontCx, FrontOut};
 use super::lane::{Order, Said};
 use super::post::Letter;
-use super::{Node, OWNER_CLUSTER, OWNER_COORDINATORS, OWNER_LANES, owner_of};
+use super::{Node, OWNER_CLUSTER, OWNER_COORDINATORS, OWNER_LANES, OWNER_SLICES, owner_of};
 use crate::boundary::{DiskFault, Done, Effect, Effects, Produce};
 use crate::partition::PartitionCx;
 use crate::types::{ConnId, LogId, Now, OpId, Ticket, Uuid};
@@ -23,6 +23,10 @@ impl Node {
             OWNER_COORDINATORS => {
                 self.with_hosts(now, out, |hosts, cx, said| hosts.read(cx, op, outcome, said));
             }
+            OWNER_SLICES => match outcome {
+                Ok(done) => self.encoded(op, done, out),
+                Err(fault) => unreachable!("no disk has a part in a job: {fault:?}"),
+            },
             lane => {
                 let lane = (lane - OWNER_LANES) as usize;
                 self.post.send(Letter::ToLane(lane, Order::Done(op, outcome)), now.mono, &mut self.rng);
@@ -46,6 +50,7 @@ impl Node {
         self.groups.closed(conn);
         self.cluster.closed(conn);
         self.following.closed(conn);
+        self.slices.closed(conn);
     }
 
     /// Only time has passed.
@@ -54,6 +59,7 @@ impl Node {
         self.with_hosts(now, out, |hosts, cx, said| hosts.wake(cx, said));
         self.cluster_wake(now, out);
         self.follow_on(now, CHANGES_PER_STEP_MAX, out);
+        self.slice_on(now, out);
         for (_, lane, from) in core::mem::take(&mut self.retain_on) {
             self.post.send(Letter::ToLane(lane, Order::Retain(from)), now.mono, &mut self.rng);
         }

@@ -9,7 +9,7 @@ use crate::log::Log;
 use crate::msg::fetch::FetchResponse;
 use crate::msg::{Request, Response};
 use crate::record::{Builder, CheckedBatch, Functions, NewRecord, ProveRules, Proved, Records, prove};
-use crate::types::{ConnId, LogId, Mono, Now, Offset, OpId, Str, Ticket, Uuid, Wall};
+use crate::types::{ConnId, LogId, Mono, Now, Offset, OpId, Str, Ticket, Uuid, Wall, limit};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -22,6 +22,8 @@ pub struct Scene {
     pub now: Now,
     logs: BTreeMap<LogId, (Log, Vec<CheckedBatch>)>,
     pub replies: Vec<(Ticket, Option<Response>)>,
+    /// Answers that came encoded.
+    pub sent: Vec<(Ticket, bytes::Bytes)>,
     pub hangups: Vec<ConnId>,
     pub notes: Vec<Note>,
     /// What is appended fails like this, as long as it is set.
@@ -35,6 +37,8 @@ pub struct Scene {
     next_seq: u64,
     /// The most effects that one step had.
     pub effects_most: usize,
+    /// The most notes that one step had.
+    pub notes_most: usize,
     /// How many logs were asked to let go of old records.
     pub retained: usize,
 }
@@ -48,6 +52,7 @@ fn boot(config: Config, logs: Vec<FoundLog>) -> Boot {
         directory: Uuid([9; 16]),
         logs,
         lane_delay_max: Duration::ZERO,
+        request_cost_max: limit::REQUEST_COST_MAX,
     }
 }
 
@@ -70,6 +75,7 @@ impl Scene {
             now,
             logs: BTreeMap::new(),
             replies: Vec::new(),
+            sent: Vec::new(),
             hangups: Vec::new(),
             notes: Vec::new(),
             append_fault: None,
@@ -78,6 +84,7 @@ impl Scene {
             is_slow: false,
             next_seq: 0,
             effects_most: 0,
+            notes_most: 0,
             retained: 0,
         };
         scene.act(out);
@@ -103,6 +110,7 @@ impl Scene {
         self.node.step(self.now, input, &mut out);
         self.node.check();
         self.effects_most = self.effects_most.max(out.effects.len());
+        self.notes_most = self.notes_most.max(out.notes.len());
         self.act(out);
     }
 
@@ -170,6 +178,7 @@ impl Scene {
         for effect in out.effects {
             match effect {
                 Effect::Reply { ticket, body } => self.replies.push((ticket, body)),
+                Effect::Send { ticket, body } => self.sent.push((ticket, body)),
                 Effect::Serve { ticket, body, slots, .. } => {
                     let body = self.spliced(body, &slots);
                     self.replies.push((ticket, Some(Response::Fetch(body))));

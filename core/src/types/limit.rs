@@ -61,6 +61,10 @@ pub const EXPLANATION_BYTES_MAX: usize = 2000;
 /// How much of a name or value that a client wrote is quoted to it, in bytes.
 pub const QUOTED_BYTES_MAX: usize = 200;
 
+/// What one request may cost a step, counted in partitions that are looked for and asked: just below a millisecond. What
+/// costs more is worked off in pieces of a quarter of it.
+pub const REQUEST_COST_MAX: usize = 200;
+
 /// The longest chain of nested inputs that one step may set off inside a node before it is a bug of ours.
 pub const ROUTE_ROUNDS_MAX: usize = 64;
 

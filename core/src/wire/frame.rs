@@ -12,6 +12,7 @@ use super::{Reader, Wire, WireError, Writer, decode_request, decode_response, en
 use crate::msg::record::header::{RequestHeader, ResponseHeader};
 use crate::msg::{ApiKey, Request, Response};
 use crate::types::Str;
+use bytes::Bytes;
 
 /// What the header of a request says. The version may be one that we do not speak.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -84,6 +85,22 @@ pub fn write_response_frame(
         w.set_flexible(flexible);
         ResponseHeader { correlation_id }.write(w, i16::from(flexible))?;
         encode_response(body, version, w)
+    })
+}
+
+/// Writes the frame of a response that is encoded already. On an error the writer is as it was.
+pub fn write_encoded_frame(
+    w: &mut Writer,
+    (api, version): (ApiKey, i16),
+    correlation_id: i32,
+    body: &Bytes,
+) -> Result<(), WireError> {
+    framed(w, |w| {
+        let flexible = has_response_tags(api, version);
+        w.set_flexible(flexible);
+        ResponseHeader { correlation_id }.write(w, i16::from(flexible))?;
+        w.piece(body);
+        Ok(())
     })
 }
 

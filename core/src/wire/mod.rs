@@ -14,7 +14,7 @@ use crate::msg::{ApiKey, Request, Response};
 pub use error::WireError;
 pub use frame::{
     RequestHead, frame_length, read_request_frame, read_request_head, read_response_frame, read_response_head,
-    write_request_frame, write_response_frame,
+    write_encoded_frame, write_request_frame, write_response_frame,
 };
 pub use read::Reader;
 pub use record::{

@@ -208,7 +208,7 @@ impl Writer {
         Ok(())
     }
 
-    fn piece(&mut self, bytes: &Bytes) {
+    pub(super) fn piece(&mut self, bytes: &Bytes) {
         if bytes.len() < SHARED_BYTES_MIN || self.tag_depth > 0 {
             self.small.extend_from_slice(bytes);
             return;

@@ -25,6 +25,10 @@ pub struct PendingFetch {
     session: SessionUse,
     /// The request's version.
     version: i16,
+    /// So many parts had their turn to be asked.
+    asked: usize,
+    /// With fewer bytes than this to be read a partition is watched.
+    watch_below: u64,
 }
 
 /// One partition of a fetch, in the order of service.
@@ -36,6 +40,23 @@ struct Part {
 }
 
 impl PendingFetch {
+    /// Asks up to `most` parts more; false once all were asked.
+    fn ask(&mut self, ticket: Ticket, most: usize, out: &mut Vec<FrontOut>) -> bool {
+        let end = self.parts.len().min(self.asked.saturating_add(most));
+        for at in core::mem::replace(&mut self.asked, end)..end {
+            let Part { wanted, log: Some(log), .. } = &self.parts[at] else { continue };
+            let ask = ReadAsk {
+                from: wanted.from,
+                current_epoch: wanted.current_epoch,
+                // A session that a later version began may still know it.
+                last_fetched: if self.version < LEADER_VERSION { LeaderEpoch::NONE } else { wanted.last_fetched },
+                watch_below: self.watch_below,
+            };
+            out.push(FrontOut::Order(*log, Order::Ask(*log, key(ticket, 0, at), PartAsk::Read(ask))));
+        }
+        end < self.parts.len()
+    }
+
     /// A partition told what may be read of it.
     pub fn learn(&mut self, key: PartKey, readable: Readable) {
         self.parts[key.partition as usize].readable = readable;
@@ -82,7 +103,6 @@ impl Front {
                 return out.push(FrontOut::Effect(Effect::Reply { ticket, body }));
             }
         };
-        let mut asks = Vec::with_capacity(wanted.len());
         let mut parts = Vec::with_capacity(wanted.len());
         for wanted in wanted {
             let id = match replica {
@@ -91,24 +111,30 @@ impl Front {
                 _ => topic_id(cx.image, &wanted.name, wanted.id),
             };
             let log = id.ok().map(|topic| LogId { topic, partition: wanted.partition });
-            if let Some(log) = log {
-                let watch_below = if wait.is_zero() { 0 } else { bytes_min };
-                let ask = ReadAsk {
-                    from: wanted.from,
-                    current_epoch: wanted.current_epoch,
-                    // A session that a later version began may still know it.
-                    last_fetched: if version < LEADER_VERSION { LeaderEpoch::NONE } else { wanted.last_fetched },
-                    watch_below,
-                };
-                asks.push((log, key(ticket, 0, parts.len()), PartAsk::Read(ask)));
-            }
             let error = id.err().unwrap_or(ErrorCode::UnknownServerError);
             parts.push(Part { wanted, log, readable: Readable::error(error) });
         }
-        let fetch = PendingFetch { parts, bytes_min, bytes_max, committed_only, session, version };
+        let left = parts.iter().filter(|part| part.log.is_some()).count();
+        let watch_below = if wait.is_zero() { 0 } else { bytes_min };
+        let fetch =
+            PendingFetch { parts, bytes_min, bytes_max, committed_only, session, version, asked: 0, watch_below };
         let deadline = Some(cx.now.mono + wait);
-        let pending = Pending { left: asks.len(), deadline, body: Body::Fetch(Box::new(fetch)) };
-        self.begin(cx, ticket, pending, &mut asks, out);
+        self.register(ticket, Pending { left, deadline, body: Body::Fetch(Box::new(fetch)) });
+        if left == 0 {
+            return self.joined(cx, ticket, out);
+        }
+        let most = if left <= self.cost_max { usize::MAX } else { self.cost_max.div_ceil(4) };
+        self.ask_on(cx, ticket, most, out);
+    }
+
+    /// Asks the next partitions of a fetch. Where they are many, others have their turn between them.
+    pub(super) fn ask_on(&mut self, cx: &FrontCx<'_>, ticket: Ticket, most: usize, out: &mut Vec<FrontOut>) {
+        // Its connection may have closed since.
+        let Some(Pending { body: Body::Fetch(fetch), .. }) = self.pending.get_mut(&ticket) else { return };
+        if fetch.ask(ticket, most, out) {
+            self.asking.push_back(ticket);
+            self.ask_at = Some(cx.now.mono);
+        }
     }
 
     /// The answer leaves; the store fills in the records.

@@ -25,13 +25,19 @@ use crate::msg::produce::ProduceResponse;
 use crate::partition::{Answer, PartKey, Readable};
 use crate::types::{ConnId, ErrorCode, LogId, Mono, Now, Rng, Str, Ticket, Uuid};
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 /// All requests that wait for their parts.
-#[derive(Clone, Hash, Debug, Default)]
+#[derive(Clone, Hash, Debug)]
 pub struct Front {
     pending: BTreeMap<Ticket, Pending>,
+    /// Fetches of which not all partitions were asked, in turn.
+    asking: VecDeque<Ticket>,
+    /// When the next of them goes on.
+    ask_at: Option<Mono>,
+    /// So many partitions are asked at once.
+    cost_max: usize,
     deadlines: BTreeSet<(Mono, Ticket)>,
     sessions: Sessions,
     /// Fetch answers whose bytes are on their way out.
@@ -86,6 +92,19 @@ pub enum FrontOut {
 }
 
 impl Front {
+    /// Nobody has asked anything. A fetch of more partitions than `cost_max` asks them in many short steps.
+    pub fn new(cost_max: usize) -> Self {
+        Self {
+            pending: BTreeMap::new(),
+            asking: VecDeque::new(),
+            ask_at: None,
+            cost_max,
+            deadlines: BTreeSet::new(),
+            sessions: Sessions::default(),
+            serving: BTreeSet::new(),
+        }
+    }
+
     /// One part of a pending request was answered.
     pub fn answered(&mut self, cx: &mut FrontCx<'_>, key: PartKey, answer: Answer, out: &mut Vec<FrontOut>) {
         let Some(pending) = self.pending.get_mut(&key.ticket) else {
@@ -161,21 +180,29 @@ impl Front {
         parts: &mut Vec<(LogId, PartKey, PartAsk)>,
         out: &mut Vec<FrontOut>,
     ) {
-        if let Some(deadline) = pending.deadline {
-            self.deadlines.insert((deadline, ticket));
-        }
         let is_complete = pending.left == 0;
         assert_eq!(pending.left, parts.len(), "each part that is waited for is asked");
-        let before = self.pending.insert(ticket, pending);
-        assert!(before.is_none(), "INV-06: a ticket is used once: {ticket:?}");
+        self.register(ticket, pending);
         if is_complete {
             return self.joined(cx, ticket, out);
         }
         out.extend(parts.drain(..).map(|(log, key, ask)| FrontOut::Order(log, Order::Ask(log, key, ask))));
     }
 
+    fn register(&mut self, ticket: Ticket, pending: Pending) {
+        if let Some(deadline) = pending.deadline {
+            self.deadlines.insert((deadline, ticket));
+        }
+        let before = self.pending.insert(ticket, pending);
+        assert!(before.is_none(), "INV-06: a ticket is used once: {ticket:?}");
+    }
+
     /// Requests whose time is over are answered as they stand.
     pub fn wake(&mut self, cx: &mut FrontCx<'_>, out: &mut Vec<FrontOut>) {
+        if let Some(ticket) = self.asking.pop_front() {
+            self.ask_on(cx, ticket, self.cost_max.div_ceil(4), out);
+        }
+        self.ask_at = (!self.asking.is_empty()).then_some(cx.now.mono);
         while let Some(&(deadline, ticket)) = self.deadlines.first() {
             if deadline > cx.now.mono {
                 return;
@@ -195,7 +222,7 @@ impl Front {
 
     /// When the next request runs out of time.
     pub fn deadline(&self) -> Option<Mono> {
-        self.deadlines.first().map(|(deadline, _)| *deadline)
+        self.deadlines.first().map(|(deadline, _)| *deadline).into_iter().chain(self.ask_at).min()
     }
 
     /// The connection is gone: what it asked is forgotten.

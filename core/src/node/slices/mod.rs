@@ -1,0 +1,218 @@
+//! Requests that name more than one step may work off: they are cut into pieces, a piece a turn, each a request of its
+//! own under a ticket that is nobody's. Whatever else has come in goes between two pieces. Their answers are put together
+//! again, and the whole is encoded off this thread.
+//!
+//! ```text
+//!   request ──▶ cut ──▶ piece ─┐ one a turn
+//!                              ├──▶ as any request ──▶ reply ──▶ join ──▶ Job::Encode ──▶ Send
+//!                       piece ─┘
+//! ```
+//!
+//! A piece is decided alone. What a request says twice is therefore seen only where it stands in one piece.
+
+mod cut;
+
+use super::{Node, OWNER_SLICES, op_id};
+use crate::boundary::{Asker, Done, Effect, Effects, Job, JobDone};
+use crate::metadata::Image;
+use crate::msg::{Request, Response};
+use crate::types::{ConnId, Mono, Now, OpId, Ticket};
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// Every request that is being worked off in pieces.
+#[derive(Clone, Hash, Debug)]
+pub struct Slices {
+    /// What one request may cost a step; see [`cut::is_long`].
+    cost_max: usize,
+    begun: u64,
+    under_way: BTreeMap<u64, Whole>,
+    /// Whose turn it is to have a piece worked off.
+    turns: VecDeque<u64>,
+    /// Pieces that are not answered: of which request, and which.
+    pieces: BTreeMap<u64, (u64, usize)>,
+    pieces_begun: u64,
+    /// Answers that are being encoded.
+    encoding: BTreeMap<OpId, Ticket>,
+    encodings_begun: u64,
+    /// When the next piece has its turn, while there is one.
+    at: Option<Mono>,
+}
+
+#[derive(Clone, Hash, Debug)]
+struct Whole {
+    ticket: Ticket,
+    asker: Arc<Asker>,
+    version: i16,
+    /// What is not asked yet, turned round.
+    rest: Option<Request>,
+    /// What was known when the request came, if it is only to be told: it is told as of then.
+    image: Option<Arc<Image>>,
+    /// How many pieces were asked, and how many of them are in `answer`.
+    asked: usize,
+    joined: usize,
+    answer: Option<Response>,
+    /// Answers that came before those of earlier pieces.
+    early: BTreeMap<usize, Response>,
+}
+
+impl Slices {
+    /// Nothing is under way. Requests that cost more than `cost_max` are cut.
+    pub fn new(cost_max: usize) -> Self {
+        Self {
+            cost_max,
+            begun: 0,
+            under_way: BTreeMap::new(),
+            turns: VecDeque::new(),
+            pieces: BTreeMap::new(),
+            pieces_begun: 0,
+            encoding: BTreeMap::new(),
+            encodings_begun: 0,
+            at: None,
+        }
+    }
+
+    /// When there is more to be done.
+    pub fn deadline(&self) -> Option<Mono> {
+        self.at
+    }
+
+    /// The connection is gone: nobody waits for what it asked.
+    pub fn closed(&mut self, conn: ConnId) {
+        self.under_way.retain(|_, whole| whole.ticket.conn != conn);
+        self.encoding.values_mut().filter(|ticket| ticket.conn == conn).for_each(|ticket| ticket.conn = PIECE);
+    }
+
+    /// What was known when the request of this piece came; `None` if the ticket is a client's own.
+    pub fn image_of(&self, ticket: Ticket) -> Option<&Arc<Image>> {
+        let (whole, _) = self.pieces.get(&ticket.seq).filter(|_| ticket.conn == PIECE)?;
+        self.under_way.get(whole)?.image.as_ref()
+    }
+
+    /// A piece was answered. Gives the whole answer once there is nothing left to wait for.
+    fn answered(&mut self, piece: u64, body: Response) -> Option<(Ticket, i16, Response)> {
+        let (id, index) = self.pieces.remove(&piece)?;
+        let whole = self.under_way.get_mut(&id)?;
+        whole.early.insert(index, body);
+        while let Some(next) = whole.early.remove(&whole.joined) {
+            whole.joined += 1;
+            match &mut whole.answer {
+                None => whole.answer = Some(next),
+                Some(answer) => cut::join(answer, next),
+            }
+        }
+        if whole.rest.is_some() || whole.joined < whole.asked {
+            return None;
+        }
+        let whole = self.under_way.remove(&id)?;
+        Some((whole.ticket, whole.version, whole.answer?))
+    }
+
+    /// Nobody knows what became of a piece: everybody who waits for one is cut off.
+    fn lost(&mut self, out: &mut Vec<Effect>) {
+        self.pieces.clear();
+        let gone = core::mem::take(&mut self.under_way);
+        out.extend(gone.into_values().map(|whole| Effect::Hangup { conn: whole.ticket.conn }));
+    }
+}
+
+impl Node {
+    /// Takes a request on that is to be worked off in pieces; `None` if it is not, else it is given back.
+    pub(super) fn slice(&mut self, now: Now, caller: (Ticket, &Arc<Asker>, i16), body: Request) -> Option<Request> {
+        let (ticket, asker, version) = caller;
+        if !self.cluster.is_ready() || !cut::is_long(&body, version, self.cluster.image(), self.slices.cost_max) {
+            return Some(body);
+        }
+        let image = self.cluster.shared_image().clone();
+        let mut rest = body;
+        cut::turn(&mut rest, version, &image);
+        let whole = Whole {
+            ticket,
+            asker: asker.clone(),
+            version,
+            image: matches!(rest, Request::Metadata(_)).then_some(image),
+            rest: Some(rest),
+            asked: 0,
+            joined: 0,
+            answer: None,
+            early: BTreeMap::new(),
+        };
+        self.slices.under_way.insert(self.slices.begun, whole);
+        self.slices.turns.push_back(self.slices.begun);
+        self.slices.begun += 1;
+        self.slices.at = Some(now.mono);
+        None
+    }
+
+    /// Works off the next piece of the request whose turn it is.
+    pub(super) fn slice_on(&mut self, now: Now, out: &mut Effects) {
+        let Some(id) = self.slices.turns.pop_front() else { return };
+        if let Some(whole) = self.slices.under_way.get_mut(&id) {
+            let mut rest = whole.rest.take().expect("it has a turn while something is left");
+            let image = whole.image.as_deref().unwrap_or(self.cluster.image());
+            let (piece, is_last) = cut::next(&mut rest, image, self.slices.cost_max.div_ceil(PIECES_MIN));
+            let seq = self.slices.pieces_begun;
+            self.slices.pieces_begun += 1;
+            self.slices.pieces.insert(seq, (id, whole.asked));
+            whole.asked += 1;
+            if !is_last {
+                whole.rest = Some(rest);
+                self.slices.turns.push_back(id);
+            }
+            let (asker, version) = (whole.asker.clone(), whole.version);
+            self.request(now, (Ticket { conn: PIECE, seq }, &asker, version), piece, out);
+        }
+        self.slices.at = (!self.slices.turns.is_empty()).then_some(now.mono);
+    }
+
+    /// Answers to pieces never leave: they are put together.
+    pub(super) fn gather(&mut self, out: &mut Effects) {
+        if self.slices.pieces.is_empty() {
+            return;
+        }
+        let is_of_piece = |effect: &Effect| match effect {
+            Effect::Reply { ticket, .. } => ticket.conn == PIECE,
+            Effect::Hangup { conn } => *conn == PIECE,
+            _ => false,
+        };
+        if !out.effects.iter().any(is_of_piece) {
+            return;
+        }
+        for effect in core::mem::take(&mut out.effects) {
+            match effect {
+                Effect::Reply { ticket, body: Some(body) } if ticket.conn == PIECE => {
+                    if let Some((ticket, version, body)) = self.slices.answered(ticket.seq, body) {
+                        let op = op_id(self.slices.encodings_begun, OWNER_SLICES);
+                        self.slices.encodings_begun += 1;
+                        self.slices.encoding.insert(op, ticket);
+                        out.push(Effect::Job { op, job: Job::Encode { version, body } });
+                    }
+                }
+                Effect::Hangup { conn } if conn == PIECE => self.slices.lost(&mut out.effects),
+                other => out.push(other),
+            }
+        }
+    }
+
+    /// A whole answer is encoded, and leaves if somebody still waits for it.
+    pub(super) fn encoded(&mut self, op: OpId, done: Done, out: &mut Effects) {
+        let ticket = self.slices.encoding.remove(&op).expect("INV-04: an operation ends once, and only if it began");
+        let Done::Job(JobDone::Encoded(body)) = done else { unreachable!("a job ends as the job that it was") };
+        if ticket.conn != PIECE {
+            out.push(match body {
+                Ok(body) => Effect::Send { ticket, body },
+                Err(_) => Effect::Hangup { conn: ticket.conn },
+            });
+        }
+    }
+}
+
+/// What is cut is cut into so many pieces at least.
+const PIECES_MIN: usize = 4;
+/// Nobody's connection: under it the pieces are asked.
+const PIECE: ConnId = ConnId(u64::MAX - 2);
+
+#[cfg(test)]
+#[path = "slices_test.rs"]
+mod slices_test;
