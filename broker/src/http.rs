@@ -10,6 +10,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use std::io;
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -18,13 +19,14 @@ use tokio::sync::oneshot;
 struct Site {
     mailbox: Mailbox,
     telemetry: Telemetry,
+    directory: PathBuf,
 }
 
-/// Serves until the process ends.
-pub fn start(listener: TcpListener, mailbox: Mailbox, telemetry: Telemetry) -> io::Result<()> {
+/// Serves until the process ends. The directory is the one whose disk is watched.
+pub fn start(listener: TcpListener, mailbox: Mailbox, telemetry: Telemetry, directory: PathBuf) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let site = Site { mailbox, telemetry };
+    let site = Site { mailbox, telemetry, directory };
     let router = Router::new()
         .route("/", get(index))
         .route("/health", get(health))
@@ -75,7 +77,7 @@ async fn ready(State(site): State<Site>) -> impl IntoResponse {
 
 async fn metrics(State(site): State<Site>) -> impl IntoResponse {
     let facts = site.facts().await;
-    let text = site.telemetry.text(facts.as_ref());
+    let text = site.telemetry.text(facts.as_ref(), &site.directory);
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
 }
 

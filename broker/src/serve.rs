@@ -83,7 +83,8 @@ async fn live(flags: Serve, mut config: Config) -> Result<Outcome, String> {
     let disk = start_disk(&home, mailbox.clone())?;
     if let Some(listener) = http {
         let site = (mailbox.clone(), telemetry.clone());
-        http::start(listener, site.0, site.1).map_err(|fault| format!("no HTTP: {fault}"))?;
+        http::start(listener, site.0, site.1, home.path().to_path_buf())
+            .map_err(|fault| format!("no HTTP: {fault}"))?;
     }
     let stopper = spawn_local(stop_on_signal(mailbox.clone()));
     let directory = home.path().to_path_buf();

@@ -15,6 +15,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use std::io::{IsTerminal, stderr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{debug, error, info, warn};
@@ -133,8 +134,9 @@ impl Telemetry {
         Self { registry: Arc::new(registry), ..this }
     }
 
-    /// The text that Prometheus reads; with what the brain says, if it said something.
-    pub fn text(&self, facts: Option<&Facts>) -> String {
+    /// The text that Prometheus reads; with what the brain says, if it said something, and the room on the disk of this
+    /// directory.
+    pub fn text(&self, facts: Option<&Facts>, directory: &Path) -> String {
         let mut registry = Registry::with_prefix("ottla");
         let (resident, lag) = (Gauge::<i64>::default(), Family::<LagOf, Gauge>::default());
         resident.set(resident_bytes());
@@ -143,6 +145,17 @@ impl Telemetry {
             lag.get_or_create(&of).set(*offsets);
         }
         registry.register_with_unit("resident", "Memory of the process", Unit::Bytes, resident);
+        // A directory that is gone has no figures.
+        if let Ok(disk) = rustix::fs::statvfs(directory) {
+            for (name, help, blocks) in [
+                ("disk_free", "Room that is left on the disk of the data directory", disk.f_bavail),
+                ("disk_size", "Room that there is on the disk of the data directory", disk.f_blocks),
+            ] {
+                let gauge = Gauge::<i64>::default();
+                gauge.set(blocks.saturating_mul(disk.f_frsize).try_into().unwrap_or(i64::MAX));
+                registry.register_with_unit(name, help, Unit::Bytes, gauge);
+            }
+        }
         registry.register("consumer_lag", "Offsets that a group has still to read", lag);
         let (mut text, mut more) = (String::new(), String::new());
         encode(&mut text, &self.registry).expect("a string takes all");
