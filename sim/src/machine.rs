@@ -461,6 +461,7 @@ pub fn store_config(options: &Options) -> StoreConfig {
         bypass_bytes_min: options.group_bytes / 4,
         room_bytes: 4 * options.behind_bytes,
         read_bytes_max: options.read_bytes,
+        ahead_bytes_max: options.cache_bytes.max(4 * options.read_bytes),
         index_interval_bytes_min: options.index_interval_bytes,
         index_bytes_max: options.index_bytes,
         ..StoreConfig::default()

@@ -187,7 +187,9 @@ impl Solo {
         let value_bytes_max = 1 << drawn.between(8, 14);
         // What a failed flush leaves behind in the page cache cannot be told from what was flushed: there the journal itself
         // must not depend on flushes of its own.
-        let config = StoreConfig { is_durable: faulty || drawn.chance(3, 4), ..config };
+        let is_durable = faulty || drawn.chance(3, 4);
+        let ahead_bytes_max = config.read_bytes_max * (config.reads_max / 2) * 3;
+        let config = StoreConfig { is_durable, ahead_bytes_max, ..config };
         let logs = (0..drawn.between(1, 5)).map(|number| Log {
             id: LogId { topic: Uuid([number as u8 + 1; 16]), partition: number as i32 },
             state: State::default(),

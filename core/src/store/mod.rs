@@ -10,9 +10,10 @@
 //!                          │            ▼  journal file full, or idle
 //!                          │       flush, catalogue, reuse       (checkpoint.rs, catalogue.rs)
 //!                          ▼
-//!   Query, Slot ────▶ cache or segment ──▶ Done, Served          (serve.rs, walk.rs, read.rs)
+//!   Query, Slot ────▶ cache or segment ──▶ Done, Served          (serve.rs, walk.rs, read.rs, ahead.rs)
 //! ```
 
+mod ahead;
 mod behind;
 mod buffer;
 mod bypass;
@@ -82,6 +83,8 @@ pub struct StoreConfig {
     pub cache_bytes_max: usize,
     /// The longest read of a segment, unless one batch is longer.
     pub read_bytes_max: usize,
+    /// What is read of segments before it is asked for, all readers together.
+    pub ahead_bytes_max: usize,
     /// How many reads are under way at once; the others wait.
     pub reads_max: usize,
     /// The least distance between two index entries, whatever a topic says.
@@ -106,6 +109,7 @@ impl Default for StoreConfig {
             write_bytes_max: 2 << 20,
             cache_bytes_max: 32 << 20,
             read_bytes_max: 1 << 20,
+            ahead_bytes_max: 16 << 20,
             reads_max: 32,
             index_interval_bytes_min: 32 << 10,
             index_bytes_max: 32 << 20,
@@ -238,6 +242,7 @@ impl Store {
             Purpose::Reader(key, file) => self.reader_opened(key, file, outcome, out),
             Purpose::Index(key, step) => self.index_read(key, step, outcome, out),
             Purpose::Chunk(read, key) => self.chunk_read(read, key, outcome, out),
+            Purpose::Ahead(piece, key, at) => self.piece_read((piece, key, at), outcome, out),
             Purpose::Catalogue(step) => self.catalogue_stepped(now, step, outcome, out),
             Purpose::Remove(doom) => self.removed(doom, outcome, out),
             Purpose::Close => {}

@@ -28,6 +28,8 @@ pub(super) enum Purpose {
     Index(Key, IndexStep),
     /// A read goes on, in this segment.
     Chunk(u64, Key),
+    /// A piece of a segment that somebody will want is read, from this position on.
+    Ahead(u64, Key, u64),
     /// A step of a checkpoint behind the segments.
     Catalogue(CatalogueStep),
     /// A removal; the index of what is doomed.
@@ -93,7 +95,8 @@ impl Purpose {
             | Self::Writer(key, _)
             | Self::Reader(key, _)
             | Self::Index(key, _)
-            | Self::Chunk(_, key) => Some(*key),
+            | Self::Chunk(_, key)
+            | Self::Ahead(_, key, _) => Some(*key),
             Self::Group | Self::Catalogue(_) | Self::Remove(_) | Self::Close => None,
         }
     }

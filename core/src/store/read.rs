@@ -1,5 +1,6 @@
 //! Reads under way: who waits for which walk, which files are open for reading, and how many may run at once.
 
+use super::ahead::{Ahead, Found};
 use super::index::INDEX_BYTES_MAX;
 use super::ops::{IndexStep, Key, Purpose};
 use super::segment::{index_path, segment_path};
@@ -25,13 +26,15 @@ pub(super) struct Reads {
     /// The segments whose index was loaded, oldest first.
     loaded: VecDeque<Key>,
     pub(super) serves: BTreeMap<Ticket, Serve>,
+    pub(super) ahead: Ahead,
     /// How many removals were begun.
     pub(super) removals: u64,
     uses: u64,
 }
 
-struct Reading {
-    walk: Walk,
+/// A walk under way.
+pub(super) struct Reading {
+    pub(super) walk: Walk,
     asker: Reader,
     is_running: bool,
     /// The chunk that was asked for.
@@ -60,8 +63,17 @@ impl Reads {
     /// Forgets the files of a segment, or of all of a log's, which nobody uses. Returns those to be closed.
     pub(super) fn forget(&mut self, log: u32, segment: Option<Offset>) -> Vec<FileId> {
         let (low, high) = segment.map_or((Offset(i64::MIN), Offset(i64::MAX)), |base| (base, base));
+        self.ahead.forget((log, low)..=(log, high));
         let keys: Vec<Key> = self.files.range((log, low)..=(log, high)).map(|(key, _)| *key).collect();
         keys.into_iter().filter_map(|key| self.files.remove(&key)).map(|reader| reader.file).collect()
+    }
+
+    /// The segment's file, if it is open. It stays so, while others that are not used go.
+    pub(super) fn use_file(&mut self, key: Key) -> Option<FileId> {
+        self.uses += 1;
+        let reader = self.files.get_mut(&key).filter(|reader| reader.is_open)?;
+        reader.used = self.uses;
+        Some(reader.file)
     }
 }
 
@@ -78,38 +90,37 @@ impl Store {
     fn run_read(&mut self, id: u64, out: &mut Vec<StoreOut>) -> Option<(Reader, Answer)> {
         let mut reading = self.reads.walks.remove(&id).expect("a read is there until it ends");
         let number = reading.walk.log;
-        let answer = match self.logs.get_mut(&number) {
-            None => Answer::Fault(DiskFault::NoSuchLog),
-            Some(log) => {
-                let step = reading.walk.step(log, self.config.index_interval_bytes_min, &self.functions);
-                match step {
-                    Step::Done(answer) => answer,
-                    Step::Rot => {
-                        self.give_up(number, out);
-                        Answer::Fault(DiskFault::Rot)
-                    }
-                    Step::Chunk { .. } | Step::Index(_)
-                        if !reading.is_running && self.reads.running >= self.config.reads_max =>
-                    {
+        let answer = loop {
+            let Some(log) = self.logs.get_mut(&number) else {
+                break Answer::Fault(DiskFault::NoSuchLog);
+            };
+            let step = reading.walk.step(log, self.config.index_interval_bytes_min, &self.functions);
+            match step {
+                Step::Done(answer) => break answer,
+                Step::Rot => {
+                    self.give_up(number, out);
+                    break Answer::Fault(DiskFault::Rot);
+                }
+                Step::Chunk { key, at, len, need } => match self.find_ahead(&reading, key, (at, len, need), out) {
+                    Found::Bytes(position, bytes) => reading.walk.give_ahead(key.1, position, bytes),
+                    Found::Coming(piece) => {
+                        self.reads.ahead.wait(piece, id);
                         self.reads.walks.insert(id, reading);
-                        self.reads.queue.push_back(id);
                         return None;
                     }
-                    Step::Chunk { key, at, len } => {
-                        self.reads.running += usize::from(!reading.is_running);
-                        reading.is_running = true;
+                    Found::Nothing => {
                         reading.chunk_at = at;
-                        self.reads.walks.insert(id, reading);
-                        self.ask_chunk(id, key, at, len, out);
+                        if self.may_run(id, reading) {
+                            self.ask_chunk(id, key, at, len, out);
+                        }
                         return None;
                     }
-                    Step::Index(key) => {
-                        self.reads.running += usize::from(!reading.is_running);
-                        reading.is_running = true;
-                        self.reads.walks.insert(id, reading);
+                },
+                Step::Index(key) => {
+                    if self.may_run(id, reading) {
                         self.ask_index(id, key, out);
-                        return None;
                     }
+                    return None;
                 }
             }
         };
@@ -117,8 +128,21 @@ impl Store {
         Some((reading.asker, answer))
     }
 
+    /// Puts a walk that waits for a file back. False if it has to wait for others first.
+    fn may_run(&mut self, id: u64, mut reading: Reading) -> bool {
+        let may_run = reading.is_running || self.reads.running < self.config.reads_max;
+        if may_run {
+            self.reads.running += usize::from(!reading.is_running);
+            reading.is_running = true;
+        } else {
+            self.reads.queue.push_back(id);
+        }
+        self.reads.walks.insert(id, reading);
+        may_run
+    }
+
     /// Goes on with a walk, and hands its answer to whoever waits.
-    fn resume(&mut self, id: u64, out: &mut Vec<StoreOut>) {
+    pub(super) fn resume(&mut self, id: u64, out: &mut Vec<StoreOut>) {
         let Some((reader, answer)) = self.run_read(id, out) else {
             return;
         };
@@ -140,22 +164,20 @@ impl Store {
     }
 
     fn ask_chunk(&mut self, id: u64, key: Key, at: u64, len: usize, out: &mut Vec<StoreOut>) {
-        self.reads.uses += 1;
-        let used = self.reads.uses;
+        if let Some(file) = self.reads.use_file(key) {
+            self.ops.ask(Purpose::Chunk(id, key), FileOp::ReadAt { file, at, len }, out);
+            return;
+        }
         if let Some(reader) = self.reads.files.get_mut(&key) {
-            reader.used = used;
-            if reader.is_open {
-                let op = FileOp::ReadAt { file: reader.file, at, len };
-                self.ops.ask(Purpose::Chunk(id, key), op, out);
-            } else {
-                reader.waiting.push(id);
-            }
+            reader.waiting.push(id);
             return;
         }
         self.close_oldest_reader(out);
         let file = self.ops.file();
         let path = segment_path(&self.logs[&key.0].folder(), key.1);
-        self.reads.files.insert(key, ReaderFile { file, is_open: false, waiting: alloc::vec![id], used });
+        self.reads
+            .files
+            .insert(key, ReaderFile { file, is_open: false, waiting: alloc::vec![id], used: self.reads.uses });
         self.ops.ask(Purpose::Reader(key, file), FileOp::Open { file, path, mode: OpenMode::Read }, out);
     }
 
@@ -306,6 +328,7 @@ impl Store {
         for (ticket, serve) in core::mem::take(&mut self.reads.serves) {
             out.push(StoreOut::Served { ticket, slots: serve.failed(fault) });
         }
+        self.reads.ahead.clear();
         self.reads.queue.clear();
         self.reads.running = 0;
     }

@@ -67,6 +67,7 @@ fn tiny(rng: &mut Rng) -> StoreConfig {
         write_bytes_max: 4096 * rng.between(1, 4),
         cache_bytes_max: 4096 * rng.between(0, 20) as usize,
         read_bytes_max: rng.between(1, 20_000) as usize,
+        ahead_bytes_max: 4096 * rng.between(0, 20) as usize,
         reads_max: rng.between(1, 4) as usize,
         index_interval_bytes_min: rng.between(1, 8000) as u32,
         index_bytes_max: rng.between(0, 2000) as usize,
@@ -793,6 +794,43 @@ fn bytes_that_rotted_in_a_segment_are_never_served() {
     let op = world.append_unexpected(log, 10);
     world.finish_all();
     assert_eq!(world.done[&op].as_ref().err(), Some(&DiskFault::Rot), "the log is offline");
+}
+
+#[test]
+fn a_reader_far_behind_finds_the_next_pieces_in_memory() {
+    let config = StoreConfig { cache_bytes_max: 0, read_bytes_max: 32 << 10, behind_bytes: 4096, ..roomy() };
+    let mut world = world(config);
+    let log = world.id(1);
+    world.create(log, 1 << 20);
+    for _ in 0..60 {
+        world.append(log, 1, 9000);
+        world.finish_all();
+    }
+    let mut now = world.now();
+    now.mono = Mono(1 << 40);
+    let mut out = Vec::new();
+    world.store.shut(now, &mut out);
+    world.take(out);
+    world.finish_all();
+    let state = world.state(log);
+    let (mut next, mut read, mut at_once, mut reads) = (0, Vec::new(), 0, 0);
+    while next < state.end {
+        world.op += 1;
+        let (op, mut out) = (OpId(world.op), Vec::new());
+        let query = Query::Records { from: Offset(next), end: Offset(i64::MAX), bytes_max: 20_000 };
+        world.store.query(op, log, &query, &mut out);
+        at_once += u64::from(out.iter().any(|out| matches!(out, StoreOut::Done { .. })));
+        reads += 1;
+        world.take(out);
+        world.finish_all();
+        let Some(Ok(Done::Records(records))) = world.done.get(&op) else { panic!("{:?}", world.done.get(&op)) };
+        let bytes = records.to_bytes();
+        next = walk(&bytes, Offset(next)).expect("whole batches").0;
+        read.extend_from_slice(&bytes);
+    }
+    let expected: Vec<u8> = state.batches.iter().flat_map(|(_, _, bytes)| bytes.clone()).collect();
+    assert!(read == expected, "what was appended is read");
+    assert!(at_once + 3 >= reads && reads > 10, "{at_once} of {reads} answered at once");
 }
 
 #[test]

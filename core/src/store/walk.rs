@@ -48,11 +48,12 @@ pub(super) enum Answer {
 /// What a walk does next.
 pub(super) enum Step {
     Done(Answer),
-    /// These bytes of a segment are wanted.
+    /// These bytes of a segment are wanted, at least so many of them.
     Chunk {
         key: Key,
         at: u64,
         len: usize,
+        need: usize,
     },
     /// The segment's index is wanted.
     Index(Key),
@@ -131,6 +132,25 @@ impl Walk {
         let is_whole = bytes.len() == len;
         self.window = Some(Window { segment, position, bytes, run: None });
         is_whole
+    }
+
+    /// Bytes that are wanted were at hand, and others around them.
+    pub(super) fn give_ahead(&mut self, segment: Offset, position: u64, bytes: Bytes) {
+        self.hand_over();
+        self.window = Some(Window { segment, position, bytes, run: None });
+    }
+
+    /// So many bytes this walk takes from here on if nothing ends it; none if it does not read one batch after the other.
+    pub(super) fn wanted_bytes(&self) -> Option<usize> {
+        match self.goal {
+            Goal::Records { bytes_max, .. } => Some((bytes_max as usize).saturating_sub(self.taken_bytes)),
+            Goal::Time { .. }
+            | Goal::Latest { .. }
+            | Goal::Batch { .. }
+            | Goal::Cut { .. }
+            | Goal::Producers { .. }
+            | Goal::Block { .. } => None,
+        }
     }
 
     /// So many bytes were asked for.
@@ -215,7 +235,7 @@ impl Walk {
             Some(_) => Step::Rot,
             None => {
                 self.asked = (key.1, len);
-                Step::Chunk { key, at: from, len }
+                Step::Chunk { key, at: from, len, need: len }
             }
         }
     }
@@ -347,7 +367,7 @@ impl Walk {
                 let len = (limit - place.next.position).min(want as u64) as usize;
                 self.asked = (place.segment, len);
                 let key = (self.log, place.segment);
-                Err(Some(Step::Chunk { key, at: place.next.position, len }))
+                Err(Some(Step::Chunk { key, at: place.next.position, len, need: need.min(len) }))
             }
         }
     }
