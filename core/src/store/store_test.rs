@@ -856,6 +856,34 @@ fn offsets_and_epochs_that_rotted_are_seen_although_no_crc_covers_them() {
 }
 
 #[test]
+fn an_offset_that_rotted_by_one_is_seen_by_whoever_reads_its_batch_last() {
+    let interval = 1 << 20;
+    let config = StoreConfig { cache_bytes_max: 0, index_interval_bytes_min: interval, read_bytes_max: 1, ..roomy() };
+    let mut world = world(config);
+    let log = world.id(0);
+    world.create(log, 100_000);
+    world.finish_all();
+    let mut base = 0;
+    // Compaction leaves such gaps.
+    for gap in [0, 0, 0, 7, 0, 1, 0] {
+        let batch = batch_of(base + gap, 2, &[7; 3000], world.now().wall);
+        base = batch.end_offset().0;
+        world.op += 1;
+        world.store.submit(OpId(world.op), log, Action::Append { batches: vec![batch] });
+        world.finish_all();
+    }
+    world.mono += 100_000_000_000;
+    world.finish_all();
+    let path = world.disk.paths().into_iter().find(|path| path.ends_with(".log")).unwrap();
+    let length = Header::read(world.disk.bytes_mut(&path).unwrap()).unwrap().batch_bytes();
+    let query = |batches| Query::Records { from: Offset(0), end: Offset(100), bytes_max: (batches * length) as u32 };
+    let Ok(Done::Records(records)) = world.ask_one(log, query(7)) else { panic!("gaps are no rot") };
+    assert_eq!(records.len(), 7 * length);
+    world.disk.bytes_mut(&path).unwrap()[length + 7] += 1;
+    assert_eq!(world.ask_one(log, query(2)).err(), Some(DiskFault::Rot));
+}
+
+#[test]
 fn a_directory_of_somebody_else_is_refused_in_words() {
     let mut world = world(roomy());
     let other = Claim { node: BrokerId(2), ..claim() };

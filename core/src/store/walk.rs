@@ -352,6 +352,14 @@ impl Walk {
                 if !is_expected || !is_within || !log.knows_epoch(&header) {
                     return Err(self.doubt(log, place));
                 }
+                if header.base_offset > place.next.base {
+                    // Offsets were left out, or this one rotted: then it reaches into the next batch.
+                    match self.base_at(log, place.next.position + bytes.len() as u64, (place.segment, limit)) {
+                        Base::Known(next) if next < header.end_offset() => return Err(self.doubt(log, place)),
+                        Base::Unread => return Err(Some(self.chunk(place, limit, bytes.len() + HEADER_BYTES))),
+                        Base::Known(_) | Base::Elsewhere => {}
+                    }
+                }
                 let next = Place { base: header.base_offset, ..place.next };
                 Ok((header, bytes, Standing { next, is_hearsay: false, ..place }))
             }
@@ -363,12 +371,33 @@ impl Walk {
                 {
                     return Err(self.end(place).map(Step::Done));
                 }
-                let want = self.want().max(need);
-                let len = (limit - place.next.position).min(want as u64) as usize;
-                self.asked = (place.segment, len);
-                let key = (self.log, place.segment);
-                Err(Some(Step::Chunk { key, at: place.next.position, len, need: need.min(len) }))
+                Err(Some(self.chunk(place, limit, need)))
             }
+        }
+    }
+
+    /// Asks for what comes next, at least so much.
+    fn chunk(&mut self, place: Standing, limit: u64, need: usize) -> Step {
+        let want = self.want().max(need);
+        let len = (limit - place.next.position).min(want as u64) as usize;
+        self.asked = (place.segment, len);
+        let key = (self.log, place.segment);
+        Step::Chunk { key, at: place.next.position, len, need: need.min(len) }
+    }
+
+    /// Where the batch at this position of a segment says that it begins.
+    fn base_at(&self, log: &Log, position: u64, (segment, limit): (Offset, u64)) -> Base {
+        if let Some(cached) = log.cached_at(segment, position) {
+            return Base::Known(cached.base);
+        }
+        if position >= limit {
+            return Base::Elsewhere;
+        }
+        let window = self.window.as_ref().filter(|window| window.segment == segment && window.position <= position);
+        let bytes = window.and_then(|window| window.bytes.get((position - window.position) as usize..));
+        match bytes.and_then(|bytes| bytes.first_chunk::<8>()) {
+            Some(base) => Base::Known(Offset(i64::from_be_bytes(*base))),
+            None => Base::Unread,
         }
     }
 
@@ -539,6 +568,14 @@ enum Parsed {
     Nonsense,
     /// It takes at least so many bytes.
     Short(usize),
+}
+
+/// The base offset of the next batch.
+enum Base {
+    Known(Offset),
+    /// There is none in this segment.
+    Elsewhere,
+    Unread,
 }
 
 enum Visit {
