@@ -1,8 +1,10 @@
 //! The gate's share of the simulator: seeds that once found something, seeds that nobody has seen before, and the proofs
 //! that both are awake. The simulator runs as its own program, built at full speed with every assertion on.
 
+#[path = "../../sim/tree.rs"]
 mod tree;
 
+use ottla_core::boundary::Digest;
 use ottla_core::plant::MARK;
 use ottla_tests::harness::tools::{built, finish, ottla, target};
 use std::fs;
@@ -55,7 +57,7 @@ fn a_disk_that_lies_about_its_flushes_is_found_out() {
 
 #[test]
 fn the_same_seed_is_the_same_run_in_two_processes() {
-    let seed = tree::digest(&tree::top()).to_string();
+    let seed = sources(&tree::top()).to_string();
     for world in [&["--seed", &seed, "--trace"][..], &["--seed", &seed, "--trace", "--store"]] {
         let (once, again) = (simulator(world), simulator(world));
         assert!(said(&once).contains("\ndigest "), "a run ends with its digest:\n{}", said(&once));
@@ -89,9 +91,14 @@ fn the_broker_under_test_has_no_bugs_planted_in_it() {
 
 /// Seeds drawn from the sources under test: new with each change to them, the same wherever they are tested.
 fn fresh(count: u64) -> String {
-    let first = tree::digest(&tree::top());
+    let first = sources(&tree::top());
     println!("the sources under test are {first}");
     format!("{first}..{}", first + count)
+}
+
+/// The fingerprint of all that is under test: what the simulator is made of, and the broker.
+fn sources(top: &Path) -> u64 {
+    tree::digest(top, &[&tree::SOURCES[..], &["broker"]].concat(), Digest::default())
 }
 
 /// Runs the simulator; it must succeed and say this, so that a run of nothing does not pass for a good one.
@@ -137,4 +144,26 @@ fn holds(program: &Path, mark: &str) -> bool {
         }
     }
     false
+}
+
+#[test]
+fn equal_sources_have_equal_seeds_and_any_change_to_them_shows() {
+    let top = std::env::temp_dir().join(format!("ottla-tree-{}", std::process::id()));
+    let put = |path: &str, text: &str| {
+        let path = top.join(path);
+        fs::create_dir_all(path.parent().expect("it has a folder")).expect("a folder");
+        fs::write(path, text).expect("a file");
+    };
+    put("core/src/lib.rs", "one");
+    put("sim/src/lib.rs", "two");
+    let first = sources(&top);
+    put("docs/testing.md", "words");
+    put("target/junk", "built");
+    assert_eq!(sources(&top), first, "only sources count");
+    put("core/src/lib.rs", "One");
+    let second = sources(&top);
+    put("core/src/lib.rs", "one");
+    put("core/src/more.rs", "");
+    assert!(sources(&top) != first && second != first, "contents and names count");
+    fs::remove_dir_all(&top).expect("the folder can go");
 }
