@@ -4,13 +4,13 @@
 use crate::client::batch::decode;
 use crate::disk::Disk;
 use crate::machine::store_config;
-use crate::model::LogName;
+use crate::model::{LogFacts, LogName};
 use crate::run::functions;
 use crate::world::World;
 use ottla_core::boundary::{Done, Query};
-use ottla_core::store::{Claim, Recovered, Recovery, RecoveryStep, Store, StoreConfig, StoreOut};
+use ottla_core::store::{Claim, Recovered, RecoveredLog, Recovery, RecoveryStep, Store, StoreConfig, StoreOut};
 use ottla_core::types::{BrokerId, FileOpId, LogId, Mono, Now, Offset, OpId, Str, Uuid, Wall};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 impl World {
     /// Compares what is durable now with what was acknowledged.
@@ -36,6 +36,57 @@ impl World {
             }
             Err(text) => self.model.find("durable", format!("what is durable cannot be opened: {text}")),
         }
+    }
+
+    /// A relaxed broker loses its power, and the run ends here. What was acknowledged may be gone, but only what came last
+    /// in its partition: all that is left is what was sent, in one piece, and where it was before.
+    pub(crate) fn reckon(&mut self) {
+        self.is_over = true;
+        if self.model.damaged || self.model.acked_nothing() {
+            return;
+        }
+        let disk = match self.rng.chance(1, 2) {
+            true => self.machines[0].disk.durable_copy(),
+            false => self.machines[0].disk.torn_copy(self.rng.fork("reckon")),
+        };
+        self.model.mark("power losses of relaxed brokers");
+        let (mut reader, recovered) = match Reader::open(disk, store_config(&self.plan.options)) {
+            Ok(opened) => opened,
+            Err(text) => return self.model.find("durable", format!("what is left cannot be opened: {text}")),
+        };
+        let mut kept = BTreeSet::new();
+        for log in recovered.logs {
+            let Some(topic) = self.model.topic_with_id(log.id.topic) else { continue };
+            let name = LogName { topic, partition: log.id.partition };
+            kept.insert(name);
+            if !log.is_online {
+                self.model.find("durable", format!("{} is offline after a loss of power", self.model.name(name)));
+            } else if let Err(text) = self.compare_left(&mut reader, name, &log) {
+                self.model.find("durable", format!("{}: {text}", self.model.name(name)));
+            }
+        }
+        let is_gone = |(name, facts): &(&LogName, &LogFacts)| facts.acked_end > 0 && !kept.contains(name);
+        let gone = self.model.logs.iter().filter(is_gone).count();
+        self.model.count("relaxed partitions that lost acknowledged records", gone as u64);
+    }
+
+    /// What a power loss left of a partition, from its start to its end.
+    fn compare_left(&mut self, reader: &mut Reader, name: LogName, log: &RecoveredLog) -> Result<(), String> {
+        let (start, end) = (log.start, log.end);
+        let found = reader.read(log.id, start, end)?;
+        for (offset, entry) in found.range(start.0..) {
+            let _ = self.model.read(name, *offset, entry);
+        }
+        let facts = self.model.log(name).clone();
+        if end.0 < facts.acked_end {
+            self.model.mark("relaxed partitions that lost acknowledged records");
+        }
+        let hole = facts.at.range(start.0..end.0.max(start.0)).find(|(offset, _)| !found.contains_key(offset));
+        if let Some((offset, _)) = hole {
+            return Err(format!("{offset} is gone, {} to {} are there", start.0, end.0));
+        }
+        self.model.judge_order(name);
+        Ok(())
     }
 
     fn compare(&mut self, reader: &mut Reader, name: LogName, log: LogId, (start, end): (Offset, Offset)) {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// What must be reached in every thousand seeds, or the fleet proves nothing. About a third of what is usual.
-pub const FLOORS: [(&str, u64); 25] = [
+pub const FLOORS: [(&str, u64); 28] = [
     ("acked batches", 200_000),
     ("records read", 2_000_000),
     ("partitions read whole", 5_000),
@@ -17,6 +17,9 @@ pub const FLOORS: [(&str, u64); 25] = [
     ("power losses that dropped an unsynced sector", 200),
     ("power losses that dropped a name", 40),
     ("power losses before the last look", 250),
+    ("power losses of relaxed brokers", 20),
+    ("relaxed partitions that lost acknowledged records", 20),
+    ("appends past the journal", 200),
     ("torn writes", 60),
     ("kills", 800),
     ("clean stops", 300),
@@ -38,8 +41,9 @@ pub const FLOORS: [(&str, u64); 25] = [
 ];
 
 /// The same for the store alone.
-pub const STORE_FLOORS: [(&str, u64); 8] = [
+pub const STORE_FLOORS: [(&str, u64); 9] = [
     ("actions", 100_000),
+    ("appends past the journal", 2_000),
     ("reads", 30_000),
     ("kills", 800),
     ("power losses", 1_600),

@@ -8,7 +8,7 @@ use crate::process::{Process, ProcessOut};
 use crate::run::functions;
 use crate::world::MachineEvent;
 use bytes::Bytes;
-use ottla_core::boundary::{Effects, FileDone, FileFault};
+use ottla_core::boundary::{Effects, FileDone, FileFault, FileId, FileOp, OpenMode};
 use ottla_core::config::{Config, Setting};
 use ottla_core::log::Log;
 use ottla_core::node::{Boot, FoundLog, Node};
@@ -72,6 +72,8 @@ pub struct Machine {
     lost: Option<String>,
     /// The disk failed under this process.
     ailing: bool,
+    /// Segments that this process writes.
+    segments: BTreeSet<FileId>,
     starts: u64,
 }
 
@@ -94,6 +96,7 @@ impl Machine {
             stopping: None,
             lost: None,
             ailing: false,
+            segments: BTreeSet::new(),
             starts: 0,
         }
     }
@@ -353,6 +356,7 @@ impl Machine {
         self.incarnation += 1;
         self.state = State::Off;
         self.ops.clear();
+        self.segments.clear();
         self.waiting.clear();
         self.paused_until = None;
         self.booked = None;
@@ -426,9 +430,23 @@ impl Machine {
     fn ask_disk(&mut self, at: At, said: Vec<StoreOut>, out: &mut Vec<MachineOut>) {
         for said in said {
             let StoreOut::File { id, op } = said else { continue };
+            self.look(&op, out);
             let (token, wait) = self.disk.begin(op);
             self.ops.insert(token, id);
             out.push(MachineOut::Later(at + wait, MachineEvent::File(self.incarnation, token)));
+        }
+    }
+
+    /// Counts what is worth being met.
+    fn look(&mut self, op: &FileOp, out: &mut Vec<MachineOut>) {
+        match op {
+            FileOp::Open { file, path, mode: OpenMode::Direct } if path.ends_with(".log") => {
+                self.segments.insert(*file);
+            }
+            FileOp::WriteAt { file, durable: true, .. } if self.segments.contains(file) => {
+                out.push(MachineOut::Mark("appends past the journal"));
+            }
+            _ => {}
         }
     }
 
@@ -454,6 +472,7 @@ fn found(log: RecoveredLog) -> FoundLog {
 /// The store as the run has it.
 pub fn store_config(options: &Options) -> StoreConfig {
     StoreConfig {
+        is_durable: !options.relaxed,
         journal_bytes: options.journal_bytes,
         cache_bytes_max: options.cache_bytes,
         behind_bytes: options.behind_bytes,
@@ -474,6 +493,7 @@ fn config(options: &Options) -> Config {
     let settings = [
         ("node.id", "1"),
         ("ottla.lanes", lanes.as_str()),
+        ("ottla.durability", if options.relaxed { "relaxed" } else { "durable" }),
         ("log.retention.check.interval.ms", "2000"),
         ("offsets.topic.num.partitions", "3"),
         ("offsets.retention.minutes", "2147483647"),

@@ -3,7 +3,7 @@
 
 use crate::clock::At;
 use crate::disk::Traits;
-use crate::fault::{Op, Weather};
+use crate::fault::{Op, Strike, Weather};
 use crate::model::Topic;
 use crate::net::Quality;
 use ottla_core::record::Compression;
@@ -23,6 +23,8 @@ pub const STRIKES_FROM: At = At::secs(3);
 pub struct Options {
     /// How a stranger would run it: usual sizes, a quick network and disk.
     pub production: bool,
+    /// Nothing is flushed before it is acknowledged: the first loss of power ends the run, after a look at what is left.
+    pub relaxed: bool,
     /// The network.
     pub net: Quality,
     /// The disk.
@@ -112,9 +114,16 @@ impl Plan {
         let options = Options::draw(&mut rng.fork("options"));
         let clients = draw_clients(&options, &mut rng.fork("clients"));
         let mut nemesis = rng.fork("nemesis");
+        let relaxed = rng.fork("durability").chance(1, 6);
+        let options = Options { relaxed, ..options };
         let calm_from = At::secs(STRIKES_FROM.0 / 1_000_000_000 + nemesis.between(60, 90));
         let ops = Weather::draw(&mut nemesis).forecast(STRIKES_FROM, calm_from, &mut nemesis);
-        Self { seed, options, clients, ops: ops.into_iter().enumerate().collect(), calm_from }
+        let mut ops: Vec<(usize, Op)> = ops.into_iter().enumerate().collect();
+        if relaxed {
+            // What is promised there is promised of a device that works, and not of what is on it at any moment.
+            ops.retain(|(_, op)| !matches!(op.strike, Strike::Arm(_) | Strike::Rot | Strike::Probe));
+        }
+        Self { seed, options, clients, ops, calm_from }
     }
 
     /// The same with less in it.
@@ -180,6 +189,7 @@ impl Options {
         if production {
             return Self {
                 production,
+                relaxed: false,
                 net: Quality::default(),
                 disk: Traits::default(),
                 segment_bytes: 1 << 20,
@@ -198,6 +208,7 @@ impl Options {
         }
         Self {
             production,
+            relaxed: false,
             net: Quality { delay_us: 1 << rng.between(5, 14), pieces_max: 1 << rng.below(4) },
             disk: Traits {
                 whole_pages: rng.chance(1, 2),

@@ -160,6 +160,9 @@ fn lose_power_once_more(world: &mut World) {
     if !world.model.findings.is_empty() || world.is_lost() || !world.rng.chance(1, 2) {
         return;
     }
+    if world.plan.options.relaxed {
+        return world.reckon();
+    }
     world.model.mark("power losses before the last look");
     world.with_machine(0, |machine, now, out| machine.lose_power(now, Duration::from_millis(10), out));
 }
@@ -207,13 +210,16 @@ pub fn functions() -> ottla_core::record::Functions {
 }
 
 impl World {
-    /// Whether the only copy was damaged so that the broker rightfully never starts again.
+    /// Whether the only copy was damaged so that the broker rightfully never starts again, or what is left was judged.
     fn is_lost(&self) -> bool {
-        self.model.damaged && self.machines[0].lost().is_some()
+        self.is_over || self.model.damaged && self.machines[0].lost().is_some()
     }
 
     /// The last look at a run: nobody is owed anything, nothing has piled up, and a broker that gave up had a reason.
     fn close(&mut self) {
+        if self.is_over {
+            return;
+        }
         if self.is_lost() {
             self.model.mark("directories lost to damage");
         } else if let Some(why) = self.machines[0].lost() {

@@ -13,6 +13,7 @@ impl World {
         self.trace.event(self.now, (8, number), || ("nemesis".into(), op.strike.to_string()));
         match op.strike {
             Strike::Kill(down) => self.with_machine(0, |machine, now, out| machine.kill(now, down, out)),
+            Strike::PowerLoss(_) if self.plan.options.relaxed => self.reckon(),
             Strike::PowerLoss(down) => self.with_machine(0, |machine, now, out| machine.lose_power(now, down, out)),
             Strike::Stop(down) => self.with_machine(0, |machine, now, out| machine.stop(now, down, out)),
             Strike::Pause(wait) => self.with_machine(0, |machine, now, out| machine.pause(now, wait, out)),

@@ -96,6 +96,8 @@ pub struct World {
     seq: u64,
     net: Net,
     peers: Vec<Peer>,
+    /// A relaxed broker lost its power, and what was left was looked at: the clients know of things that are no more.
+    pub(crate) is_over: bool,
     /// Events since the clock last passed a multiple of [`PACE_NS`].
     lately: u64,
 }
@@ -125,6 +127,7 @@ impl World {
             seq: 0,
             net,
             peers: Vec::new(),
+            is_over: false,
             lately: 0,
         };
         world.foresee(At::START, Event::Machine(0, MachineEvent::Start));
@@ -140,7 +143,7 @@ impl World {
 
     /// Lets everything happen that is due before `until`, or until `enough` says so or something was found.
     pub fn run(&mut self, until: At, mut enough: impl FnMut(&Self) -> bool) {
-        while self.model.findings.is_empty() && !enough(self) {
+        while self.model.findings.is_empty() && !self.is_over && !enough(self) {
             match self.heap.peek() {
                 Some(Reverse(due)) if due.at <= until => {}
                 Some(_) | None => {
