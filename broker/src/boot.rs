@@ -132,6 +132,7 @@ fn explain(refusal: &RecoveryRefusal, directory: &Path) -> String {
         RecoveryRefusal::OtherCluster(_) => "choose the one of this cluster with --set log.dirs=DIR",
         RecoveryRefusal::CatalogueRotten
         | RecoveryRefusal::JournalMissing { .. }
+        | RecoveryRefusal::JournalRotten
         | RecoveryRefusal::JournalUnreadable => "it is left as it is; restore it from a copy",
         RecoveryRefusal::CatalogueMissing { .. } => {
             "it is left as it is; put the file back from a copy, or move the directory away to begin with an empty one"

@@ -117,6 +117,8 @@ pub enum RecoveryRefusal {
         /// Its name.
         name: Str,
     },
+    /// The first changes in the journal, which made the directory's logs, are damaged.
+    JournalRotten,
     /// A group in the journal is whole but says something that this version does not know.
     JournalUnreadable,
     /// The disk refused.
@@ -139,6 +141,7 @@ impl fmt::Display for RecoveryRefusal {
                 write!(f, "its file {CATALOGUE:?} is missing, without which nobody knows what is in {names}")
             }
             Self::JournalMissing { name } => write!(f, "its file {name:?} is missing or cut short"),
+            Self::JournalRotten => f.write_str("its journal is damaged where its logs were made"),
             Self::JournalUnreadable => f.write_str("the journal holds changes that this version does not know"),
             Self::Disk(FileFault::NotFound) => f.write_str("the directory is not there"),
             Self::Disk(FileFault::Full) => f.write_str("there is no room on the disk"),

@@ -103,15 +103,17 @@ impl Replay {
         self.doomed.extend(Doomed::segments(number, &folder, gone));
     }
 
-    /// The changes of these logs, or of all, cannot be read: they are not to be used, and their bytes are left alone.
-    pub(super) fn give_up(&mut self, numbers: Option<&[u32]>) {
+    /// The changes of these logs, or of nobody knows which, cannot be read: they are not to be used, and their bytes are
+    /// left alone. One that is not there was created by what cannot be read: then nobody knows which logs there should
+    /// be, and all are given up, above all the one that tells which there are. False if there is none to give up.
+    pub(super) fn give_up(&mut self, numbers: Option<&[u32]>) -> bool {
         let all: Vec<u32> = self.logs.keys().copied().collect();
-        for number in numbers.unwrap_or(&all) {
-            if let Some(log) = self.logs.get_mut(number) {
-                log.is_rotten = true;
-                self.changed.insert(*number);
-            }
+        let known = numbers.filter(|numbers| numbers.iter().all(|number| self.logs.contains_key(number)));
+        for number in known.unwrap_or(&all) {
+            self.logs.get_mut(number).expect("it was looked for").is_rotten = true;
+            self.changed.insert(*number);
         }
+        !all.is_empty()
     }
 
     fn create(&mut self, number: u32, id: LogId, spec: LogSpec, at: Wall, salt: u64) {

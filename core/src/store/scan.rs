@@ -197,7 +197,9 @@ impl Scan {
             // What came between was flushed and can no longer be read. Only of a single group is it known whom it
             // concerned.
             let is_one = group.sequence == self.sequence + 1;
-            self.replay.give_up(is_one.then_some(&group.logs_before[..]));
+            if !self.replay.give_up(is_one.then_some(&group.logs_before[..])) {
+                return Err(RecoveryRefusal::JournalRotten);
+            }
         }
         self.logs_before.clear();
         for entry in &entries {

@@ -519,6 +519,26 @@ fn a_group_that_rotted_takes_the_logs_that_it_changed_offline_and_no_other() {
 }
 
 #[test]
+fn a_log_whose_creation_rotted_is_not_forgotten() {
+    let mut world = world(roomy());
+    let (one, two) = (world.id(0), world.id(1));
+    let first = world.store.journal.at as usize;
+    world.create(one, 1 << 20);
+    world.finish_all();
+    let second = world.store.journal.at as usize;
+    world.create(two, 1 << 20);
+    world.finish_all();
+    world.append(two, 1, 100);
+    world.finish_all();
+    world.disk.bytes_mut("journal-1").expect("generation 1 is in it")[second + 80] ^= 1;
+    // Nobody knows that the second log was there, so nothing is told of the first one either.
+    let (_, recovered) = open(&mut world.disk, &world.config, claim()).unwrap();
+    assert_eq!(recovered.logs.iter().map(|log| (log.id, log.is_online)).collect::<Vec<_>>(), [(one, false)]);
+    world.disk.bytes_mut("journal-1").expect("generation 1 is in it")[first + 80] ^= 1;
+    assert_eq!(open(&mut world.disk, &world.config, claim()).err(), Some(RecoveryRefusal::JournalRotten));
+}
+
+#[test]
 fn the_last_group_may_be_torn_and_is_forgotten() {
     let mut world = world(roomy());
     let log = world.id(0);
