@@ -19,7 +19,7 @@ pub(super) struct Buffer {
 impl Buffers {
     /// Memory for `len` bytes.
     pub(super) fn take(self: &Arc<Self>, len: usize) -> Buffer {
-        let is_large = (LARGE_BYTES_MIN..=LARGE_BYTES).contains(&len);
+        let is_large = (LARGE_READ_BYTES_MIN..=LARGE_BYTES).contains(&len);
         let used = if is_large { self.lock().pop() } else { None };
         let bytes = used.unwrap_or_else(|| vec![0; if is_large { LARGE_BYTES } else { len }]);
         Buffer { bytes, home: Arc::clone(self) }
@@ -63,9 +63,9 @@ impl Drop for Buffer {
     }
 }
 
-/// The length of a buffer that is kept: the longest usual read, and a block for its alignment.
-const LARGE_BYTES: usize = (1 << 20) + 4096;
+/// The length of a buffer that is kept: the longest usual read, and blocks for its alignment.
+const LARGE_BYTES: usize = (1 << 20) + 3 * 4096;
 /// What is shorter than this is not worth such a buffer.
-const LARGE_BYTES_MIN: usize = 512 << 10;
+pub(super) const LARGE_READ_BYTES_MIN: usize = 512 << 10;
 /// So many are kept when nobody reads.
 const FREE_MAX: usize = 12;

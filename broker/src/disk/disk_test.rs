@@ -143,6 +143,7 @@ fn large_reads_use_the_same_memory_again() {
         Ok(FileDone::Read(bytes)) => bytes,
         other => panic!("{other:?}"),
     };
+    assert!(read(777, 1 << 20) == content[777..777 + (1 << 20)]);
     let first = read(0, 1 << 20);
     let (place, second) = (first.as_ptr(), read(1 << 20, 1 << 20));
     assert!(first == content[..1 << 20] && second == content[1 << 20..2 << 20], "each has its own");
@@ -150,6 +151,36 @@ fn large_reads_use_the_same_memory_again() {
     let third = read((2 << 20) + 9, 1 << 20);
     assert!(third == content[(2 << 20) + 9..], "what was there before is not seen");
     assert_eq!(third.as_ptr(), place);
+}
+
+#[test]
+fn large_reads_beside_writes_go_past_the_page_cache_and_read_the_same() {
+    let (scene, file, log) = (Scene::new("beside"), FileId(7), FileId(8));
+    let content: Vec<u8> = (0..(2 << 20) + 777).map(|at: u32| (at >> 9) as u8 ^ at as u8).collect();
+    std::fs::write(scene.root.join("a"), &content).expect("a file");
+    let len = content.len() as u64;
+    assert_eq!(scene.run(FileOp::Open { file, path: "a".into(), mode: OpenMode::Read }), Ok(FileDone::Opened { len }));
+    let open = FileOp::Open { file: log, path: "b".into(), mode: OpenMode::Direct };
+    assert_eq!(scene.run(open), Ok(FileDone::Opened { len: 0 }));
+    for is_cold in [false, true] {
+        for (at, len) in
+            [(0, 1 << 20), (12_345, 1 << 20), (1 << 20, 600_000), ((1 << 20) + 777, 1 << 20), (1 << 21, 1 << 20)]
+        {
+            if is_cold {
+                let file = std::fs::File::open(scene.root.join("a")).expect("it is there");
+                file.sync_all().expect("it can be flushed");
+                rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).expect("it can be dropped");
+            }
+            let op = FileOp::WriteAt { file: log, at: 0, parts: vec![blocks(1, 1)], durable: true };
+            assert_eq!(scene.run(op), Ok(FileDone::Ok));
+            let Ok(FileDone::Read(read)) = scene.run(FileOp::ReadAt { file, at: at as u64, len }) else {
+                panic!("read")
+            };
+            assert!(read == content[at..(at + len).min(content.len())], "{at}");
+        }
+    }
+    assert_eq!(scene.run(FileOp::Close { file }), Ok(FileDone::Ok));
+    assert_eq!(scene.run(FileOp::ReadAt { file, at: 0, len: 1 << 20 }), Err(FileFault::NotFound));
 }
 
 #[test]

@@ -1,19 +1,20 @@
 //! One file operation after the other, by system calls.
 
-use super::buffers::Buffers;
+use super::buffers::{Buffers, LARGE_READ_BYTES_MIN};
 use super::root::Root;
 use bytes::Bytes;
 use ottla_core::boundary::{Entry, FileDone, FileFault, FileId, FileOp, OpenMode};
 use ottla_core::types::limit::BLOCK_BYTES;
 use rustix::fs::{FallocateFlags, OFlags, fallocate, fcntl_getfl};
-use rustix::io::{Errno, ReadWriteFlags, pwritev2};
+use rustix::io::{Errno, ReadWriteFlags, preadv2, pwritev2};
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tracing::warn;
 
 /// The files that the store has open.
@@ -23,6 +24,11 @@ pub struct Files {
     /// What large reads are read into.
     buffers: Arc<Buffers>,
     open: Mutex<HashMap<FileId, Arc<File>>>,
+    /// Those of them that large reads were made of past the page cache, opened once more for that.
+    direct: Mutex<HashMap<FileId, Arc<File>>>,
+    /// How many writes there were, and how many when the last large read began.
+    writes: AtomicU64,
+    writes_before: AtomicU64,
     /// Set once the file system refused direct I/O, so that it is told once.
     is_buffered: AtomicBool,
 }
@@ -34,6 +40,9 @@ impl Files {
             root: Root::new(root),
             buffers: Arc::default(),
             open: Mutex::default(),
+            direct: Mutex::default(),
+            writes: AtomicU64::new(0),
+            writes_before: AtomicU64::new(0),
             is_buffered: AtomicBool::new(false),
         }
     }
@@ -52,10 +61,14 @@ impl Files {
             FileOp::Open { file, path, mode } => self.open(file, &path, mode),
             FileOp::Close { file } => {
                 self.table().remove(&file);
+                lock(&self.direct).remove(&file);
                 Ok(FileDone::Ok)
             }
             FileOp::ReadAt { file, at, len } => self.read(file, at, len),
-            FileOp::WriteAt { file, at, parts, durable } => done(write(&*self.file(file)?, at, &parts, durable)),
+            FileOp::WriteAt { file, at, parts, durable } => {
+                self.writes.fetch_add(1, Ordering::Relaxed);
+                done(write(&*self.file(file)?, at, &parts, durable))
+            }
             FileOp::Sync { file } => done(self.file(file)?.sync_data()),
             FileOp::SyncDir { path } => {
                 done(File::open(self.root.path().join(path)).and_then(|folder| folder.sync_all()))
@@ -90,12 +103,50 @@ impl Files {
     }
 
     fn read(&self, file: FileId, at: u64, len: usize) -> Result<FileDone, FileFault> {
-        let file = self.file(file)?;
+        let is_large = len >= LARGE_READ_BYTES_MIN;
+        let (id, file) = (file, self.file(file)?);
         // Direct reads want aligned memory: one block more than needed has such a place in it.
-        let mut buffer = self.buffers.take(len + BLOCK_BYTES);
+        let mut buffer = self.buffers.take(len + if is_large { 3 } else { 1 } * BLOCK_BYTES);
         let from = buffer.as_mut().as_ptr().align_offset(BLOCK_BYTES);
+        if is_large
+            && self.are_writes_under_way()
+            && let Some(direct) = self.direct(id, &file)
+        {
+            if is_cached(&file, at, &mut buffer.as_mut()[from..from + len]) {
+                return Ok(FileDone::Read(buffer.share(from..from + len)));
+            }
+            // Whole blocks around what is wanted.
+            let skip = (at % BLOCK_BYTES as u64) as usize;
+            let whole = (skip + len).next_multiple_of(BLOCK_BYTES);
+            let have = read(&direct, at - skip as u64, &mut buffer.as_mut()[from..from + whole]).map_err(fault)?;
+            let end = have.clamp(skip, skip + len);
+            return Ok(FileDone::Read(buffer.share(from + skip..from + end)));
+        }
         let have = read(&file, at, &mut buffer.as_mut()[from..from + len]).map_err(fault)?;
         Ok(FileDone::Read(buffer.share(from..from + have)))
+    }
+
+    /// Has anybody written since the last large read began? As long as somebody does, what is not in the page cache is
+    /// read past it: to fill it costs the kernel a multiple of the read itself, at the expense of who writes.
+    fn are_writes_under_way(&self) -> bool {
+        let writes = self.writes.load(Ordering::Relaxed);
+        self.writes_before.swap(writes, Ordering::Relaxed) != writes
+    }
+
+    /// A file that is open for reading, once more, past the page cache; none if its file system has no such thing.
+    fn direct(&self, id: FileId, file: &File) -> Option<Arc<File>> {
+        let mut table = lock(&self.direct);
+        if let Some(known) = table.get(&id) {
+            return Some(Arc::clone(known));
+        }
+        if self.is_buffered.load(Ordering::Relaxed) || is_direct(file) {
+            return None;
+        }
+        let flags = i32::try_from(OFlags::DIRECT.bits()).expect("open flags are small");
+        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let opened = Arc::new(File::options().read(true).custom_flags(flags).open(path).ok()?);
+        table.insert(id, Arc::clone(&opened));
+        Some(opened)
     }
 
     fn file(&self, file: FileId) -> Result<Arc<File>, FileFault> {
@@ -109,12 +160,23 @@ impl Files {
 
     /// An open file, if it may be written.
     pub(super) fn find_writable(&self, file: FileId) -> Option<Arc<File>> {
+        self.writes.fetch_add(1, Ordering::Relaxed);
         self.find(file).filter(|_| !self.root.is_lost(false))
     }
 
-    fn table(&self) -> std::sync::MutexGuard<'_, HashMap<FileId, Arc<File>>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    fn table(&self) -> MutexGuard<'_, HashMap<FileId, Arc<File>>> {
+        lock(&self.open)
     }
+}
+
+fn lock(table: &Mutex<HashMap<FileId, Arc<File>>>) -> MutexGuard<'_, HashMap<FileId, Arc<File>>> {
+    table.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Reads what is wanted if all of it is in the page cache.
+fn is_cached(file: &File, at: u64, into: &mut [u8]) -> bool {
+    let len = into.len();
+    preadv2(file, &mut [IoSliceMut::new(into)], at, ReadWriteFlags::NOWAIT) == Ok(len)
 }
 
 fn open_writable(path: &Path, flags: OFlags) -> io::Result<File> {
