@@ -61,6 +61,18 @@ impl Gathering {
         self.parts.retain(|_, (ticket, _)| is_other(ticket));
     }
 
+    /// True while answers are being gathered.
+    pub fn is_gathering(&self) -> bool {
+        !self.whole.is_empty()
+    }
+
+    /// Nobody knows what became of a question: the requests that were cut are not answered any more. Gives their tickets.
+    pub fn lost(&mut self) -> impl Iterator<Item = Ticket> {
+        self.parts.clear();
+        self.asides.retain(|ticket, _| ticket.conn != PART);
+        core::mem::take(&mut self.whole).into_keys()
+    }
+
     /// Tickets for so many questions of one request. A single one keeps its own, so that it can be parked and forgotten
     /// with its connection; only requests that are answered at once are ever cut.
     fn begin(&mut self, ticket: Ticket, api: ApiKey, version: i16, parts: usize) -> Vec<Ticket> {
@@ -76,7 +88,7 @@ impl Gathering {
 }
 
 /// Nobody's connection: under it the questions of a cut request are asked.
-const PART: ConnId = ConnId(u64::MAX - 1);
+pub const PART: ConnId = ConnId(u64::MAX - 1);
 
 impl KnownTopics for Image {
     fn by_name(&self, name: &Str) -> Option<(Uuid, i32)> {

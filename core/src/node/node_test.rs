@@ -2,6 +2,7 @@ use super::scene_test::{Scene, batch, bytes};
 use crate::boundary::{DiskFault, Input, Note};
 use crate::msg::api_versions::ApiVersionsRequest;
 use crate::msg::create_topics::{CreatableTopic, CreateTopicsRequest};
+use crate::msg::delete_groups::DeleteGroupsRequest;
 use crate::msg::delete_topics::DeleteTopicsRequest;
 use crate::msg::describe_groups::DescribeGroupsRequest;
 use crate::msg::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic};
@@ -367,6 +368,18 @@ fn a_coordinator_whose_append_failed_reads_all_that_was_committed_before() {
     scene.readable_to = None;
     scene.pass(Duration::from_secs(2));
     assert_eq!(committed(&mut scene), (0, 42));
+}
+
+#[test]
+fn where_nobody_knows_which_groups_are_deleted_the_connection_ends() {
+    let mut scene = with_topic(1);
+    coordinator(&mut scene);
+    commit(&mut scene, 1);
+    scene.append_fault = Some(DiskFault::Full);
+    let groups_names = vec![Str::from("readers"), Str::from("others")];
+    let ticket = scene.ask(2, Request::DeleteGroups(DeleteGroupsRequest { groups_names }));
+    assert!(scene.answer(ticket).is_none());
+    assert_eq!(scene.hangups, [ConnId(1)]);
 }
 
 #[test]

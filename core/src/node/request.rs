@@ -10,7 +10,7 @@ use crate::msg::api_versions::{ApiVersion, ApiVersionsRequest, ApiVersionsRespon
 use crate::msg::describe_quorum::Listener;
 use crate::msg::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 use crate::msg::{ApiKey, Request, Response};
-use crate::types::{ErrorCode, Now, Ticket};
+use crate::types::{ErrorCode, Now, Str, Ticket};
 use alloc::vec::Vec;
 
 /// Who asks, and in which version.
@@ -74,6 +74,7 @@ impl Node {
             | Request::DescribeQuorum(_) => {
                 let (body, missing) = self.known_answer(now, caller, &body);
                 out.push(Effect::Reply { ticket, body: Some(body) });
+                let missing = self.slices.allowed(ticket, missing);
                 if !missing.is_empty() {
                     self.create_missing(now, missing, out);
                 }
@@ -82,12 +83,7 @@ impl Node {
     }
 
     /// What is known answers at once; with it, the topics that somebody named and that are to be created.
-    fn known_answer(
-        &self,
-        now: Now,
-        (ticket, asker, version): Caller<'_>,
-        request: &Request,
-    ) -> (Response, Vec<crate::types::Str>) {
+    fn known_answer(&self, now: Now, (ticket, asker, version): Caller<'_>, request: &Request) -> (Response, Vec<Str>) {
         let listener = self.config.broker.listeners.get(asker.listener);
         let known = Known {
             image: self.slices.image_of(ticket).unwrap_or(self.cluster.shared_image()),

@@ -7,12 +7,26 @@ use crate::msg::describe_log_dirs::DescribableLogDirTopic;
 use crate::msg::metadata::{MetadataRequest, MetadataRequestTopic};
 use crate::msg::offset_fetch::{OffsetFetchRequestGroup, OffsetFetchResponseTopics};
 use crate::msg::{Request, Response};
-use crate::types::Uuid;
+use crate::types::{Uuid, limit};
 use alloc::vec::Vec;
 
-/// Does the request cost more than `most`? One is a partition that is looked for and asked, about 4 µs. It is counted no
+/// What a request is measured by.
+#[derive(Clone, Copy, Debug)]
+pub struct Measure<'a> {
+    /// What is known.
+    pub image: &'a Image,
+    /// The version of the request.
+    pub version: i16,
+    /// What it may cost.
+    pub most: usize,
+    /// How many partitions a topic has if nobody says so.
+    pub partitions_default: i32,
+}
+
+/// Does the request cost more than it may? One is a partition that is looked for and asked, about 4 µs. It is counted no
 /// further than needed.
-pub fn is_long(request: &Request, version: i16, image: &Image, most: usize) -> bool {
+pub fn is_long(request: &Request, measure: &Measure<'_>) -> bool {
+    let Measure { image, version, most, partitions_default } = *measure;
     match request {
         Request::Metadata(body) if is_of_all(body, version) => {
             exceeds(most, image.topics().map(|topic| of_topic(topic.partitions.len())))
@@ -31,9 +45,21 @@ pub fn is_long(request: &Request, version: i16, image: &Image, most: usize) -> b
             Some(topics) => exceeds(most, topics.iter().map(|topic| 1 + topic.partitions.len())),
             None => exceeds(most, image.topics().map(|topic| 1 + topic.partitions.len())),
         },
-        Request::CreateTopics(body) => exceeds(most, body.topics.iter().map(|_| CREATED)),
+        // What is refused as a whole must be seen as a whole.
+        Request::CreateTopics(body) => {
+            let asked = body.topics.iter().map(|topic| match topic.assignments.len() {
+                0 if topic.num_partitions < 0 => i64::from(partitions_default),
+                0 => i64::from(topic.num_partitions),
+                assigned => assigned as i64,
+            });
+            let is_refused = asked.sum::<i64>() > limit::PARTITIONS_PER_REQUEST_MAX;
+            !is_refused && exceeds(most, body.topics.iter().map(|_| CREATED))
+        }
         Request::DeleteTopics(body) => body.topics.len() + body.topic_names.len() > most,
-        Request::CreatePartitions(body) => exceeds(most, body.topics.iter().map(|_| CREATED)),
+        Request::CreatePartitions(body) => {
+            let asked: i64 = body.topics.iter().map(|topic| i64::from(topic.count)).sum();
+            asked <= limit::PARTITIONS_PER_REQUEST_MAX && exceeds(most, body.topics.iter().map(|_| CREATED))
+        }
         Request::AlterConfigs(body) => exceeds(most, body.resources.iter().map(|one| ALTERED + one.configs.len())),
         Request::IncrementalAlterConfigs(body) => {
             exceeds(most, body.resources.iter().map(|one| ALTERED + one.configs.len()))

@@ -12,11 +12,12 @@
 
 mod cut;
 
+use super::groups::PART;
 use super::{Node, OWNER_SLICES, op_id};
 use crate::boundary::{Asker, Done, Effect, Effects, Job, JobDone};
 use crate::metadata::Image;
 use crate::msg::{Request, Response};
-use crate::types::{ConnId, Mono, Now, OpId, Ticket};
+use crate::types::{ConnId, Mono, Now, OpId, Str, Ticket, limit};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -49,6 +50,8 @@ struct Whole {
     rest: Option<Request>,
     /// What was known when the request came, if it is only to be told: it is told as of then.
     image: Option<Arc<Image>>,
+    /// How many topics the request may still bring into being by asking for them.
+    creations_left: usize,
     /// How many pieces were asked, and how many of them are in `answer`.
     asked: usize,
     joined: usize,
@@ -90,6 +93,16 @@ impl Slices {
         self.under_way.get(whole)?.image.as_ref()
     }
 
+    /// Which of these topics may be made because somebody asked for them. The pieces of a request share one bound.
+    pub fn allowed(&mut self, ticket: Ticket, mut missing: Vec<Str>) -> Vec<Str> {
+        let piece = self.pieces.get(&ticket.seq).filter(|_| ticket.conn == PIECE);
+        if let Some(whole) = piece.and_then(|(whole, _)| self.under_way.get_mut(whole)) {
+            missing.truncate(whole.creations_left);
+            whole.creations_left -= missing.len();
+        }
+        missing
+    }
+
     /// A piece was answered. Gives the whole answer once there is nothing left to wait for.
     fn answered(&mut self, piece: u64, body: Response) -> Option<(Ticket, i16, Response)> {
         let (id, index) = self.pieces.remove(&piece)?;
@@ -121,7 +134,13 @@ impl Node {
     /// Takes a request on that is to be worked off in pieces; `None` if it is not, else it is given back.
     pub(super) fn slice(&mut self, now: Now, caller: (Ticket, &Arc<Asker>, i16), body: Request) -> Option<Request> {
         let (ticket, asker, version) = caller;
-        if !self.cluster.is_ready() || !cut::is_long(&body, version, self.cluster.image(), self.slices.cost_max) {
+        let measure = cut::Measure {
+            image: self.cluster.image(),
+            version,
+            most: self.slices.cost_max,
+            partitions_default: self.config.topics.partitions,
+        };
+        if !self.cluster.is_ready() || !cut::is_long(&body, &measure) {
             return Some(body);
         }
         let image = self.cluster.shared_image().clone();
@@ -133,6 +152,7 @@ impl Node {
             version,
             image: matches!(rest, Request::Metadata(_)).then_some(image),
             rest: Some(rest),
+            creations_left: per_request(self.config.topics.partitions),
             asked: 0,
             joined: 0,
             answer: None,
@@ -166,14 +186,15 @@ impl Node {
         self.slices.at = (!self.slices.turns.is_empty()).then_some(now.mono);
     }
 
-    /// Answers to pieces never leave: they are put together.
+    /// Answers to pieces never leave: they are put together. Where a piece is lost, or a question that was cut by groups, those
+    /// who wait are cut off in its stead.
     pub(super) fn gather(&mut self, out: &mut Effects) {
-        if self.slices.pieces.is_empty() {
+        if self.slices.pieces.is_empty() && !self.groups.is_gathering() {
             return;
         }
         let is_of_piece = |effect: &Effect| match effect {
             Effect::Reply { ticket, .. } => ticket.conn == PIECE,
-            Effect::Hangup { conn } => *conn == PIECE,
+            Effect::Hangup { conn } => matches!(*conn, PIECE | PART),
             _ => false,
         };
         if !out.effects.iter().any(is_of_piece) {
@@ -190,6 +211,14 @@ impl Node {
                     }
                 }
                 Effect::Hangup { conn } if conn == PIECE => self.slices.lost(&mut out.effects),
+                Effect::Hangup { conn } if conn == PART => {
+                    for ticket in self.groups.lost() {
+                        match ticket.conn {
+                            PIECE => self.slices.lost(&mut out.effects),
+                            conn => out.push(Effect::Hangup { conn }),
+                        }
+                    }
+                }
                 other => out.push(other),
             }
         }
@@ -206,6 +235,11 @@ impl Node {
             });
         }
     }
+}
+
+/// So many topics of so many partitions may one request bring into being.
+fn per_request(partitions: i32) -> usize {
+    usize::try_from(limit::PARTITIONS_PER_REQUEST_MAX / i64::from(partitions.max(1))).unwrap_or(0)
 }
 
 /// What is cut is cut into so many pieces at least.

@@ -121,6 +121,19 @@ fn settings_of_many_topics_are_told_in_pieces() {
 }
 
 #[test]
+fn what_may_be_created_at_once_is_counted_over_all_pieces() {
+    let mut scene = Scene::new(&[("num.partitions", "100")]);
+    let ticket = create(&mut scene, &names(300), -1);
+    let Some(Some(Response::CreateTopics(refused))) = scene.answer(ticket) else { panic!("refused at once") };
+    assert!(refused.topics.iter().all(|topic| topic.error_code == ErrorCode::PolicyViolation.code()));
+    let named = |name| MetadataRequestTopic { topic_id: Uuid::ZERO, name: Some(name) };
+    let topics = Some(names(300).into_iter().map(named).collect());
+    scene.ask(12, Request::Metadata(MetadataRequest { topics, allow_auto_topic_creation: true, ..Default::default() }));
+    scene.pass(Duration::from_millis(1));
+    assert_eq!(scene.node.view().image().topics().count(), 100);
+}
+
+#[test]
 fn whoever_left_is_not_answered() {
     let mut scene = Scene::new(&[]);
     create(&mut scene, &names(300), 1);
