@@ -409,6 +409,14 @@ fn whoever_wants_transactions_is_told_at_once_that_there_are_none() {
 }
 
 #[test]
+fn whoever_wants_the_consumer_protocol_is_told_that_it_is_not_there() {
+    let mut scene = with_topic(1);
+    let ticket = scene.ask(1, Request::ConsumerGroupHeartbeat(Default::default()));
+    let Some(Some(Response::ConsumerGroupHeartbeat(response))) = scene.answer(ticket) else { panic!("answered") };
+    assert_eq!(response.error_code, ErrorCode::UnsupportedVersion.code());
+}
+
+#[test]
 fn a_fetch_that_is_refused_has_an_answer_in_every_version() {
     for version in 4..=18 {
         let mut scene = with_topic(1);

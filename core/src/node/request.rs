@@ -7,6 +7,7 @@ use crate::boundary::{Asker, Effect, Effects, Ignored, Note};
 use crate::metadata::answer::{self, Known};
 use crate::metadata::features;
 use crate::msg::api_versions::{ApiVersion, ApiVersionsRequest, ApiVersionsResponse};
+use crate::msg::consumer_group_heartbeat::ConsumerGroupHeartbeatResponse;
 use crate::msg::describe_quorum::Listener;
 use crate::msg::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 use crate::msg::{ApiKey, Request, Response};
@@ -65,6 +66,9 @@ impl Node {
                 self.ask_controller(now, From::Client(ticket), &ask, out);
             }
             Request::InitProducerId(body) => self.number(now, ticket, &body, out),
+            Request::ConsumerGroupHeartbeat(_) => {
+                out.push(Effect::Reply { ticket, body: Some(no_consumer_protocol().into()) });
+            }
             Request::Metadata(_)
             | Request::ApiVersions(_)
             | Request::DescribeCluster(_)
@@ -154,5 +158,14 @@ impl Node {
             ..Default::default()
         };
         out.push(Effect::Reply { ticket, body: Some(Response::InitProducerId(response)) });
+    }
+}
+
+/// Some clients look for another coordinator for ever where this API is not announced (KIP-848).
+fn no_consumer_protocol() -> ConsumerGroupHeartbeatResponse {
+    ConsumerGroupHeartbeatResponse {
+        error_code: ErrorCode::UnsupportedVersion.code(),
+        error_message: Some(Str::from_static("the consumer protocol is not built: group.protocol=classic")),
+        ..Default::default()
     }
 }

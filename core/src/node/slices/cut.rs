@@ -82,6 +82,7 @@ pub fn is_long(request: &Request, measure: &Measure<'_>) -> bool {
         | Request::FindCoordinator(_)
         | Request::JoinGroup(_)
         | Request::Heartbeat(_)
+        | Request::ConsumerGroupHeartbeat(_)
         | Request::LeaveGroup(_)
         | Request::SyncGroup(_)
         | Request::ListGroups(_)
