@@ -60,9 +60,7 @@ pub fn campaign(effort: Effort, tell: impl Fn(&Row)) -> Vec<Row> {
     };
     for bug in Bug::ALL {
         plant(Some(bug));
-        // Those that the store alone finds, it finds early.
-        let store_max = if effort.is_quick { effort.seeds_max / 5 } else { effort.seeds_max };
-        let store = hunt(Effort { seeds_max: store_max, ..effort }, |seed| solo::run(seed, false).0);
+        let store = hunt(effort, |seed| solo::run(seed, false).0);
         let is_enough = effort.is_quick && store.seeds.is_some();
         let broker = (!is_enough).then(|| hunt(effort, |seed| run::run(seed, &Cut::default(), false).0));
         enter(Row { name: format!("{bug:?}"), breaks: bug.breaks(), broker, store: Some(store) });
