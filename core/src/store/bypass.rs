@@ -163,6 +163,7 @@ impl Store {
         log.waits_for_file = false;
         for queued in core::mem::take(&mut log.waiting).into_iter().rev() {
             if is_full && queued.taken == 0 && matches!(queued.action, Action::Append { .. }) {
+                log.is_refusing = true;
                 fail(queued.op, DiskFault::Full, out);
             } else {
                 self.queue.push_front(queued);

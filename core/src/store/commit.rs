@@ -267,7 +267,10 @@ impl Store {
             _ if log.is_rotten => Some(DiskFault::Rot),
             // An append of which a part is stored already is not refused any more.
             // Decisions, small as they are, go on in the journal, which has its blocks: they delete topics and so make room.
-            Action::Append { .. } if is_full && queued.taken == 0 && queued.id != LogId::METADATA => {
+            Action::Append { .. }
+                if queued.taken == 0 && (log.is_refusing || is_full && queued.id != LogId::METADATA) =>
+            {
+                log.is_refusing = true;
                 Some(DiskFault::Full)
             }
             Action::Create(_)

@@ -36,6 +36,9 @@ pub(super) struct Log {
     pub(super) cuts: u64,
     /// Why it is not to be used any more.
     pub(super) is_rotten: bool,
+    /// An append was refused for want of room. Those behind it are refused too, whether there is room again or not, until
+    /// somebody has asked what is there: they were submitted by somebody who believed that the first is before them.
+    pub(super) is_refusing: bool,
     /// True once its folder is there.
     pub(super) has_folder: bool,
     /// The first of those that wait needs the last segment's file to be ready for it, not something to be read.
@@ -83,6 +86,7 @@ impl Log {
             is_rotten: false,
             has_folder: false,
             waits_for_file: false,
+            is_refusing: false,
             waiting: VecDeque::new(),
         }
     }

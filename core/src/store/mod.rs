@@ -215,6 +215,7 @@ impl Store {
             self.reap(out);
         }
         self.start_group(now, out);
+        self.take_up_questions(out);
         if self.idle_deadline().is_some_and(|at| at <= now.mono) {
             self.turn_generation(out);
         }

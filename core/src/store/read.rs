@@ -8,7 +8,7 @@ use super::serve::Serve;
 use super::walk::{Answer, Step, Walk};
 use super::{Store, StoreOut, fail};
 use crate::boundary::{DiskFault, Done, FileDone, FileFault, FileId, FileOp, OpenMode};
-use crate::types::{Offset, OpId, Ticket};
+use crate::types::{LogId, Offset, OpId, Ticket};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
@@ -26,6 +26,8 @@ pub(super) struct Reads {
     /// The segments whose index was loaded, oldest first.
     loaded: VecDeque<Key>,
     pub(super) serves: BTreeMap<Ticket, Serve>,
+    /// What is asked about logs that still have something to be done.
+    pub(super) questions: Vec<(OpId, LogId)>,
     pub(super) ahead: Ahead,
     /// How many removals were begun.
     pub(super) removals: u64,
@@ -328,6 +330,7 @@ impl Store {
         for (ticket, serve) in core::mem::take(&mut self.reads.serves) {
             out.push(StoreOut::Served { ticket, slots: serve.failed(fault) });
         }
+        core::mem::take(&mut self.reads.questions).into_iter().for_each(|(op, _)| fail(op, fault, out));
         self.reads.ahead.clear();
         self.reads.queue.clear();
         self.reads.running = 0;

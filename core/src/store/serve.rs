@@ -61,10 +61,8 @@ impl Store {
             Query::AtTime { target, end } => Goal::Time { target, end },
             Query::MaxTime { end } => Goal::Latest { end },
             Query::Log => {
-                match &mut self.flying {
-                    Some(flying) => flying.ask(op, log),
-                    None => self.answer_facts(op, log, out),
-                }
+                self.reads.questions.push((op, log));
+                self.take_up_questions(out);
                 return;
             }
             Query::Size => {
@@ -75,6 +73,26 @@ impl Store {
         let walk = Walk::new(number, goal, self.config.read_bytes_max);
         if let Some(answer) = self.begin_read(walk, Reader::Op(op), out) {
             answer_op(op, answer, out);
+        }
+    }
+
+    /// Answers what is asked of logs, when all that was asked for before has become of what it does.
+    pub(super) fn take_up_questions(&mut self, out: &mut Vec<StoreOut>) {
+        for (op, id) in core::mem::take(&mut self.reads.questions) {
+            let log = self.numbers.get(&id).and_then(|number| self.logs.get_mut(number));
+            if self.queue.iter().any(|queued| queued.id == id)
+                || log.as_ref().is_some_and(|log| !log.waiting.is_empty())
+            {
+                self.reads.questions.push((op, id));
+                continue;
+            }
+            if let Some(log) = log {
+                log.is_refusing = false;
+            }
+            match &mut self.flying {
+                Some(flying) => flying.ask(op, id),
+                None => self.answer_facts(op, id, out),
+            }
         }
     }
 

@@ -625,11 +625,41 @@ fn a_full_disk_refuses_appends_and_takes_them_again_once_there_is_room() {
     world.finish_all();
     world.mono += 3_000_000_000;
     world.finish_all();
+    // Whoever has not asked yet what is there believes that what was refused is there.
+    let op = world.append_unexpected(log, 3000);
+    world.finish_all();
+    assert_eq!(world.done[&op].as_ref().err(), Some(&DiskFault::Full));
+    let Ok(Done::Log(facts)) = world.ask_one(log, Query::Log) else { panic!("the log is there") };
+    assert_eq!(facts.end(), end);
     let op = world.append_unexpected(log, 3000);
     world.finish_all();
     assert!(world.done[&op].is_ok(), "there is room again");
     let recovered = world.crash(true);
     assert_eq!(recovered.logs[0].end, end.plus(1), "nothing was applied by halves");
+}
+
+#[test]
+fn what_a_log_is_after_a_refusal_is_told_behind_all_that_was_submitted_before() {
+    let mut world = world(StoreConfig { journal_bytes: 1 << 17, behind_bytes: 4096, ..StoreConfig::default() });
+    let log = world.id(0);
+    world.create(log, 20_000);
+    world.finish_all();
+    world.disk.room = Some((1 << 17) + 60_000);
+    append_until_refused(&mut world, log);
+    let end = world.end_of(log);
+    world.disk.room = None;
+    world.mono += 6_000_000_000;
+    world.finish_all();
+    let behind = world.append_unexpected(log, 3000);
+    world.op += 1;
+    let (asked, mut out) = (OpId(world.op), Vec::new());
+    world.store.query(asked, log, &Query::Log, &mut out);
+    assert!(out.is_empty(), "something of the log waits still");
+    let anew = world.append_unexpected(log, 3000);
+    world.finish_all();
+    assert_eq!(world.done[&behind].as_ref().err(), Some(&DiskFault::Full));
+    assert!(matches!(&world.done[&asked], Ok(Done::Log(facts)) if facts.end() == end));
+    assert_eq!(world.done[&anew].as_ref().err(), Some(&DiskFault::Full), "it was submitted before the answer");
 }
 
 #[test]

@@ -2,81 +2,22 @@
 //! logs, through kills, losses of power and failing devices. After each start every log must be as it was after some
 //! number of the actions asked for, none of the confirmed ones missing.
 
+mod state;
+
 use crate::clock::At;
 use crate::disk::{Armed, Disk, Token, Traits};
 use crate::model::Finding;
 use crate::report::{Outcome, Trace};
 use crate::run::{caught, functions};
-use bytes::Bytes;
 use ottla_core::boundary::{
     Action, DiskFault, Done, FileDone, FileFault, FileId, FileOp, LogSettings, LogSpec, OpenMode, Query,
 };
-use ottla_core::record::{Builder, CheckedBatch, Compression, NewRecord};
-use ottla_core::store::{Claim, Recovered, RecoveredLog, Recovery, RecoveryStep, Store, StoreConfig, StoreOut};
+use ottla_core::record::{Builder, Compression, NewRecord};
+use ottla_core::store::{Claim, Recovered, Recovery, RecoveryStep, Store, StoreConfig, StoreOut};
 use ottla_core::types::{BrokerId, FileOpId, LeaderEpoch, LogId, Mono, Now, Offset, OpId, Rng, Str, Uuid, Wall};
+use state::{Change, State, compare, kept_of, matches};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
-
-/// One batch of a log, as far as it matters.
-#[derive(Clone, PartialEq, Eq, Debug)]
-struct Kept {
-    base: i64,
-    end: i64,
-    crc: u32,
-    len: usize,
-}
-
-/// A log as it is after some actions.
-#[derive(Clone, Default, PartialEq, Eq, Debug)]
-struct State {
-    exists: bool,
-    start: i64,
-    end: i64,
-    batches: Vec<Kept>,
-    vote: Option<(LeaderEpoch, Option<BrokerId>)>,
-}
-
-#[derive(Clone, Debug)]
-enum Change {
-    Create,
-    Append(Vec<Kept>),
-    Truncate(i64),
-    Trim(i64),
-    Delete,
-    Vote(LeaderEpoch, Option<BrokerId>),
-}
-
-impl Change {
-    /// What of it a crash may leave, each on top of the one before.
-    fn steps(self) -> Vec<Self> {
-        match self {
-            Self::Append(batches) => batches.into_iter().map(|batch| Self::Append(vec![batch])).collect(),
-            Self::Create | Self::Truncate(_) | Self::Trim(_) | Self::Delete | Self::Vote(..) => vec![self],
-        }
-    }
-}
-
-impl State {
-    fn apply(&mut self, change: &Change) {
-        match change {
-            Change::Create => *self = Self { exists: true, ..Self::default() },
-            Change::Append(batches) => {
-                self.batches.extend(batches.iter().cloned());
-                self.end = self.batches.last().map_or(self.end, |batch| batch.end);
-            }
-            Change::Truncate(end) => {
-                self.batches.retain(|batch| batch.end <= *end);
-                self.end = *end;
-            }
-            Change::Trim(start) => {
-                self.start = self.start.max(*start);
-                self.batches.retain(|batch| batch.end > self.start);
-            }
-            Change::Delete => *self = Self::default(),
-            Change::Vote(term, voted) => self.vote = Some((*term, *voted)),
-        }
-    }
-}
 
 struct Log {
     id: LogId,
@@ -89,6 +30,8 @@ struct Log {
     /// Asked for and not confirmed, in order.
     asked: VecDeque<(OpId, Change)>,
     reading: usize,
+    /// An append was refused: what is there has to be asked before the next one, under this name if it is.
+    refused: Option<Option<OpId>>,
 }
 
 impl Log {
@@ -197,6 +140,7 @@ impl Solo {
             possible: Vec::new(),
             asked: VecDeque::new(),
             reading: 0,
+            refused: None,
         });
         Self {
             disk: Disk::new(traits, rng.fork("disk")),
@@ -287,7 +231,7 @@ impl Solo {
         self.ops.clear();
         self.segments.clear();
         self.queries.clear();
-        self.logs.iter_mut().for_each(|log| log.reading = 0);
+        self.logs.iter_mut().for_each(|log| (log.reading, log.refused) = (0, None));
         self.heap.clear();
     }
 
@@ -393,6 +337,9 @@ impl Solo {
 
     fn submit(&mut self, number: usize) {
         let log = &self.logs[number];
+        if log.refused.is_some() {
+            return self.ask_facts(number);
+        }
         if log.asked.len() >= self.pipeline || !log.possible.is_empty() {
             return;
         }
@@ -479,7 +426,42 @@ impl Solo {
         self.heed(said);
     }
 
+    /// As a broker does whose append was refused: what was submitted behind it is on its way still.
+    fn ask_facts(&mut self, number: usize) {
+        if self.logs[number].refused != Some(None) {
+            return;
+        }
+        self.op += 1;
+        let op = OpId(self.op);
+        self.logs[number].refused = Some(Some(op));
+        let mut said = Vec::new();
+        if let Running::Up(store) = &mut self.running {
+            store.query(op, self.logs[number].id, &Query::Log, &mut said);
+        }
+        self.heed(said);
+    }
+
+    fn facts(&mut self, number: usize, outcome: Result<Done, DiskFault>) {
+        let log = &mut self.logs[number];
+        log.refused = None;
+        let is_so = match &outcome {
+            Ok(Done::Log(facts)) => (facts.start().0, facts.end().0) == (log.state.start, log.state.end),
+            Err(DiskFault::NoSuchLog) => !log.state.exists,
+            Err(DiskFault::Offline) => return,
+            _ => false,
+        };
+        if !is_so || !log.asked.is_empty() {
+            let text =
+                format!("log {number} is {:?}, with {:?} asked, and is told as {outcome:?}", log.state, log.asked);
+            self.find("facts", text);
+        }
+        self.mark("facts after a refusal");
+    }
+
     fn done(&mut self, op: OpId, outcome: Result<Done, DiskFault>) {
+        if let Some(number) = self.logs.iter().position(|log| log.refused == Some(Some(op))) {
+            return self.facts(number, outcome);
+        }
         self.line(op.0 ^ u64::from(outcome.is_ok()), || {
             format!("{op:?} ended: {outcome:?}").chars().take(160).collect()
         });
@@ -536,7 +518,13 @@ impl Solo {
                 }
                 self.mark("actions");
             }
-            Err(DiskFault::Full) if self.faulty => log.asked.retain(|(asked, _)| *asked != op),
+            Err(DiskFault::Full) if self.faulty => {
+                let at = log.asked.iter().position(|(asked, _)| *asked == op).expect("it was found by it");
+                let (_, change) = log.asked.remove(at).expect("it was found there");
+                if matches!(change, Change::Append(_)) {
+                    log.refused.get_or_insert(None);
+                }
+            }
             Err(DiskFault::Offline) if self.faulty => {}
             Err(fault) => self.find("action", format!("log {number}: {op:?} ends in {fault:?}")),
         }
@@ -605,49 +593,6 @@ impl Solo {
         }
         self.heed(said);
     }
-}
-
-fn matches(state: &State, found: Option<&RecoveredLog>) -> bool {
-    match found {
-        None => !state.exists,
-        Some(found) => {
-            state.exists
-                && found.is_online
-                && (found.start.0, found.end.0) == (state.start, state.end)
-                && found.vote == state.vote
-        }
-    }
-}
-
-/// The bytes are whole batches of the log, from the one that holds `from` on.
-fn compare(state: &State, (from, end): (i64, i64), bytes_max: u32, bytes: &Bytes) -> Result<(), String> {
-    let wanted = state.batches.iter().filter(|batch| batch.end > from && batch.base < end);
-    let mut left = &bytes[..];
-    let mut count = 0;
-    for batch in wanted {
-        if left.is_empty() && count > 0 {
-            break;
-        }
-        let found = left.get(..batch.len).ok_or_else(|| format!("{} bytes where {batch:?} should be", left.len()))?;
-        let base = i64::from_be_bytes(std::array::from_fn(|at| found[at]));
-        let crc = u32::from_be_bytes(std::array::from_fn(|at| found[17 + at]));
-        if (base, crc) != (batch.base, batch.crc) || (functions().crc32c)(0, &found[21..]) != crc {
-            return Err(format!("{base} with crc {crc:08x} where {batch:?} should be"));
-        }
-        left = &left[batch.len..];
-        count += 1;
-    }
-    if !left.is_empty() {
-        return Err(format!("{} bytes too many", left.len()));
-    }
-    if count > 1 && bytes.len() > bytes_max as usize {
-        return Err(format!("{} bytes in {count} batches, asked for {bytes_max}", bytes.len()));
-    }
-    Ok(())
-}
-
-fn kept_of(batch: &CheckedBatch) -> Kept {
-    Kept { base: batch.base_offset().0, end: batch.end_offset().0, crc: batch.header().crc, len: batch.bytes_len() }
 }
 
 fn token_facts(outcome: &Result<FileDone, FileFault>) -> u64 {
