@@ -42,8 +42,10 @@ pub(super) struct Catalogue {
     pub(super) half_bytes: u64,
     /// The journal is replayed from this generation on …
     pub(super) generation: u64,
-    /// … whose first group has this sequence.
+    /// … whose first group has this sequence …
     pub(super) sequence: u64,
+    /// … and is written behind the group of this checksum; 0 if it is the first of all. Formats before 3 do not say.
+    pub(super) chain: Option<u32>,
     /// The number of the next log.
     pub(super) number: u32,
     pub(super) logs: BTreeMap<u32, Log>,
@@ -61,9 +63,11 @@ pub(super) enum CatalogueFault {
 }
 
 const MAGIC: u32 = 0x434c_544f; // "OTLC"
-/// Versions differ in what the journal may hold; the catalogue itself is the same. Version 2: groups that know the group
-/// before them, and batches that went past the journal.
-const VERSION: u16 = 2;
+/// Version 2: the journal may hold groups that know the group before them, and batches that went past it; the catalogue
+/// itself is that of version 1. Version 3: the checksum of the group before the first.
+const VERSION: u16 = 3;
+/// The first version that has it.
+const VERSION_CHAINED: u16 = 3;
 const HEAD_BYTES: usize = 16;
 
 /// The bytes of a catalogue of these logs, as of the beginning of the journal's current generation.
@@ -83,6 +87,7 @@ pub(super) fn write(
     out.u64(journal.half_bytes);
     out.u64(journal.generation);
     out.u64(journal.sequence);
+    out.u32(journal.chain);
     out.u32(number);
     out.u32(logs.len() as u32);
     for (number, log) in logs {
@@ -115,18 +120,19 @@ pub(super) fn read(bytes: &[u8], f: &Functions) -> Result<Catalogue, CatalogueFa
         return Err(CatalogueFault::Rotten);
     }
     let mut parse = Parse::new(&all[4..]);
-    read_all(&mut parse).filter(|_| parse.is_empty()).ok_or(CatalogueFault::Rotten)
+    read_all(&mut parse, version >= VERSION_CHAINED).filter(|_| parse.is_empty()).ok_or(CatalogueFault::Rotten)
 }
 
-fn read_all(parse: &mut Parse<'_>) -> Option<Catalogue> {
+fn read_all(parse: &mut Parse<'_>, is_chained: bool) -> Option<Catalogue> {
     let identity = Identity { directory: Uuid(parse.id()?), cluster: parse.text()?, node: BrokerId(parse.i32()?) };
     let (salt, half_bytes, generation, sequence) = (parse.u64()?, parse.u64()?, parse.u64()?, parse.u64()?);
+    let chain = if is_chained { Some(parse.u32()?) } else { None };
     let number = parse.u32()?;
     let mut logs = BTreeMap::new();
     for _ in 0..parse.u32()? {
         logs.insert(parse.u32()?, read_log(parse)?);
     }
-    Some(Catalogue { identity, salt, half_bytes, generation, sequence, number, logs })
+    Some(Catalogue { identity, salt, half_bytes, generation, sequence, chain, number, logs })
 }
 
 fn write_log(log: &Log, out: &mut Vec<u8>) {

@@ -25,7 +25,7 @@ pub(super) struct Scan {
     pub(super) files: Vec<FileId>,
     /// The sequence that the next group should have.
     pub(super) sequence: u64,
-    /// The checksum of the last group; none before the first.
+    /// The checksum of the last group; none where the catalogue does not say what was before the first.
     pub(super) chain: Option<u32>,
     /// Which of the two generations have groups.
     pub(super) used: [bool; 2],
@@ -54,7 +54,7 @@ enum Look {
 
 impl Scan {
     pub(super) fn new(catalogue: Catalogue, is_new: bool, config: &StoreConfig) -> Self {
-        let Catalogue { identity, salt, half_bytes, generation, sequence, number, logs } = catalogue;
+        let Catalogue { identity, salt, half_bytes, generation, sequence, chain, number, logs } = catalogue;
         Self {
             is_new,
             identity,
@@ -63,7 +63,7 @@ impl Scan {
             first: generation,
             files: Vec::new(),
             sequence,
-            chain: None,
+            chain,
             used: [false; 2],
             logs_before: Vec::new(),
             replay: Replay::new(logs, number, config),

@@ -194,6 +194,13 @@ impl Walk {
                 continue;
             };
             let segment = log.segment(place.segment).expect("looked at above, and nothing changes a log meanwhile");
+            if place.is_hearsay && place.next.position >= segment.bytes {
+                // The index knows of batches that a loss of power took.
+                match self.doubt(log, place) {
+                    Some(step) => return step,
+                    None => continue,
+                }
+            }
             if self.skips_whole(log, place) || place.next.position >= segment.bytes {
                 match self.next_segment(log, place) {
                     Some(next) => self.place = Some(next),
