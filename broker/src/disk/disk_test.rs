@@ -93,6 +93,31 @@ fn what_goes_through_the_ring_is_on_disk_when_it_ends() {
 }
 
 #[test]
+fn what_ended_before_somebody_listened_to_the_ring_is_heard_of() {
+    let (scene, file) = (Scene::new("ring-early"), FileId(7));
+    let open = FileOp::Open { file, path: "a".into(), mode: OpenMode::Direct };
+    assert_eq!(scene.run(open), Ok(FileDone::Opened { len: 0 }));
+    let ended = Rc::new(RefCell::new(None));
+    let end = Rc::clone(&ended);
+    let ring = scene.disk.ring(move |_, outcome| *end.borrow_mut() = Some(outcome)).expect("io_uring is allowed here");
+    let op = FileOp::WriteAt { file, at: 0, parts: vec![blocks(1, 1)], durable: false };
+    scene.disk.submit_through(&ring, FileOpId(1), op);
+    // The kernel is done with it when somebody else can read it.
+    while std::fs::read(scene.root.join("a")).expect("a file").first() != Some(&1) {
+        std::thread::yield_now();
+    }
+    assert_eq!(scene.run(FileOp::Sync { file }), Ok(FileDone::Ok));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    LocalSet::new().block_on(&runtime, async {
+        spawn_local(Rc::clone(&ring).run());
+        while ended.borrow().is_none() {
+            tokio::task::yield_now().await;
+        }
+    });
+    assert_eq!(ended.take(), Some(Ok(FileDone::Ok)));
+}
+
+#[test]
 fn the_ring_tells_what_went_wrong() {
     let (scene, file) = (Scene::new("ring-fault"), FileId(7));
     std::fs::write(scene.root.join("a"), [1; 4096]).expect("a file");

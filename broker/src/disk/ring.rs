@@ -79,6 +79,8 @@ impl Ring {
         self.inner.borrow().ring.submitter().register_eventfd(bell.as_raw_fd())?;
         // SAFETY: the descriptor is owned, and so stays open and the same until the AsyncFd goes.
         let bell = unsafe { AsyncFd::register_with_interest(bell, Interest::READABLE) }.map_err(io::Error::from)?;
+        // What has ended before the bell was there has not rung it.
+        self.collect();
         loop {
             // Cleared first: whatever ends from here on rings again.
             bell.readable().await?.clear_ready();
