@@ -21,11 +21,13 @@ mod answer;
 mod lookup;
 mod parked;
 mod recent;
+mod steady;
 
 pub use answer::{ActiveProducer, Answer, Appended, PartKey, Readable, Refused};
 pub use lookup::{ReadAsk, WantedOffset};
 use parked::{Promise, Watcher};
 use recent::Recent;
+use steady::Steady;
 
 use crate::boundary::{Action, DiskFault, Done, Job, JobDone, LogSettings, LogSpec, Note, Query};
 use crate::log::{Log, Verdict};
@@ -48,6 +50,7 @@ pub struct Partition {
     promises: VecDeque<Promise>,
     watchers: Vec<Watcher>,
     recent: Recent,
+    steady: Steady,
 }
 
 /// What the topic's configuration means for one partition.
@@ -179,6 +182,7 @@ impl Partition {
             promises: VecDeque::new(),
             watchers: Vec::new(),
             recent,
+            steady: Steady::default(),
         }
     }
 
@@ -434,7 +438,9 @@ impl Partition {
 
     /// Old records may go now, as the topic's settings say, and so may the memory of producers that fell silent.
     pub fn retain(&mut self, cx: PartitionCx<'_>, out: &mut Vec<PartitionOut>) {
-        self.log.expire_producers(cx.now.wall, cx.producer_silence_ms);
+        if self.steady.for_long(cx.now) {
+            self.log.expire_producers(cx.now.wall, cx.producer_silence_ms);
+        }
         let settings = self.settings();
         let bounded = settings.retention_age.is_some() || settings.retention_bytes.is_some();
         if self.state == State::Open && settings.delete && bounded && self.log.start() < self.high_watermark() {
