@@ -199,17 +199,18 @@ impl Ahead {
         bytes + len <= bytes_max
     }
 
-    /// A piece is here, or is not. Returns who waited for it.
-    fn came(&mut self, id: u64, bytes: Option<Bytes>) -> Vec<u64> {
+    /// A piece is here, or is not. Returns who waited for it, and whether it is.
+    fn came(&mut self, id: u64, bytes: Option<Bytes>) -> (Vec<u64>, bool) {
+        let mut is_here = false;
         let mut pieces = self.streams.iter_mut().flat_map(|stream| &mut stream.pieces);
         if let Some(piece) = pieces.find(|piece| piece.id == id) {
             piece.bytes = bytes.filter(|bytes| bytes.len() == piece.len);
-            if piece.bytes.is_none() {
-                // Whoever wants these bytes reads them by itself, and sees what is wrong.
+            is_here = piece.bytes.is_some();
+            if !is_here {
                 self.streams.retain(|stream| stream.pieces.iter().all(|piece| piece.id != id));
             }
         }
-        self.waiting.remove(&id).unwrap_or_default()
+        (self.waiting.remove(&id).unwrap_or_default(), is_here)
     }
 
     /// These segments are not read any more.
@@ -267,7 +268,11 @@ impl Store {
         };
         let segment = self.logs.get(&key.0).and_then(|log| log.segment(key.1));
         let bytes = bytes.zip(segment).map(|(bytes, segment)| segment.mend(at, bytes.len(), bytes));
-        for walk in self.reads.ahead.came(id, bytes) {
+        let (walks, is_here) = self.reads.ahead.came(id, bytes);
+        for walk in walks {
+            if !is_here && let Some(reading) = self.reads.walk_mut(walk) {
+                reading.go_alone();
+            }
             self.resume(walk, out);
         }
         self.pump_reads(out);

@@ -78,7 +78,7 @@ fn what_failed_is_read_by_whoever_wants_it() {
     let _ = ask(&mut ahead, &wanted(1, 0, 900), 100_000);
     let (_, pieces) = ask(&mut ahead, &wanted(1, 900, 900), 100_000);
     ahead.wait(pieces[0].0, 7);
-    assert_eq!(ahead.came(pieces[0].0, None), vec![7]);
+    assert_eq!(ahead.came(pieces[0].0, None), (vec![7], false));
     let (found, pieces) = ask(&mut ahead, &wanted(1, 900, 900), 100_000);
     assert!(matches!(found, Found::Nothing) && pieces.is_empty());
 }

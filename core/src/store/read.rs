@@ -70,6 +70,11 @@ impl Reads {
         keys.into_iter().filter_map(|key| self.files.remove(&key)).map(|reader| reader.file).collect()
     }
 
+    /// A walk under way.
+    pub(super) fn walk_mut(&mut self, id: u64) -> Option<&mut Walk> {
+        self.walks.get_mut(&id).map(|reading| &mut reading.walk)
+    }
+
     /// The segment's file, if it is open. It stays so, while others that are not used go.
     pub(super) fn use_file(&mut self, key: Key) -> Option<FileId> {
         self.uses += 1;

@@ -884,6 +884,25 @@ fn a_reader_far_behind_finds_the_next_pieces_in_memory() {
 }
 
 #[test]
+fn a_file_that_became_shorter_ends_whoever_reads_ahead_in_it() {
+    let mut world = world(StoreConfig { cache_bytes_max: 0, read_bytes_max: 2000, ..roomy() });
+    let log = world.id(0);
+    world.create(log, 1 << 20);
+    world.finish_all();
+    for _ in 0..60 {
+        world.append(log, 1, 900);
+        world.finish_all();
+    }
+    world.mono += 100_000_000_000;
+    world.finish_all();
+    world.crash(true);
+    let path = world.disk.paths().into_iter().find(|path| path.ends_with(".log")).unwrap();
+    world.disk.bytes_mut(&path).unwrap().truncate(20_000);
+    let query = Query::Records { from: Offset(0), end: Offset(1000), bytes_max: 1 << 20 };
+    assert_eq!(world.ask_one(log, query).err(), Some(DiskFault::Rot));
+}
+
+#[test]
 fn offsets_and_epochs_that_rotted_are_seen_although_no_crc_covers_them() {
     for (what, at) in [("base offset", 6), ("base offset, high", 0), ("leader epoch", 15)] {
         let mut world = world(StoreConfig { cache_bytes_max: 0, index_interval_bytes_min: 1, ..roomy() });

@@ -78,6 +78,8 @@ pub(super) struct Walk {
     read_bytes_max: usize,
     /// So many bytes were asked for, of this segment.
     asked: (Offset, usize),
+    /// What was read ahead for it could not be read: it reads by itself, and sees what is wrong.
+    is_alone: bool,
 }
 
 /// Where a walk stands.
@@ -116,6 +118,7 @@ impl Walk {
             cuts: 0,
             read_bytes_max,
             asked: (Offset::NONE, 0),
+            is_alone: false,
         }
     }
 
@@ -140,9 +143,16 @@ impl Walk {
         self.window = Some(Window { segment, position, bytes, run: None });
     }
 
-    /// So many bytes this walk takes from here on if nothing ends it; none if it does not read one batch after the other.
+    /// Nothing is read ahead for this walk from now on.
+    pub(super) fn go_alone(&mut self) {
+        self.is_alone = true;
+    }
+
+    /// So many bytes this walk takes from here on if nothing ends it; none if it does not read one batch after the other,
+    /// or goes alone.
     pub(super) fn wanted_bytes(&self) -> Option<usize> {
         match self.goal {
+            _ if self.is_alone => None,
             Goal::Records { bytes_max, .. } => Some((bytes_max as usize).saturating_sub(self.taken_bytes)),
             Goal::Time { .. }
             | Goal::Latest { .. }
