@@ -203,14 +203,18 @@ impl Store {
                 let (base, position) = (batch.base_offset(), from + at.start as u64);
                 log.cached.push_back(Cached { base, end: last, segment, position, bytes: buffer.slice(at) });
             }
+            self.journal.bypassed = self.journal.bypassed.saturating_add(bytes);
+            self.cache.hold(buffer.len(), vec![(number, last)]);
+            if whole == 0 {
+                // Only the first batches of a large append fitted, and all of them lie in the last block.
+                continue;
+            }
             let writer = log.active_mut().writer.as_mut().expect("it was looked at before");
             writer.is_busy = true;
             writer.wanted = 0;
             let file = writer.file.expect("it was looked at before");
             let op = FileOp::WriteAt { file, at: from, parts: vec![buffer.slice(..whole)], durable: true };
             self.ops.ask(Purpose::Bypass((number, segment), block_floor(end)), op, out);
-            self.journal.bypassed = self.journal.bypassed.saturating_add(bytes);
-            self.cache.hold(buffer.len(), vec![(number, last)]);
             writes += 1;
         }
         writes
