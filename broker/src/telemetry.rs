@@ -287,6 +287,7 @@ fn reason_of(end: &End) -> &'static str {
         End::Overload => "overload",
         End::Closed(reason) => match reason {
             Reason::FrameLength(_) => "frame_length",
+            Reason::OtherListener { .. } => "other_listener",
             Reason::UnsupportedVersion { .. } => "unsupported_version",
             Reason::Malformed { .. } => "malformed",
             Reason::Idle => "idle",

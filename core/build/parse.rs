@@ -57,12 +57,17 @@ impl Parser {
     fn api(&mut self, words: &[&str]) -> Result<(), String> {
         let [_, name, key, rest @ ..] = words else { return Err("api NAME KEY".into()) };
         let key = key.parse().map_err(|_| "the key is a number")?;
-        let announced_from = match rest {
-            [] => None,
-            ["announced", from] => Some(number(from.trim_end_matches('+'))?),
-            _ => return Err("api NAME KEY announced FROM+".into()),
+        let (announced_from, rest) = match rest {
+            ["announced", from, rest @ ..] => (Some(number(from.trim_end_matches('+'))?), rest),
+            rest => (None, rest),
         };
-        self.family.api = Some(Api { name: name.to_string(), key, announced_from });
+        let (on_broker, on_controller) = match rest {
+            [] => (true, false),
+            ["on", "controller"] => (false, true),
+            ["on", "both"] => (true, true),
+            _ => return Err("api NAME KEY announced FROM+ on controller|both".into()),
+        };
+        self.family.api = Some(Api { name: name.to_string(), key, announced_from, on_broker, on_controller });
         Ok(())
     }
 

@@ -14,6 +14,10 @@ pub struct Api {
     pub key: i16,
     /// The lowest version that ApiVersions names, where it differs from the lowest that is answered.
     pub announced_from: Option<i16>,
+    /// Answered where clients are listened to.
+    pub on_broker: bool,
+    /// Answered where the metadata quorum and its brokers are listened to.
+    pub on_controller: bool,
 }
 
 /// A message or a structure inside one.

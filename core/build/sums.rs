@@ -39,12 +39,14 @@ fn keys(out: &mut String, apis: &[(&Family, &Api)]) {
         let announced = api.announced_from.unwrap_or(request.range.first);
         writeln!(
             out,
-            "Self::{} => ApiFacts {{ name: \"{}\", first: {}, last: {}, announced_first: {announced}, flexible_first: {} }},",
+            "Self::{} => ApiFacts {{ name: \"{}\", first: {}, last: {}, announced_first: {announced}, flexible_first: {}, on_broker: {}, on_controller: {} }},",
             api.name,
             api.name,
             request.range.first,
             request.range.last,
             request.flexible_from.unwrap_or(i16::MAX),
+            api.on_broker,
+            api.on_controller,
         )
         .expect("a string grows");
     }

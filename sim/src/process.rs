@@ -5,6 +5,7 @@ use crate::net::LinkId;
 use bytes::Bytes;
 use ottla_core::boundary::{Action, Asker, Effect, Effects, FileDone, FileFault, FileOp, Input, Job, Note};
 use ottla_core::conn::{Conn, ConnLimits, ConnOut, ProveJob, Reason, splice};
+use ottla_core::msg::ListenerType;
 use ottla_core::msg::fetch::FetchResponse;
 use ottla_core::node::Node;
 use ottla_core::record::Functions;
@@ -112,7 +113,13 @@ impl Process {
         }
         let id = ConnId(self.conn_next);
         self.conn_next += 1;
-        let asker = Asker { conn: id, client_id: Str::new(), host: Str::from_static("/127.0.0.1"), listener: 0 };
+        let asker = Asker {
+            conn: id,
+            client_id: Str::new(),
+            host: Str::from_static("/127.0.0.1"),
+            listener: 0,
+            listener_type: ListenerType::Broker,
+        };
         let conn = Conn::new(asker, self.limits, self.functions, now);
         self.sockets.insert(id, Socket { link, conn, paused: false, held: VecDeque::new() });
         self.links.insert(link, id);

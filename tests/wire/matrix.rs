@@ -26,14 +26,21 @@ fn the_matrix_in_the_documents_is_that_of_the_schema() {
 }
 
 fn table() -> String {
-    let mut out = String::from("| key | API | versions | flexible from |\n|---|---|---|---|\n");
+    let mut out =
+        String::from("| key | API | versions | flexible from | on the listeners of |\n|---|---|---|---|---|\n");
     for api in ApiKey::ALL {
-        let ApiFacts { name, first, last, announced_first, flexible_first } = api.facts();
+        let ApiFacts { name, first, last, announced_first, flexible_first, on_broker, on_controller } = api.facts();
         let versions = if first == last { format!("{first}") } else { format!("{first}–{last}") };
         let announced =
             if announced_first == first { String::new() } else { format!(" ({announced_first}–{last} announced)") };
         let flexible = if flexible_first > last { "–".to_owned() } else { flexible_first.to_string() };
-        writeln!(out, "| {} | {name} | {versions}{announced} | {flexible} |", api.code()).expect("a string grows");
+        let listeners = match (on_broker, on_controller) {
+            (true, true) => "brokers, controllers",
+            (true, false) => "brokers",
+            (false, _) => "controllers",
+        };
+        writeln!(out, "| {} | {name} | {versions}{announced} | {flexible} | {listeners} |", api.code())
+            .expect("a string grows");
     }
     out
 }

@@ -5,6 +5,7 @@ use crate::brain::Brain;
 use crate::seam::{TcpListener, TcpStream, sleep, spawn_local};
 use ottla_core::boundary::Asker;
 use ottla_core::conn::{Conn, ConnLimits};
+use ottla_core::msg::ListenerType;
 use ottla_core::record::Functions;
 use ottla_core::types::{ConnId, Str};
 use std::cell::RefCell;
@@ -72,7 +73,13 @@ impl Listening {
             debug!(target: "ottla::net", "connection from {peer} gone at once: {fault}");
             return self.left(address);
         }
-        let asker = Asker { conn, client_id: Str::new(), host: format!("/{address}").into(), listener };
+        let asker = Asker {
+            conn,
+            client_id: Str::new(),
+            host: format!("/{address}").into(),
+            listener,
+            listener_type: ListenerType::Broker,
+        };
         let machine = Conn::new(asker, self.limits, self.functions, self.brain.now());
         let link = Rc::new(Link::new(machine, peer.to_string()));
         self.brain.connected(Rc::clone(&link));

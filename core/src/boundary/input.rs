@@ -1,7 +1,7 @@
 //! What can happen to a node.
 
 use crate::log::Log;
-use crate::msg::{Request, Response};
+use crate::msg::{ListenerType, Request, Response};
 use crate::record::{CheckedBatch, Proved, Records, Refusal};
 use crate::types::{CallId, ConnId, LogId, Offset, OpId, Str, Ticket, Uuid, Wall};
 use crate::wire::WireError;
@@ -77,6 +77,8 @@ pub struct Asker {
     pub host: Str,
     /// Which of our listeners it came through: an index into the configured listeners.
     pub listener: usize,
+    /// Whom that listener is for.
+    pub listener_type: ListenerType,
 }
 
 /// A produce request whose batches were walked at the connection (KIP-98, KIP-516).

@@ -6,7 +6,7 @@ use crate::msg::fetch::{FetchRequest, FetchResponse};
 use crate::msg::heartbeat::{HeartbeatRequest, HeartbeatResponse};
 use crate::msg::leave_group::{LeaveGroupRequest, LeaveGroupResponse, MemberResponse};
 use crate::msg::produce::{PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData};
-use crate::msg::{ApiKey, Request, Response};
+use crate::msg::{ApiKey, ListenerType, Request, Response};
 use crate::record::{Builder, CodecFault, Compression, Functions, NewRecord, Records, Refusal};
 use crate::types::{ConnId, ErrorCode, Mono, Now, Str, Ticket, Wall};
 use alloc::vec::Vec;
@@ -40,7 +40,11 @@ fn functions() -> Functions {
 }
 
 fn conn(limits: ConnLimits) -> Conn {
-    let asker = Asker { conn: ID, client_id: Str::new(), host: "/127.0.0.1".into(), listener: 0 };
+    conn_on(ListenerType::Broker, limits)
+}
+
+fn conn_on(listener_type: ListenerType, limits: ConnLimits) -> Conn {
+    let asker = Asker { conn: ID, client_id: Str::new(), host: "/127.0.0.1".into(), listener: 0, listener_type };
     Conn::new(asker, limits, functions(), now(0))
 }
 
@@ -158,6 +162,23 @@ fn unknown_apis_and_versions_end_the_connection() {
         conn.received(now(1), Bytes::copy_from_slice(frame), &mut out);
         assert!(out.is_empty(), "nothing follows a close: {out:?}");
     }
+}
+
+#[test]
+fn each_listener_takes_its_own_apis_and_no_others() {
+    for api in ApiKey::ALL {
+        for listener in [ListenerType::Broker, ListenerType::Controller] {
+            let (mut conn, mut out) = (conn_on(listener, ConnLimits::default()), Vec::new());
+            // Its first version, correlation 5, no client id, no tags, and a body that is cut off.
+            let [high, low] = api.code().to_be_bytes();
+            let frame = [0, 0, 0, 11, high, low, 0, api.facts().first as u8, 0, 0, 0, 5, 0xff, 0xff, 0];
+            conn.received(now(1), Bytes::copy_from_slice(&frame), &mut out);
+            let is_refused = closed(&out).is_some_and(|reason| reason == Reason::OtherListener { api: *api });
+            assert_eq!(is_refused, !api.is_on(listener), "{api:?} on {listener:?}: {out:?}");
+        }
+    }
+    assert!(ApiKey::Vote.is_on(ListenerType::Controller) && !ApiKey::Vote.is_on(ListenerType::Broker));
+    assert!(ApiKey::Produce.is_on(ListenerType::Broker) && !ApiKey::Produce.is_on(ListenerType::Controller));
 }
 
 #[test]

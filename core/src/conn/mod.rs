@@ -95,6 +95,11 @@ pub enum ConnOut {
 pub enum Reason {
     /// The length of a frame is negative or above `socket.request.max.bytes`.
     FrameLength(i32),
+    /// The API is spoken, but not on this listener.
+    OtherListener {
+        /// The API.
+        api: ApiKey,
+    },
     /// The API is spoken, but not in this version.
     UnsupportedVersion {
         /// The API.
@@ -335,6 +340,9 @@ impl Conn {
         let mut reader = Reader::new(&frame, wire::REQUEST_BUDGET_BYTES);
         let head = wire::read_request_head(&mut reader).map_err(|fault| Reason::Malformed { api: None, fault })?;
         let RequestHead { api, version, .. } = head;
+        if !api.is_on(self.asker.listener_type) {
+            return Err(Reason::OtherListener { api });
+        }
         if !api.speaks(version) {
             return self.refuse_version(now, &head, out);
         }
@@ -456,6 +464,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::FrameLength(len) => write!(f, "a request of {len} bytes is not taken (socket.request.max.bytes)"),
+            Self::OtherListener { api } => write!(f, "{} is not answered on this listener", api.facts().name),
             Self::UnsupportedVersion { api, version } => {
                 write!(f, "{} is not spoken in version {version}", api.facts().name)
             }

@@ -1,7 +1,7 @@
 use super::stage_test::{Stage, again, consumer, error, offset};
 use super::{Ask, GroupRecord};
-use crate::msg::Response;
 use crate::msg::heartbeat::{HeartbeatRequest, HeartbeatResponse};
+use crate::msg::{ListenerType, Response};
 use crate::types::ErrorCode;
 use alloc::vec;
 use bytes::Bytes;
@@ -85,7 +85,13 @@ fn a_verdict_is_applied_before_the_next_question() {
     let mut stage = Stage::new();
     let mut out = vec![];
     let ticket = crate::types::Ticket { conn: crate::types::ConnId(1), seq: 0 };
-    let asker = crate::boundary::Asker { conn: ticket.conn, client_id: "c".into(), host: "/h".into(), listener: 0 };
+    let asker = crate::boundary::Asker {
+        conn: ticket.conn,
+        client_id: "c".into(),
+        host: "/h".into(),
+        listener: 0,
+        listener_type: ListenerType::Broker,
+    };
     let caller = super::Caller { ticket, asker: &asker, version: 9 };
     let Stage { shard, config, now, rng, notes, .. } = &mut stage;
     let mut cx = crate::shard::Cx { now: *now, config, rng, notes };

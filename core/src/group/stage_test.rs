@@ -3,13 +3,13 @@
 use super::{Ask, Caller, GroupOut, GroupRecord, GroupShard};
 use crate::boundary::{Asker, Digest, Ice, Note};
 use crate::config::Config;
-use crate::msg::Response;
 use crate::msg::heartbeat::HeartbeatRequest;
 use crate::msg::join_group::{JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse};
 use crate::msg::leave_group::{LeaveGroupRequest, MemberIdentity};
 use crate::msg::offset_commit::{OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use crate::msg::record::consumer::ConsumerProtocolSubscription;
 use crate::msg::sync_group::{SyncGroupRequest, SyncGroupRequestAssignment, SyncGroupResponse};
+use crate::msg::{ListenerType, Response};
 use crate::shard::Cx;
 use crate::types::{ConnId, ErrorCode, Mono, Now, Offset, Rng, Str, Ticket, Uuid, Wall};
 use crate::wire::encode_versioned;
@@ -66,7 +66,13 @@ impl Stage {
     pub fn ask(&mut self, version: i16, ask: Ask) -> Ticket {
         self.seq += 1;
         let ticket = Ticket { conn: ConnId(self.seq), seq: 0 };
-        let asker = Asker { conn: ticket.conn, client_id: "client".into(), host: "/127.0.0.1".into(), listener: 0 };
+        let asker = Asker {
+            conn: ticket.conn,
+            client_id: "client".into(),
+            host: "/127.0.0.1".into(),
+            listener: 0,
+            listener_type: ListenerType::Broker,
+        };
         self.waiting.insert(ticket);
         let caller = Caller { ticket, asker: &asker, version };
         self.step(|shard, cx, out| shard.ask(cx, &caller, ask, out));

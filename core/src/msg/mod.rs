@@ -24,6 +24,19 @@ pub struct ApiFacts {
     pub announced_first: i16,
     /// The first version with compact lengths and tagged fields (KIP-482).
     pub flexible_first: i16,
+    /// Answered on a listener of [`ListenerType::Broker`].
+    pub on_broker: bool,
+    /// Answered on a listener of [`ListenerType::Controller`].
+    pub on_controller: bool,
+}
+
+/// Whom a listener is for; each has APIs of its own (KIP-595, KIP-919).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ListenerType {
+    /// Clients, and brokers that fetch records.
+    Broker,
+    /// The voters of the metadata quorum, brokers that observe it, and tools that speak to it directly.
+    Controller,
 }
 
 impl ApiKey {
@@ -36,6 +49,14 @@ impl ApiKey {
     pub const fn speaks(self, version: i16) -> bool {
         let facts = self.facts();
         facts.first <= version && version <= facts.last
+    }
+
+    /// True where a listener of this type takes the API.
+    pub const fn is_on(self, listener: ListenerType) -> bool {
+        match listener {
+            ListenerType::Broker => self.facts().on_broker,
+            ListenerType::Controller => self.facts().on_controller,
+        }
     }
 
     /// True where the version has compact lengths and tagged fields.

@@ -10,7 +10,7 @@ use crate::msg::api_versions::{ApiVersion, ApiVersionsRequest, ApiVersionsRespon
 use crate::msg::consumer_group_heartbeat::ConsumerGroupHeartbeatResponse;
 use crate::msg::describe_quorum::Listener;
 use crate::msg::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
-use crate::msg::{ApiKey, Request, Response};
+use crate::msg::{ApiKey, ListenerType, Request, Response};
 use crate::types::{ErrorCode, Now, Str, Ticket};
 use alloc::vec::Vec;
 
@@ -26,8 +26,15 @@ impl Node {
             return out.push(Effect::Hangup { conn: ticket.conn });
         }
         match body {
-            // The connection turns every Produce into what the boundary calls one.
-            Request::Produce(_) => out.push(Effect::Hangup { conn: ticket.conn }),
+            // The connection turns every Produce into what the boundary calls one, and lets the others through on a
+            // controller's listener only, which nobody can configure yet.
+            Request::Produce(_)
+            | Request::Vote(_)
+            | Request::BeginQuorumEpoch(_)
+            | Request::EndQuorumEpoch(_)
+            | Request::AlterPartition(_)
+            | Request::BrokerRegistration(_)
+            | Request::BrokerHeartbeat(_) => out.push(Effect::Hangup { conn: ticket.conn }),
             Request::Fetch(body) => self.with_front(now, out, |front, cx, said| {
                 front.fetch(cx, (ticket, version), body, said);
             }),
@@ -101,7 +108,7 @@ impl Node {
                 let answer = answer::metadata(&known, body);
                 return (Response::Metadata(answer.response), answer.create);
             }
-            Request::ApiVersions(body) => Response::ApiVersions(self.api_versions(body, version)),
+            Request::ApiVersions(body) => Response::ApiVersions(self.api_versions(body, asker.listener_type, version)),
             Request::DescribeCluster(body) => Response::DescribeCluster(answer::describe_cluster(&known, body)),
             Request::DescribeTopicPartitions(body) => {
                 Response::DescribeTopicPartitions(answer::describe_topic_partitions(&known, body))
@@ -128,15 +135,15 @@ impl Node {
         own.collect()
     }
 
-    /// Every API that is answered, and none that is not. A client that looks for another cluster or node is sent away
+    /// Every API that is answered on this listener, and none that is not. A client that looks for another cluster or node is sent away
     /// (KIP-1242).
-    fn api_versions(&self, request: &ApiVersionsRequest, version: i16) -> ApiVersionsResponse {
+    fn api_versions(&self, request: &ApiVersionsRequest, on: ListenerType, version: i16) -> ApiVersionsResponse {
         let api = |api: &ApiKey| {
             let facts = api.facts();
             ApiVersion { api_key: api.code(), min_version: facts.announced_first, max_version: facts.last }
         };
-        let mut response =
-            ApiVersionsResponse { api_keys: ApiKey::ALL.iter().map(api).collect(), ..Default::default() };
+        let answered = ApiKey::ALL.iter().filter(|api| api.is_on(on));
+        let mut response = ApiVersionsResponse { api_keys: answered.map(api).collect(), ..Default::default() };
         features::describe(self.cluster.image(), &mut response);
         let is_elsewhere = request.cluster_id.as_ref().is_some_and(|id| *id != self.cluster.id)
             || request.node_id >= 0 && request.node_id != self.config.broker.id.0;

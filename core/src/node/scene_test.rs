@@ -7,7 +7,7 @@ use crate::boundary::{
 use crate::config::{Config, Setting};
 use crate::log::Log;
 use crate::msg::fetch::FetchResponse;
-use crate::msg::{Request, Response};
+use crate::msg::{ListenerType, Request, Response};
 use crate::record::{Builder, CheckedBatch, Functions, NewRecord, ProveRules, Proved, Records, prove};
 use crate::types::{ConnId, LogId, Mono, Now, Offset, OpId, Str, Ticket, Uuid, Wall, limit};
 use alloc::collections::BTreeMap;
@@ -140,6 +140,7 @@ impl Scene {
             client_id: Str::from("tester"),
             host: Str::from("/127.0.0.1"),
             listener: 0,
+            listener_type: ListenerType::Broker,
         });
         self.step(Input::Request { ticket, asker, version, body });
         ticket
@@ -147,7 +148,13 @@ impl Scene {
 
     pub fn produce(&mut self, acks: i16, topic: &str, batches: Vec<(i32, Proved)>) -> Ticket {
         let ticket = self.ticket();
-        let asker = Arc::new(Asker { conn: ticket.conn, client_id: Str::new(), host: Str::new(), listener: 0 });
+        let asker = Arc::new(Asker {
+            conn: ticket.conn,
+            client_id: Str::new(),
+            host: Str::new(),
+            listener: 0,
+            listener_type: ListenerType::Broker,
+        });
         let partition = |(index, proved)| ProducePartition { index, batch: Ok(proved) };
         let partitions = batches.into_iter().map(partition).collect();
         let topics = vec![ProduceTopic { name: Str::from(topic), id: Uuid::ZERO, partitions }];

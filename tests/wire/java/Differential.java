@@ -2,7 +2,7 @@
 //   parse CLASS VERSION HEX   ->  HEX JSON   the bytes read and written again, and what was read
 //   build CLASS VERSION JSON  ->  HEX        the message that the JSON describes
 //   carry CLASS VERSION/OTHER HEX  ->  HEX   the bytes of one version read and written in another
-//   facts KEY  ->  the stable versions, the first that ApiVersions names, and "request/response" header of each version
+//   facts KEY  ->  whether brokers and controllers answer it, the stable versions, the first that ApiVersions names, and "request/response" header of each version
 // A line that fails is answered by "! REASON".
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -65,8 +65,10 @@ public class Differential {
     }
 
     private static String facts(ApiKeys key) {
-        var named = key.toApiVersionForApiResponse(false, ApiMessageType.ListenerType.BROKER).orElseThrow();
-        var out = new StringBuilder(key.name + " " + key.oldestVersion() + " " + key.latestVersion(false) + " " + named.minVersion());
+        boolean broker = key.inScope(ApiMessageType.ListenerType.BROKER);
+        boolean controller = key.inScope(ApiMessageType.ListenerType.CONTROLLER);
+        var named = key.toApiVersionForApiResponse(false, broker ? ApiMessageType.ListenerType.BROKER : ApiMessageType.ListenerType.CONTROLLER).orElseThrow();
+        var out = new StringBuilder(broker + "," + controller + " " + key.name + " " + key.oldestVersion() + " " + key.latestVersion(false) + " " + named.minVersion());
         for (short version = key.oldestVersion(); version <= key.latestVersion(false); version++) {
             out.append(" " + key.requestHeaderVersion(version) + "/" + key.responseHeaderVersion(version));
         }

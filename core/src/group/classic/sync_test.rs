@@ -2,7 +2,7 @@ use crate::group::stage_test::{Stage, again, consumer, error, remembered};
 use crate::group::{Ask, GroupOut};
 use crate::msg::leave_group::{LeaveGroupRequest, LeaveGroupResponse, MemberIdentity};
 use crate::msg::sync_group::SyncGroupRequest;
-use crate::msg::{Response, heartbeat::HeartbeatRequest};
+use crate::msg::{ListenerType, Response, heartbeat::HeartbeatRequest};
 use crate::types::{ErrorCode, Str};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -42,7 +42,13 @@ fn answers_wait_for_the_record_that_they_depend_on() {
     let mut late = None;
     stage.step(|shard, cx, out| {
         let ticket = crate::types::Ticket { conn: crate::types::ConnId(99), seq: 0 };
-        let asker = crate::boundary::Asker { conn: ticket.conn, client_id: "c".into(), host: "/h".into(), listener: 0 };
+        let asker = crate::boundary::Asker {
+            conn: ticket.conn,
+            client_id: "c".into(),
+            host: "/h".into(),
+            listener: 0,
+            listener_type: ListenerType::Broker,
+        };
         let caller = crate::group::Caller { ticket, asker: &asker, version: 3 };
         let request =
             SyncGroupRequest { group_id: "g".into(), generation_id: 1, member_id: other.clone(), ..Default::default() };
