@@ -39,8 +39,8 @@ pub async fn live(parts: Parts, on_ready: impl FnOnce(&Config)) -> Result<Outcom
     let maxima = (config.conn.connections_max, config.conn.connections_per_ip_max);
     let listening = Listening::new(Rc::clone(&brain), limits(&config), functions, maxima);
     let open_doors = || {
-        for (at, socket) in sockets.into_iter().enumerate() {
-            spawn_local(Rc::clone(&listening).run(at, socket));
+        for (at, (socket, listener)) in sockets.into_iter().zip(&config.broker.listeners).enumerate() {
+            spawn_local(Rc::clone(&listening).run((at, listener.listener_type), socket));
         }
         on_ready(&config);
     };

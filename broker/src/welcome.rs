@@ -1,13 +1,17 @@
 //! The first lines that a person sees: how to reach the broker and what to try.
 
 use ottla_core::config::{Config, Durability};
+use ottla_core::types::ListenerType;
 use std::net::IpAddr;
 use std::path::Path;
 
 /// The text for a terminal.
 pub fn text(config: &Config, directory: &Path) -> String {
-    let addresses: Vec<String> =
-        config.broker.listeners.iter().filter_map(|one| one.advertised.as_ref()).map(ToString::to_string).collect();
+    let of = |listener_type| {
+        let listeners = config.broker.listeners.iter().filter(move |one| one.listener_type == listener_type);
+        listeners.filter_map(|one| one.advertised.as_ref()).map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let (addresses, controllers) = (of(ListenerType::Broker), of(ListenerType::Controller));
     let address = addresses.first().map_or("", String::as_str);
     let promise = match config.store.durability {
         Durability::Durable => "an acknowledged record is on disk",
@@ -17,6 +21,9 @@ pub fn text(config: &Config, directory: &Path) -> String {
     text += &format!("  data      {} ({promise})\n", directory.display());
     if let Some(http) = &config.conn.http {
         text += &format!("  http      http://{http}/metrics  /health  /ready\n");
+    }
+    if !controllers.is_empty() {
+        text += &format!("  control   --bootstrap-controller {}\n", controllers.join(","));
     }
     text += &format!("  write     echo hello | kcat -b {address} -t greetings -P\n");
     text += &format!("  read      kcat -b {address} -t greetings -C -e\n");

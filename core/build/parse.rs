@@ -65,7 +65,8 @@ impl Parser {
             [] => (true, false),
             ["on", "controller"] => (false, true),
             ["on", "both"] => (true, true),
-            _ => return Err("api NAME KEY announced FROM+ on controller|both".into()),
+            ["on", "none"] => (false, false),
+            _ => return Err("api NAME KEY announced FROM+ on controller|both|none".into()),
         };
         self.family.api = Some(Api { name: name.to_string(), key, announced_from, on_broker, on_controller });
         Ok(())

@@ -5,12 +5,11 @@ use crate::net::LinkId;
 use bytes::Bytes;
 use ottla_core::boundary::{Action, Asker, Effect, Effects, FileDone, FileFault, FileOp, Input, Job, Note};
 use ottla_core::conn::{Conn, ConnLimits, ConnOut, ProveJob, Reason, splice};
-use ottla_core::msg::ListenerType;
 use ottla_core::msg::fetch::FetchResponse;
 use ottla_core::node::Node;
 use ottla_core::record::Functions;
 use ottla_core::store::{Store, StoreOut};
-use ottla_core::types::{ConnId, FileOpId, Mono, Now, OpId, Str, Ticket};
+use ottla_core::types::{ConnId, FileOpId, ListenerType, Mono, Now, OpId, Str, Ticket};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Work that takes its time, away from the process's thread.

@@ -32,7 +32,11 @@ struct Bench {
 
 impl Bench {
     fn start() -> Bench {
-        Bench { broker: Broker::start(), java: java::start("kafka-tools", &java::kafka()) }
+        Bench::start_with(&[])
+    }
+
+    fn start_with(settings: &[(&str, &str)]) -> Bench {
+        Bench { broker: Broker::start_with(settings), java: java::start("kafka-tools", &java::kafka()) }
     }
 
     /// What the tool printed; it must have ended well.
@@ -271,6 +275,31 @@ fn the_quorum_its_features_and_its_cluster_are_described() {
     assert_eq!(id.trim(), format!("Cluster ID: {}", of("ClusterId")));
     let endpoints = bench.command(CLUSTER, "list-endpoints");
     assert!(endpoints.contains(bench.broker.address().rsplit(':').next().expect("a port")), "{endpoints}");
+}
+
+#[test]
+fn the_controller_answers_tools_on_a_listener_of_its_own() {
+    let names = ("controller.listener.names", "CONTROLLER");
+    let protocols = ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT");
+    let mut bench = Bench::start_with(&[names, protocols]);
+    let at = bench.broker.controller_address();
+    let mut run = |class, args: &[&str]| {
+        let ran = bench.main(class, &[&["--bootstrap-controller", &at], args].concat(), "");
+        assert_eq!(ran["exit"], json!(0), "{class} {args:?}: {ran}");
+        ran["out"].as_str().expect("text").to_owned()
+    };
+    let status = run(QUORUM, &["describe", "--status"]);
+    assert!(status.contains(&format!("CONTROLLER://{at}")), "where the voter is reached: {status}");
+    assert!(run(FEATURES, &["describe"]).contains("metadata.version"));
+    let setting = ["--entity-type", "brokers", "--entity-default"];
+    run(CONFIGS, &[&["--alter", "--add-config", "log.retention.ms=1234567"], &setting[..]].concat());
+    let described = run(CONFIGS, &[&["--describe"], &setting[..]].concat());
+    assert!(described.contains("log.retention.ms=1234567"), "{described}");
+    // What is for brokers is not answered there, nor the other way round.
+    let refused = bench.tool(QUORUM, &["describe", "--status"], "");
+    assert_eq!(refused["exit"], json!(0), "brokers pass it on: {refused}");
+    let wrong = bench.main(TOPICS, &["--bootstrap-server", &at, "--list"], "");
+    assert_ne!(wrong["exit"], json!(0), "{wrong}");
 }
 
 #[test]

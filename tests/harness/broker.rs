@@ -56,6 +56,7 @@ pub struct Broker {
     kind: Kind,
     purpose: Purpose,
     port: u16,
+    controller: u16,
     home: PathBuf,
     settings: Vec<(String, String)>,
     child: Option<Child>,
@@ -87,7 +88,7 @@ impl Broker {
         let home = tools::target().join("e2e-data").join(format!("{}-{serial}", std::process::id()));
         fs::create_dir_all(home.join("data")).expect("the data folder can be made");
         let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        let broker = Broker { kind, purpose, port: free_port(), home, settings, child: None };
+        let broker = Broker { kind, purpose, port: free_port(), controller: free_port(), home, settings, child: None };
         if kind == Kind::Kafka {
             broker.format();
         }
@@ -97,6 +98,11 @@ impl Broker {
     /// `host:port`, as clients want it.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Where its controller listens. Ottla does so only if a setting names `controller.listener.names`.
+    pub fn controller_address(&self) -> String {
+        format!("127.0.0.1:{}", self.controller)
     }
 
     /// Which broker this is.
@@ -171,8 +177,11 @@ impl Broker {
             Kind::Ottla => {
                 let profile = if self.purpose == Purpose::Measure { "release" } else { "sim" };
                 let mut command = tools::mortal(&tools::ottla(profile));
-                let listener = format!("listeners=PLAINTEXT://{}", self.address());
-                command.args(["--set", &listener, "--set", &format!("log.dirs={}", self.data().display())]);
+                let mut listeners = format!("listeners=PLAINTEXT://{}", self.address());
+                if self.settings.iter().any(|(key, _)| key == "controller.listener.names") {
+                    listeners.push_str(&format!(",CONTROLLER://{}", self.controller_address()));
+                }
+                command.args(["--set", &listeners, "--set", &format!("log.dirs={}", self.data().display())]);
                 for (key, value) in &self.settings {
                     command.arg("--set").arg(format!("{key}={value}"));
                 }
@@ -200,11 +209,10 @@ impl Broker {
 
     /// Kafka wants its folder formatted and a file of settings.
     fn format(&self) {
-        let controller = free_port();
-        let address = self.address();
+        let (address, controller) = (self.address(), self.controller_address());
         let mut file = format!(
-            "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@127.0.0.1:{controller}\n\
-             listeners=PLAINTEXT://{address},CONTROLLER://127.0.0.1:{controller}\nadvertised.listeners=PLAINTEXT://{address}\n\
+            "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@{controller}\n\
+             listeners=PLAINTEXT://{address},CONTROLLER://{controller}\nadvertised.listeners=PLAINTEXT://{address}\n\
              controller.listener.names=CONTROLLER\nlistener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
              log.dirs={}\noffsets.topic.replication.factor=1\ntransaction.state.log.replication.factor=1\n\
              transaction.state.log.min.isr=1\n",

@@ -37,7 +37,8 @@ fn table() -> String {
         let listeners = match (on_broker, on_controller) {
             (true, true) => "brokers, controllers",
             (true, false) => "brokers",
-            (false, _) => "controllers",
+            (false, true) => "controllers",
+            (false, false) => "nobody yet",
         };
         writeln!(out, "| {} | {name} | {versions}{announced} | {flexible} | {listeners} |", api.code())
             .expect("a string grows");

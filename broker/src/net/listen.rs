@@ -5,9 +5,8 @@ use crate::brain::Brain;
 use crate::seam::{TcpListener, TcpStream, sleep, spawn_local};
 use ottla_core::boundary::Asker;
 use ottla_core::conn::{Conn, ConnLimits};
-use ottla_core::msg::ListenerType;
 use ottla_core::record::Functions;
-use ottla_core::types::{ConnId, Str};
+use ottla_core::types::{ConnId, ListenerType, Str};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
@@ -46,7 +45,7 @@ impl Listening {
     }
 
     /// Accepts on one listener, number `listener` of the configured ones, for ever.
-    pub async fn run(self: Rc<Self>, listener: usize, socket: TcpListener) {
+    pub async fn run(self: Rc<Self>, listener: (usize, ListenerType), socket: TcpListener) {
         loop {
             match socket.accept().await {
                 Ok((stream, peer)) => self.accepted(listener, stream, peer),
@@ -59,7 +58,12 @@ impl Listening {
         }
     }
 
-    fn accepted(self: &Rc<Self>, listener: usize, stream: TcpStream, peer: SocketAddr) {
+    fn accepted(
+        self: &Rc<Self>,
+        (listener, listener_type): (usize, ListenerType),
+        stream: TcpStream,
+        peer: SocketAddr,
+    ) {
         let address = peer.ip().to_canonical();
         if self.brain.is_stopping() {
             return;
@@ -73,13 +77,7 @@ impl Listening {
             debug!(target: "ottla::net", "connection from {peer} gone at once: {fault}");
             return self.left(address);
         }
-        let asker = Asker {
-            conn,
-            client_id: Str::new(),
-            host: format!("/{address}").into(),
-            listener,
-            listener_type: ListenerType::Broker,
-        };
+        let asker = Asker { conn, client_id: Str::new(), host: format!("/{address}").into(), listener, listener_type };
         let machine = Conn::new(asker, self.limits, self.functions, self.brain.now());
         let link = Rc::new(Link::new(machine, peer.to_string()));
         self.brain.connected(Rc::clone(&link));

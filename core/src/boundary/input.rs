@@ -1,9 +1,9 @@
 //! What can happen to a node.
 
 use crate::log::Log;
-use crate::msg::{ListenerType, Request, Response};
+use crate::msg::{Request, Response};
 use crate::record::{CheckedBatch, Proved, Records, Refusal};
-use crate::types::{CallId, ConnId, LogId, Offset, OpId, Str, Ticket, Uuid, Wall};
+use crate::types::{CallId, ConnId, ListenerType, LogId, Offset, OpId, Str, Ticket, Uuid, Wall};
 use crate::wire::WireError;
 use alloc::boxed::Box;
 use alloc::sync::Arc;

@@ -15,7 +15,7 @@ pub(super) const BROKER_KEYS: &[Key] = &[
     acted("broker.rack", Text, None, ReadOnly, "Where this broker stands; replicas of a partition are spread over racks."),
     acted("compression.type", OneOf(COMPRESSIONS), Some("producer"), ClusterWide, "The compression of topics that do not set compression.type; producer keeps batches as they came."),
     acted("connections.max.idle.ms", ANY_LONG, Some("600000"), ReadOnly, "A connection on which nothing happened for this many milliseconds is closed; a negative value never closes one."),
-    acted("controller.listener.names", List, None, ReadOnly, "Which listeners are for controllers; this version does not open them."),
+    acted("controller.listener.names", List, None, ReadOnly, "Which listeners are for controllers: tools reach the metadata quorum there with --bootstrap-controller."),
     acted("controller.quorum.election.timeout.ms", Int(0, I32), Some("1000"), ReadOnly, "How long a candidate of the metadata quorum waits for votes, in milliseconds."),
     acted("controller.quorum.voters", List, Some(""), ReadOnly, "The voters of the metadata quorum; this version has exactly one, itself."),
     acted("default.replication.factor", ANY_INT, Some("1"), ReadOnly, "How many replicas a partition has if its topic was created without saying so."),

@@ -1,6 +1,6 @@
 use super::{Config, Durability, Overrides, Setting, TopicConfig, broker_key, broker_keys, topic_key, topic_keys};
 use crate::record::{Compression, TimestampType};
-use crate::types::{BrokerId, Str};
+use crate::types::{BrokerId, ListenerType, Str};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -144,8 +144,10 @@ fn kafkas_sample_file_for_one_node_is_understood() {
         ("transaction.state.log.min.isr", "1"),
         ("log.retention.hours", "168"),
     ]);
-    assert_eq!(config.broker.listeners.len(), 1);
-    let listener = &config.broker.listeners[0];
+    let [listener, controller] = &config.broker.listeners[..] else { panic!("{:?}", config.broker.listeners) };
+    assert_eq!(listener.listener_type, ListenerType::Broker);
+    assert_eq!(controller.listener_type, ListenerType::Controller);
+    assert_eq!(controller.advertised.as_ref().map(ToString::to_string).as_deref(), Some("localhost:9093"));
     assert_eq!(listener.bind.to_string(), ":9092");
     assert_eq!(listener.advertised.as_ref().map(ToString::to_string).as_deref(), Some("localhost:9092"));
     assert_eq!(config.store.dir.as_str(), "/tmp/kraft-combined-logs");
@@ -185,6 +187,9 @@ fn listeners_that_cannot_work_are_refused() {
         assert!(!mistakes(&[("listeners", bad)]).is_empty(), "{bad}");
     }
     assert!(!mistakes(&[("advertised.listeners", "OTHER://localhost:9092")]).is_empty());
+    assert!(!mistakes(&[("controller.listener.names", "CONTROLLER")]).is_empty(), "no such listener");
+    let only = [("listeners", "CONTROLLER://:9093"), ("controller.listener.names", "CONTROLLER")];
+    assert!(!mistakes(&only).is_empty(), "nothing for clients");
 }
 
 #[test]

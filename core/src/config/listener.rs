@@ -1,8 +1,8 @@
 //! `listeners`, `advertised.listeners` and what belongs to them.
 
 use super::keys::items;
-use super::read::{Notice, Reader};
-use crate::types::Str;
+use super::read::Reader;
+use crate::types::{ListenerType, Str};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -17,14 +17,16 @@ pub struct Address {
     pub port: u16,
 }
 
-/// One address that clients reach us at.
+/// One address that others reach us at.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Listener {
     /// Its name, in capitals.
     pub name: Str,
+    /// Whom it is for: `controller.listener.names` has those of controllers.
+    pub listener_type: ListenerType,
     /// Where to listen.
     pub bind: Address,
-    /// What clients are told to use. An empty host or port 0 is for the shell to fill in once it listens; `None` is a
+    /// What others are told to use. An empty host or port 0 is for the shell to fill in once it listens; `None` is a
     /// listener that is not advertised.
     pub advertised: Option<Address>,
 }
@@ -58,19 +60,14 @@ impl fmt::Display for Address {
     }
 }
 
-/// The listeners for clients. Those of the controller are understood but not opened: a cluster of one has nobody to talk to.
-pub(super) fn read(reader: &mut Reader, notices: &mut Vec<Notice>) -> Vec<Listener> {
+/// All listeners, those for clients first.
+pub(super) fn read(reader: &mut Reader) -> Vec<Listener> {
     let controllers: Vec<String> = names(reader.text("controller.listener.names").unwrap_or_default());
     let protocols = protocols(reader);
     let bound = addresses(reader, "listeners");
     let told = addresses(reader, "advertised.listeners");
     let mut listeners: Vec<Listener> = Vec::new();
     for (name, bind) in bound {
-        if controllers.contains(&name) {
-            let what = "names a controller listener; this version has no other controllers and does not open it";
-            notices.push(Notice { key: "listeners".into(), origin: Str::new(), what });
-            continue;
-        }
         check_protocol(reader, &name, &protocols);
         if listeners.iter().any(|other| other.name == *name) {
             reader.mistake("listeners", "a list in which each listener has a name of its own");
@@ -78,23 +75,28 @@ pub(super) fn read(reader: &mut Reader, notices: &mut Vec<Notice>) -> Vec<Listen
         if bind.port != 0 && listeners.iter().any(|other| other.bind == bind) {
             reader.mistake("listeners", "a list in which each listener has an address of its own");
         }
-        let advertised = match &told {
-            told if told.is_empty() => Some(bind.clone()),
-            told => told.iter().find(|(other, _)| *other == name).map(|(_, address)| address.clone()),
-        };
-        if advertised.as_ref().is_some_and(Address::is_everywhere) {
+        let is_controller = controllers.contains(&name);
+        let own = told.iter().find(|(other, _)| *other == name).map(|(_, address)| address.clone());
+        // Those of controllers are told as they are unless somebody says otherwise (KIP-853).
+        let advertised = if told.is_empty() || is_controller { own.or(Some(bind.clone())) } else { own };
+        if !is_controller && advertised.as_ref().is_some_and(Address::is_everywhere) {
             let allowed = "an address that a client can connect to; 0.0.0.0 is not one";
             reader.mistake(if told.is_empty() { "listeners" } else { "advertised.listeners" }, allowed);
         }
-        listeners.push(Listener { name: Str::from(name), bind, advertised });
+        let listener_type = if is_controller { ListenerType::Controller } else { ListenerType::Broker };
+        listeners.push(Listener { name: Str::from(name), listener_type, bind, advertised });
     }
-    let is_known = |name: &String| controllers.contains(name) || listeners.iter().any(|one| one.name == **name);
-    if told.iter().any(|(name, _)| !is_known(name)) {
+    if told.iter().any(|(name, _)| !listeners.iter().any(|one| one.name == **name)) {
         reader.mistake("advertised.listeners", "a list whose names are names of listeners");
     }
-    if !listeners.iter().any(|listener| listener.advertised.is_some()) {
+    if controllers.iter().any(|name| !listeners.iter().any(|one| one.name == **name)) {
+        reader.mistake("controller.listener.names", "a list whose names are names of listeners");
+    }
+    let is_for_clients = |one: &Listener| one.listener_type == ListenerType::Broker;
+    if !listeners.iter().any(|one| is_for_clients(one) && one.advertised.is_some()) {
         reader.mistake("listeners", "a list with at least one listener for clients");
     }
+    listeners.sort_by_key(|one| !is_for_clients(one));
     listeners
 }
 

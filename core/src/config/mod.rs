@@ -56,7 +56,8 @@ pub struct BrokerConfig {
     pub id: BrokerId,
     /// `broker.rack`.
     pub rack: Option<Str>,
-    /// `listeners` that clients use, with what `advertised.listeners` says of them. Never empty.
+    /// `listeners`, with what `advertised.listeners` says of them: those for clients, of which there is one at least, then
+    /// those of controllers.
     pub listeners: Vec<Listener>,
     /// `ottla.lanes`.
     pub lanes: usize,

@@ -77,10 +77,10 @@ pub(super) fn read(given: Vec<Setting>) -> Result<(Config, Vec<Notice>), Vec<Mis
     settings.reverse();
     let mut reader = Reader { settings, mistakes: Vec::new() };
     let notices = reader.check_each();
-    let config = reader.config(&notices);
+    let config = reader.config();
     let Reader { settings, mistakes } = reader;
     if mistakes.is_empty() {
-        Ok((Config { given: settings.clone(), settings, ..config.0 }, config.1))
+        Ok((Config { given: settings.clone(), settings, ..config }, notices))
     } else {
         Err(mistakes)
     }
@@ -158,12 +158,10 @@ impl Reader {
         self.mistakes.push(Mistake { key: Str::from_static(name), value, origin, allowed: allowed.to_string() });
     }
 
-    fn config(&mut self, notices: &[Notice]) -> (Config, Vec<Notice>) {
-        let mut notices = notices.to_vec();
+    fn config(&mut self) -> Config {
         self.check_together();
-        let broker = self.broker(&mut notices);
-        let config = Config {
-            broker,
+        Config {
+            broker: self.broker(),
             conn: self.conn(),
             store: self.store(),
             topics: self.topics(),
@@ -189,11 +187,10 @@ impl Reader {
             },
             given: Vec::new(),
             settings: Vec::new(),
-        };
-        (config, notices)
+        }
     }
 
-    fn broker(&mut self, notices: &mut Vec<Notice>) -> BrokerConfig {
+    fn broker(&mut self) -> BrokerConfig {
         let is_set = |name| lookup(&self.settings, name).is_some();
         let (older, newer) = (is_set("broker.id"), is_set("node.id"));
         let name = if older && !newer { "broker.id" } else { "node.id" };
@@ -207,7 +204,7 @@ impl Reader {
         BrokerConfig {
             id: BrokerId(i32::try_from(id).unwrap_or(0)),
             rack: self.text("broker.rack").filter(|rack| !rack.is_empty()).map(Str::from),
-            listeners: listener::read(self, notices),
+            listeners: listener::read(self),
             lanes: usize::try_from(self.number_or_zero("ottla.lanes")).unwrap_or(1),
         }
     }

@@ -6,9 +6,9 @@ use crate::msg::fetch::{FetchRequest, FetchResponse};
 use crate::msg::heartbeat::{HeartbeatRequest, HeartbeatResponse};
 use crate::msg::leave_group::{LeaveGroupRequest, LeaveGroupResponse, MemberResponse};
 use crate::msg::produce::{PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData};
-use crate::msg::{ApiKey, ListenerType, Request, Response};
+use crate::msg::{ApiKey, Request, Response};
 use crate::record::{Builder, CodecFault, Compression, Functions, NewRecord, Records, Refusal};
-use crate::types::{ConnId, ErrorCode, Mono, Now, Str, Ticket, Wall};
+use crate::types::{ConnId, ErrorCode, ListenerType, Mono, Now, Str, Ticket, Wall};
 use alloc::vec::Vec;
 use alloc::{format, vec};
 use bytes::Bytes;
@@ -177,7 +177,9 @@ fn each_listener_takes_its_own_apis_and_no_others() {
             assert_eq!(is_refused, !api.is_on(listener), "{api:?} on {listener:?}: {out:?}");
         }
     }
-    assert!(ApiKey::Vote.is_on(ListenerType::Controller) && !ApiKey::Vote.is_on(ListenerType::Broker));
+    assert!(
+        ApiKey::DescribeQuorum.is_on(ListenerType::Controller) && ApiKey::DescribeQuorum.is_on(ListenerType::Broker)
+    );
     assert!(ApiKey::Produce.is_on(ListenerType::Broker) && !ApiKey::Produce.is_on(ListenerType::Controller));
 }
 

@@ -1,8 +1,9 @@
 use super::stage_test::{Stage, again, consumer, error, offset};
 use super::{Ask, GroupRecord};
+use crate::msg::Response;
 use crate::msg::heartbeat::{HeartbeatRequest, HeartbeatResponse};
-use crate::msg::{ListenerType, Response};
 use crate::types::ErrorCode;
+use crate::types::ListenerType;
 use alloc::vec;
 use bytes::Bytes;
 

@@ -3,15 +3,15 @@
 use super::{Ask, Caller, GroupOut, GroupRecord, GroupShard};
 use crate::boundary::{Asker, Digest, Ice, Note};
 use crate::config::Config;
+use crate::msg::Response;
 use crate::msg::heartbeat::HeartbeatRequest;
 use crate::msg::join_group::{JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse};
 use crate::msg::leave_group::{LeaveGroupRequest, MemberIdentity};
 use crate::msg::offset_commit::{OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use crate::msg::record::consumer::ConsumerProtocolSubscription;
 use crate::msg::sync_group::{SyncGroupRequest, SyncGroupRequestAssignment, SyncGroupResponse};
-use crate::msg::{ListenerType, Response};
 use crate::shard::Cx;
-use crate::types::{ConnId, ErrorCode, Mono, Now, Offset, Rng, Str, Ticket, Uuid, Wall};
+use crate::types::{ConnId, ErrorCode, ListenerType, Mono, Now, Offset, Rng, Str, Ticket, Uuid, Wall};
 use crate::wire::encode_versioned;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;

@@ -11,6 +11,8 @@ mod generated {
 
 pub use generated::*;
 
+use crate::types::ListenerType;
+
 /// The name and the versions of an API; both ends are included.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ApiFacts {
@@ -28,15 +30,6 @@ pub struct ApiFacts {
     pub on_broker: bool,
     /// Answered on a listener of [`ListenerType::Controller`].
     pub on_controller: bool,
-}
-
-/// Whom a listener is for; each has APIs of its own (KIP-595, KIP-919).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum ListenerType {
-    /// Clients, and brokers that fetch records.
-    Broker,
-    /// The voters of the metadata quorum, brokers that observe it, and tools that speak to it directly.
-    Controller,
 }
 
 impl ApiKey {

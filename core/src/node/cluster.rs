@@ -22,7 +22,9 @@ use crate::msg::{Request, Response};
 use crate::quorum::{Quorum, QuorumOut, Voter};
 use crate::record::{Records, check_stored};
 use crate::shard::Cx;
-use crate::types::{BrokerEpoch, ConnId, ErrorCode, LeaderEpoch, LogId, Mono, Now, Offset, OpId, Str, Ticket, Uuid};
+use crate::types::{
+    BrokerEpoch, ConnId, ErrorCode, LeaderEpoch, ListenerType, LogId, Mono, Now, Offset, OpId, Str, Ticket, Uuid,
+};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -350,7 +352,8 @@ impl Node {
             return;
         }
         let me = &self.config.broker;
-        let listeners = me.listeners.iter().filter_map(|listener| {
+        let for_clients = me.listeners.iter().filter(|listener| listener.listener_type == ListenerType::Broker);
+        let listeners = for_clients.filter_map(|listener| {
             let at = listener.advertised.as_ref()?;
             Some(Endpoint { listener: listener.name.clone(), host: at.host.clone(), port: at.port, protocol: 0 })
         });

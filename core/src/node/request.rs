@@ -10,8 +10,8 @@ use crate::msg::api_versions::{ApiVersion, ApiVersionsRequest, ApiVersionsRespon
 use crate::msg::consumer_group_heartbeat::ConsumerGroupHeartbeatResponse;
 use crate::msg::describe_quorum::Listener;
 use crate::msg::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
-use crate::msg::{ApiKey, ListenerType, Request, Response};
-use crate::types::{ErrorCode, Now, Str, Ticket};
+use crate::msg::{ApiKey, Request, Response};
+use crate::types::{ErrorCode, ListenerType, Now, Str, Ticket};
 use alloc::vec::Vec;
 
 /// Who asks, and in which version.
@@ -26,8 +26,8 @@ impl Node {
             return out.push(Effect::Hangup { conn: ticket.conn });
         }
         match body {
-            // The connection turns every Produce into what the boundary calls one, and lets the others through on a
-            // controller's listener only, which nobody can configure yet.
+            // The connection turns every Produce into what the boundary calls one, and lets nobody ask the others, which
+            // no listener takes yet.
             Request::Produce(_)
             | Request::Vote(_)
             | Request::BeginQuorumEpoch(_)
@@ -119,16 +119,18 @@ impl Node {
             }
             Request::DescribeQuorum(body) => {
                 let quorum = self.cluster.quorum();
-                Response::DescribeQuorum(quorum.describe(body, version, self.own_listeners(), now.wall))
+                Response::DescribeQuorum(quorum.describe(body, version, self.voter_listeners(), now.wall))
             }
             other => unreachable!("not answered by what is known: {other:?}"),
         };
         (response, Vec::new())
     }
 
-    fn own_listeners(&self) -> Vec<Listener> {
-        let listeners = self.config.broker.listeners.iter();
-        let own = listeners.filter_map(|listener| {
+    /// Where this member of the quorum is reached. Without a listener of its own it answers tools at those of the broker.
+    fn voter_listeners(&self) -> Vec<Listener> {
+        let listeners = &self.config.broker.listeners;
+        let last = listeners.last().map(|listener| listener.listener_type);
+        let own = listeners.iter().filter(|listener| Some(listener.listener_type) == last).filter_map(|listener| {
             let at = listener.advertised.as_ref()?;
             Some(Listener { name: listener.name.clone(), host: at.host.clone(), port: at.port })
         });

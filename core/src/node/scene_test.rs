@@ -7,9 +7,9 @@ use crate::boundary::{
 use crate::config::{Config, Setting};
 use crate::log::Log;
 use crate::msg::fetch::FetchResponse;
-use crate::msg::{ListenerType, Request, Response};
+use crate::msg::{Request, Response};
 use crate::record::{Builder, CheckedBatch, Functions, NewRecord, ProveRules, Proved, Records, prove};
-use crate::types::{ConnId, LogId, Mono, Now, Offset, OpId, Str, Ticket, Uuid, Wall, limit};
+use crate::types::{ConnId, ListenerType, LogId, Mono, Now, Offset, OpId, Str, Ticket, Uuid, Wall, limit};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;

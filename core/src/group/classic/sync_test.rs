@@ -2,8 +2,8 @@ use crate::group::stage_test::{Stage, again, consumer, error, remembered};
 use crate::group::{Ask, GroupOut};
 use crate::msg::leave_group::{LeaveGroupRequest, LeaveGroupResponse, MemberIdentity};
 use crate::msg::sync_group::SyncGroupRequest;
-use crate::msg::{ListenerType, Response, heartbeat::HeartbeatRequest};
-use crate::types::{ErrorCode, Str};
+use crate::msg::{Response, heartbeat::HeartbeatRequest};
+use crate::types::{ErrorCode, ListenerType, Str};
 use alloc::vec;
 use alloc::vec::Vec;
 

@@ -255,6 +255,24 @@ fn the_cluster_can_be_described_with_its_fenced_brokers() {
 }
 
 #[test]
+fn the_controllers_are_described_where_they_listen() {
+    let listeners = [
+        ("listeners", "PLAINTEXT://h:9092,CONTROLLER://c:9093"),
+        ("controller.listener.names", "CONTROLLER"),
+        ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"),
+    ];
+    let world = World::new(&[], &listeners);
+    let ask = |endpoint_type| {
+        let request = DescribeClusterRequest { endpoint_type, ..DescribeClusterRequest::default() };
+        describe_cluster(&Known { listener: "CONTROLLER", ..world.known(2) }, &request)
+    };
+    assert_eq!(error(ask(1).error_code), ErrorCode::MismatchedEndpointType);
+    let answer = ask(2);
+    let told: Vec<_> = answer.brokers.iter().map(|one| (one.broker_id, &*one.host, one.port)).collect();
+    assert_eq!((answer.endpoint_type, answer.controller_id, told), (2, 1, alloc::vec![(1, "c", 9093)]));
+}
+
+#[test]
 fn partitions_come_in_portions_that_join_without_a_gap() {
     let world = World::new(&[], &[]);
     for limit in 1..=5 {

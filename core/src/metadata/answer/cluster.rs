@@ -2,17 +2,22 @@
 
 use super::{CLUSTER_OPERATIONS, Known};
 use crate::msg::describe_cluster::{DescribeClusterBroker, DescribeClusterRequest, DescribeClusterResponse};
-use crate::types::{ErrorCode, Str};
+use crate::types::{ErrorCode, ListenerType, Str};
+use alloc::vec::Vec;
 
 /// The two kinds of endpoint that a client may believe it talks to.
 const BROKERS: i8 = 1;
 const CONTROLLERS: i8 = 2;
 
-/// Answers DescribeCluster. The endpoint is one of brokers, always.
+/// Answers DescribeCluster with the brokers or the controllers, whichever the listener is for.
 pub fn describe_cluster(known: &Known<'_>, request: &DescribeClusterRequest) -> DescribeClusterResponse {
+    let (endpoint_type, mismatch) = match known.listener_type() {
+        ListenerType::Broker => (BROKERS, "this is an endpoint of brokers, not of controllers"),
+        ListenerType::Controller => (CONTROLLERS, "this is an endpoint of controllers, not of brokers"),
+    };
     let error = match request.endpoint_type {
-        BROKERS => None,
-        CONTROLLERS => Some((ErrorCode::MismatchedEndpointType, "this is an endpoint of brokers, not of controllers")),
+        asked if asked == endpoint_type => None,
+        BROKERS | CONTROLLERS => Some((ErrorCode::MismatchedEndpointType, mismatch)),
         _ => Some((ErrorCode::UnsupportedEndpointType, "there is no such type of endpoint")),
     };
     if let Some((error, message)) = error {
@@ -23,7 +28,25 @@ pub fn describe_cluster(known: &Known<'_>, request: &DescribeClusterRequest) -> 
             ..DescribeClusterResponse::default()
         };
     }
-    let brokers = known.image.brokers().filter(|broker| !broker.fenced || request.include_fenced_brokers);
+    let (controller_id, brokers) = match known.listener_type() {
+        ListenerType::Broker => (known.controller(), brokers(known, request.include_fenced_brokers)),
+        ListenerType::Controller => (known.config.broker.id.0, controllers(known)),
+    };
+    let mut response = DescribeClusterResponse {
+        endpoint_type: request.endpoint_type,
+        cluster_id: known.cluster_id.clone(),
+        controller_id,
+        brokers,
+        ..DescribeClusterResponse::default()
+    };
+    if request.include_cluster_authorized_operations {
+        response.cluster_authorized_operations = CLUSTER_OPERATIONS;
+    }
+    response
+}
+
+fn brokers(known: &Known<'_>, with_fenced: bool) -> Vec<DescribeClusterBroker> {
+    let brokers = known.image.brokers().filter(|broker| !broker.fenced || with_fenced);
     let brokers = brokers.filter_map(|broker| {
         let endpoint = broker.endpoint(known.listener)?;
         Some(DescribeClusterBroker {
@@ -34,14 +57,17 @@ pub fn describe_cluster(known: &Known<'_>, request: &DescribeClusterRequest) -> 
             is_fenced: broker.fenced,
         })
     });
-    let mut response = DescribeClusterResponse {
-        cluster_id: known.cluster_id.clone(),
-        controller_id: known.controller(),
-        brokers: brokers.collect(),
-        ..DescribeClusterResponse::default()
-    };
-    if request.include_cluster_authorized_operations {
-        response.cluster_authorized_operations = CLUSTER_OPERATIONS;
-    }
-    response
+    brokers.collect()
+}
+
+/// The quorum has one voter: this process.
+fn controllers(known: &Known<'_>) -> Vec<DescribeClusterBroker> {
+    let own = known.own_listener().and_then(|listener| listener.advertised.as_ref());
+    let own = own.map(|at| DescribeClusterBroker {
+        broker_id: known.config.broker.id.0,
+        host: at.host.clone(),
+        port: i32::from(at.port),
+        ..DescribeClusterBroker::default()
+    });
+    own.into_iter().collect()
 }

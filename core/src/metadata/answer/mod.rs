@@ -21,8 +21,8 @@ pub use resources::list_config_resources;
 pub use topics::{MetadataAnswer, metadata, refused};
 
 use super::{Broker, Endpoint, Image, Partition};
-use crate::config::Config;
-use crate::types::{BrokerId, Str};
+use crate::config::{Config, Listener};
+use crate::types::{BrokerId, ListenerType, Str};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -42,6 +42,15 @@ pub struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
+    /// The listener that the request came through.
+    fn own_listener(&self) -> Option<&'a Listener> {
+        self.config.broker.listeners.iter().find(|listener| listener.name == *self.listener)
+    }
+
+    fn listener_type(&self) -> ListenerType {
+        self.own_listener().map_or(ListenerType::Broker, |listener| listener.listener_type)
+    }
+
     /// The brokers that clients may turn to, with their addresses.
     fn alive(&self) -> impl Iterator<Item = (&'a Arc<Broker>, &'a Endpoint)> {
         let listener = self.listener;
