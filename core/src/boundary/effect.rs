@@ -137,6 +137,12 @@ pub enum Job {
     },
 }
 
+/// How long the answer is on the wire; nothing if it has no form there.
+pub fn answer_bytes(version: i16, body: &Response) -> usize {
+    let mut writer = Writer::new();
+    encode_response(body, version, &mut writer).map_or(0, |()| writer.len())
+}
+
 impl Job {
     /// Does the work: a function of its arguments, on whatever thread. A batch whose records cannot be read holds no
     /// record of any time.

@@ -82,4 +82,6 @@ pub enum Ignored {
     NotReady,
     /// The end of an operation on a log that was deleted meanwhile.
     LogGone,
+    /// A request whose answer would be longer than any client takes; its connection is closed.
+    AnswerTooLong,
 }

@@ -88,6 +88,7 @@ impl Node {
         }
         self.deliver(now, out);
         self.gather(out);
+        self.slices.rouse(now);
     }
 
     /// When this node must be woken, if nothing else happens before.

@@ -50,7 +50,7 @@ impl Node {
         self.groups.closed(conn);
         self.cluster.closed(conn);
         self.following.closed(conn);
-        self.slices.closed(conn);
+        self.slices.closed(conn, out);
     }
 
     /// Only time has passed.

@@ -65,6 +65,12 @@ pub const QUOTED_BYTES_MAX: usize = 200;
 /// costs more is worked off in pieces of a quarter of it.
 pub const REQUEST_COST_MAX: usize = 200;
 
+/// How many requests are worked off in pieces at a time: what they have of their answers is held in memory.
+pub const REQUESTS_SLICED_MAX: usize = 8;
+
+/// The longest answer that is put together of pieces: what librdkafka takes at most unless told otherwise.
+pub const ANSWER_BYTES_MAX: usize = 100_000_000;
+
 /// The longest chain of nested inputs that one step may set off inside a node before it is a bug of ours.
 pub const ROUTE_ROUNDS_MAX: usize = 64;
 

@@ -9,12 +9,15 @@
 //! ```
 //!
 //! A piece is decided alone. What a request says twice is therefore seen only where it stands in one piece.
+//!
+//! A short request can ask for a long answer, a thousand times the settings of one broker. So few requests are under way at
+//! a time, and an answer longer than any client takes ends its connection.
 
 mod cut;
 
 use super::groups::PART;
 use super::{Node, OWNER_SLICES, op_id};
-use crate::boundary::{Asker, Done, Effect, Effects, Job, JobDone};
+use crate::boundary::{Asker, Done, Effect, Effects, Ignored, Job, JobDone, Note, answer_bytes};
 use crate::metadata::Image;
 use crate::msg::{Request, Response};
 use crate::types::{ConnId, Mono, Now, OpId, Str, Ticket, limit};
@@ -22,12 +25,16 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-/// Every request that is being worked off in pieces.
+/// Every request that is to be worked off in pieces.
 #[derive(Clone, Hash, Debug)]
 pub struct Slices {
     /// What one request may cost a step; see [`cut::is_long`].
     cost_max: usize,
+    /// How long an answer may be, encoded.
+    answer_bytes_max: usize,
     begun: u64,
+    /// Requests that were not begun yet, in the order in which they came.
+    waiting: VecDeque<Whole>,
     under_way: BTreeMap<u64, Whole>,
     /// Whose turn it is to have a piece worked off.
     turns: VecDeque<u64>,
@@ -46,7 +53,7 @@ struct Whole {
     ticket: Ticket,
     asker: Arc<Asker>,
     version: i16,
-    /// What is not asked yet, turned round.
+    /// What is not asked yet; turned round once it is begun.
     rest: Option<Request>,
     /// What was known when the request came, if it is only to be told: it is told as of then.
     image: Option<Arc<Image>>,
@@ -56,6 +63,8 @@ struct Whole {
     asked: usize,
     joined: usize,
     answer: Option<Response>,
+    /// How long it is, encoded.
+    answer_bytes: usize,
     /// Answers that came before those of earlier pieces.
     early: BTreeMap<usize, Response>,
 }
@@ -65,7 +74,9 @@ impl Slices {
     pub fn new(cost_max: usize) -> Self {
         Self {
             cost_max,
+            answer_bytes_max: limit::ANSWER_BYTES_MAX,
             begun: 0,
+            waiting: VecDeque::new(),
             under_way: BTreeMap::new(),
             turns: VecDeque::new(),
             pieces: BTreeMap::new(),
@@ -82,8 +93,14 @@ impl Slices {
     }
 
     /// The connection is gone: nobody waits for what it asked.
-    pub fn closed(&mut self, conn: ConnId) {
-        self.under_way.retain(|_, whole| whole.ticket.conn != conn);
+    pub fn closed(&mut self, conn: ConnId, out: &mut Effects) {
+        self.waiting.retain(|whole| whole.ticket.conn != conn);
+        let is_gone = |(id, whole): (&u64, &Whole)| (whole.ticket.conn == conn).then_some(*id);
+        let gone: Vec<u64> = self.under_way.iter().filter_map(is_gone).collect();
+        for id in gone {
+            let whole = self.under_way.remove(&id).expect("it was just seen");
+            self.forget(whole, out);
+        }
         self.encoding.values_mut().filter(|ticket| ticket.conn == conn).for_each(|ticket| ticket.conn = PIECE);
     }
 
@@ -103,10 +120,64 @@ impl Slices {
         missing
     }
 
+    /// Goes on at once if there is anything to be done.
+    pub fn rouse(&mut self, now: Now) {
+        if self.at.is_none() && self.is_busy() {
+            self.at = Some(now.mono);
+        }
+    }
+
+    /// Is there anything to be done?
+    fn is_busy(&self) -> bool {
+        !self.turns.is_empty() || !self.waiting.is_empty() && self.under_way.len() < limit::REQUESTS_SLICED_MAX
+    }
+
+    /// Begins the next request if it may.
+    fn begin(&mut self, image: &Image) {
+        if self.under_way.len() >= limit::REQUESTS_SLICED_MAX {
+            return;
+        }
+        let Some(mut whole) = self.waiting.pop_front() else { return };
+        let image = whole.image.as_deref().unwrap_or(image);
+        cut::turn(whole.rest.as_mut().expect("nothing of it was asked"), whole.version, image);
+        self.under_way.insert(self.begun, whole);
+        self.turns.push_back(self.begun);
+        self.begun += 1;
+    }
+
+    fn encode(&mut self, ticket: Ticket, version: i16, body: Response, out: &mut Effects) {
+        let op = op_id(self.encodings_begun, OWNER_SLICES);
+        self.encodings_begun += 1;
+        self.encoding.insert(op, ticket);
+        out.push(Effect::Job { op, job: Job::Encode { version, body } });
+    }
+
+    /// Nobody waits for this one any more. To give back the memory of millions of partitions takes longer than a step may:
+    /// what was answered goes the way of all answers, only that nobody is sent it.
+    fn forget(&mut self, whole: Whole, out: &mut Effects) {
+        if let Some(body) = whole.answer {
+            self.encode(Ticket { conn: PIECE, ..whole.ticket }, whole.version, body, out);
+        }
+    }
+
     /// A piece was answered. Gives the whole answer once there is nothing left to wait for.
-    fn answered(&mut self, piece: u64, body: Response) -> Option<(Ticket, i16, Response)> {
+    fn answered(&mut self, piece: u64, body: Response) -> Joined {
+        match self.join(piece, body) {
+            Some(id) if self.under_way[&id].answer_bytes > self.answer_bytes_max => {
+                Joined::TooLong(self.under_way.remove(&id).expect("it was joined to"))
+            }
+            Some(id) if self.under_way[&id].is_joined() => {
+                Joined::Whole(self.under_way.remove(&id).expect("it was joined to"))
+            }
+            Some(_) | None => Joined::Waits,
+        }
+    }
+
+    /// Adds the answer of a piece to that of its request, if somebody still waits for it: to which.
+    fn join(&mut self, piece: u64, body: Response) -> Option<u64> {
         let (id, index) = self.pieces.remove(&piece)?;
         let whole = self.under_way.get_mut(&id)?;
+        whole.answer_bytes += answer_bytes(whole.version, &body);
         whole.early.insert(index, body);
         while let Some(next) = whole.early.remove(&whole.joined) {
             whole.joined += 1;
@@ -115,11 +186,7 @@ impl Slices {
                 Some(answer) => cut::join(answer, next),
             }
         }
-        if whole.rest.is_some() || whole.joined < whole.asked {
-            return None;
-        }
-        let whole = self.under_way.remove(&id)?;
-        Some((whole.ticket, whole.version, whole.answer?))
+        Some(id)
     }
 
     /// Nobody knows what became of a piece: everybody who waits for one is cut off.
@@ -128,6 +195,22 @@ impl Slices {
         let gone = core::mem::take(&mut self.under_way);
         out.extend(gone.into_values().map(|whole| Effect::Hangup { conn: whole.ticket.conn }));
     }
+}
+
+impl Whole {
+    fn is_joined(&self) -> bool {
+        self.rest.is_none() && self.joined == self.asked
+    }
+}
+
+/// What the answer to a piece makes of its request.
+enum Joined {
+    /// There is something left to wait for.
+    Waits,
+    /// It is answered.
+    Whole(Whole),
+    /// Its answer is longer than any client would take.
+    TooLong(Whole),
 }
 
 impl Node {
@@ -143,30 +226,29 @@ impl Node {
         if !self.cluster.is_ready() || !cut::is_long(&body, &measure) {
             return Some(body);
         }
-        let image = self.cluster.shared_image().clone();
-        let mut rest = body;
-        cut::turn(&mut rest, version, &image);
+        let is_told = matches!(body, Request::Metadata(_));
         let whole = Whole {
             ticket,
             asker: asker.clone(),
             version,
-            image: matches!(rest, Request::Metadata(_)).then_some(image),
-            rest: Some(rest),
+            image: is_told.then(|| self.cluster.shared_image().clone()),
+            rest: Some(body),
             creations_left: per_request(self.config.topics.partitions),
             asked: 0,
             joined: 0,
             answer: None,
+            answer_bytes: 0,
             early: BTreeMap::new(),
         };
-        self.slices.under_way.insert(self.slices.begun, whole);
-        self.slices.turns.push_back(self.slices.begun);
-        self.slices.begun += 1;
-        self.slices.at = Some(now.mono);
+        self.slices.waiting.push_back(whole);
+        self.slices.rouse(now);
         None
     }
 
     /// Works off the next piece of the request whose turn it is.
     pub(super) fn slice_on(&mut self, now: Now, out: &mut Effects) {
+        self.slices.at = None;
+        self.slices.begin(self.cluster.image());
         let Some(id) = self.slices.turns.pop_front() else { return };
         if let Some(whole) = self.slices.under_way.get_mut(&id) {
             let mut rest = whole.rest.take().expect("it has a turn while something is left");
@@ -183,7 +265,6 @@ impl Node {
             let (asker, version) = (whole.asker.clone(), whole.version);
             self.request(now, (Ticket { conn: PIECE, seq }, &asker, version), piece, out);
         }
-        self.slices.at = (!self.slices.turns.is_empty()).then_some(now.mono);
     }
 
     /// Answers to pieces never leave: they are put together. Where a piece is lost, or a question that was cut by groups, those
@@ -203,12 +284,7 @@ impl Node {
         for effect in core::mem::take(&mut out.effects) {
             match effect {
                 Effect::Reply { ticket, body: Some(body) } if ticket.conn == PIECE => {
-                    if let Some((ticket, version, body)) = self.slices.answered(ticket.seq, body) {
-                        let op = op_id(self.slices.encodings_begun, OWNER_SLICES);
-                        self.slices.encodings_begun += 1;
-                        self.slices.encoding.insert(op, ticket);
-                        out.push(Effect::Job { op, job: Job::Encode { version, body } });
-                    }
+                    self.join(ticket.seq, body, out);
                 }
                 Effect::Hangup { conn } if conn == PIECE => self.slices.lost(&mut out.effects),
                 Effect::Hangup { conn } if conn == PART => {
@@ -220,6 +296,22 @@ impl Node {
                     }
                 }
                 other => out.push(other),
+            }
+        }
+    }
+
+    /// A piece was answered.
+    fn join(&mut self, piece: u64, body: Response, out: &mut Effects) {
+        match self.slices.answered(piece, body) {
+            Joined::Waits => {}
+            Joined::Whole(whole) => {
+                let body = whole.answer.expect("a request is cut in one piece at least");
+                self.slices.encode(whole.ticket, whole.version, body, out);
+            }
+            Joined::TooLong(whole) => {
+                out.note(Note::Ignored(Ignored::AnswerTooLong));
+                out.push(Effect::Hangup { conn: whole.ticket.conn });
+                self.slices.forget(whole, out);
             }
         }
     }

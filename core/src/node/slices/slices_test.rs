@@ -1,4 +1,4 @@
-use crate::boundary::{DiskFault, Input};
+use crate::boundary::{DiskFault, Ignored, Input, Note};
 use crate::msg::create_topics::{CreatableTopic, CreateTopicsRequest};
 use crate::msg::delete_topics::DeleteTopicsRequest;
 use crate::msg::describe_configs::{DescribeConfigsRequest, DescribeConfigsResource};
@@ -7,7 +7,7 @@ use crate::msg::list_offsets::{ListOffsetsPartition, ListOffsetsRequest, ListOff
 use crate::msg::metadata::{MetadataRequest, MetadataRequestTopic};
 use crate::msg::{ApiKey, Request, Response};
 use crate::node::scene_test::{Scene, batch};
-use crate::types::{ConnId, ErrorCode, Str, Ticket, Uuid};
+use crate::types::{ConnId, ErrorCode, Str, Ticket, Uuid, limit};
 use crate::wire;
 use core::time::Duration;
 use std::format;
@@ -152,6 +152,50 @@ fn where_nobody_knows_what_became_of_a_piece_the_connection_ends() {
     scene.pass(Duration::from_millis(1));
     assert_eq!(scene.hangups, [ConnId(1)]);
     assert!(scene.sent.is_empty() && scene.replies.is_empty());
+}
+
+#[test]
+fn what_is_asked_a_thousand_times_is_not_answered_without_bound() {
+    let mut scene = Scene::new(&[]);
+    scene.node.slices.answer_bytes_max = 10_000;
+    let broker = || DescribeConfigsResource {
+        resource_type: 4,
+        resource_name: Str::from("1"),
+        configuration_keys: Some(vec![Str::from("log.dirs")]),
+    };
+    let many = |count| {
+        let resources = (0..count).map(|_| broker()).collect();
+        Request::DescribeConfigs(DescribeConfigsRequest { resources, ..Default::default() })
+    };
+    let few = scene.ask(4, many(50));
+    scene.pass(Duration::from_millis(1));
+    let Some(Response::DescribeConfigs(told)) = sent(&mut scene, few, ApiKey::DescribeConfigs, 4) else {
+        panic!("told: {:?}", scene.hangups)
+    };
+    assert_eq!(told.results.len(), 50);
+    scene.ask(4, many(1000));
+    scene.pass(Duration::from_millis(1));
+    assert_eq!(scene.hangups, [ConnId(1)]);
+    assert!(scene.notes.contains(&Note::Ignored(Ignored::AnswerTooLong)));
+    assert!(scene.sent.is_empty() && scene.replies.is_empty() && scene.node.slices.under_way.is_empty());
+}
+
+#[test]
+fn of_many_requests_few_are_begun_at_a_time() {
+    let mut scene = Scene::new(&[]);
+    create(&mut scene, &names(300), 1);
+    scene.pass(Duration::from_millis(1));
+    scene.sent.clear();
+    let all: Vec<Ticket> = (0..3 * limit::REQUESTS_SLICED_MAX).map(|_| metadata(&mut scene, None)).collect();
+    while let Some(at) = scene.node.slices.deadline() {
+        scene.now.mono = scene.now.mono.max(at);
+        scene.step(Input::Wake);
+        assert!(scene.node.slices.under_way.len() <= limit::REQUESTS_SLICED_MAX);
+    }
+    for ticket in all {
+        let Some(Response::Metadata(told)) = sent(&mut scene, ticket, ApiKey::Metadata, 12) else { panic!("told") };
+        assert_eq!(told.topics.len(), 300);
+    }
 }
 
 #[test]
