@@ -5,6 +5,7 @@ use crate::msg::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
 use crate::msg::fetch::{FetchRequest, FetchResponse};
 use crate::msg::heartbeat::{HeartbeatRequest, HeartbeatResponse};
 use crate::msg::leave_group::{LeaveGroupRequest, LeaveGroupResponse, MemberResponse};
+use crate::msg::metadata::{MetadataRequest, MetadataResponse};
 use crate::msg::produce::{PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData};
 use crate::msg::{ApiKey, Request, Response};
 use crate::record::{Builder, CodecFault, Compression, Functions, NewRecord, Records, Refusal};
@@ -296,6 +297,23 @@ fn a_second_fetch_waits_for_the_first() {
     conn.reply(now(1), Ticket { conn: ID, seq: 0 }, Some(FetchResponse::default().into()), &mut out);
     let seqs: Vec<u64> = tickets(&out).iter().map(|ticket| ticket.seq).collect();
     assert_eq!(seqs, [2, 3]);
+}
+
+#[test]
+fn what_a_few_bytes_ask_for_at_length_is_asked_once_at_a_time() {
+    let (mut conn, mut client, mut out) = (conn(ConnLimits::default()), client(), Vec::new());
+    let metadata = || MetadataRequest::default().into();
+    conn.received(now(1), sent(&mut client, &metadata(), 12), &mut out);
+    conn.received(now(1), sent(&mut client, &FetchRequest::default().into(), 12), &mut out);
+    conn.received(now(1), sent(&mut client, &heartbeat(1), 4), &mut out);
+    conn.received(now(1), sent(&mut client, &metadata(), 12), &mut out);
+    conn.received(now(1), sent(&mut client, &heartbeat(1), 4), &mut out);
+    assert_eq!(tickets(&out).len(), 3);
+    assert!(matches!(out.last(), Some(ConnOut::PauseReading)), "{out:?}");
+    out.clear();
+    conn.reply(now(1), Ticket { conn: ID, seq: 0 }, Some(MetadataResponse::default().into()), &mut out);
+    let seqs: Vec<u64> = tickets(&out).iter().map(|ticket| ticket.seq).collect();
+    assert_eq!(seqs, [3, 4]);
 }
 
 #[test]

@@ -33,7 +33,7 @@ use bytes::Bytes;
 use core::fmt;
 use core::time::Duration;
 use produce::Part;
-use queue::Queue;
+use queue::{Bulk, Queue, bulk_of};
 
 /// What a connection may take up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -142,7 +142,7 @@ pub struct Conn {
     active: Mono,
     /// When the first byte of the frame came that is not yet whole.
     frame_since: Option<Mono>,
-    /// A Fetch request that waits until the one before it is answered.
+    /// A request that waits until another of its kind is answered.
     deferred: Option<Bytes>,
     /// Where compressed records are unpacked.
     scratch: Vec<u8>,
@@ -292,10 +292,7 @@ impl Conn {
         while !self.is_full() {
             match self.next_frame() {
                 Ok(None) => break,
-                // Each Fetch may bring megabytes: of those a connection has one at a time, as in Kafka.
-                Ok(Some(frame)) if self.queue.has_fetch() && is_of(&frame, ApiKey::Fetch) => {
-                    self.deferred = Some(frame);
-                }
+                Ok(Some(frame)) if self.must_wait(&frame) => self.deferred = Some(frame),
                 Ok(Some(frame)) => {
                     if let Err(reason) = self.take_frame(now, frame, out) {
                         return self.close(reason, out);
@@ -326,10 +323,15 @@ impl Conn {
     }
 
     fn is_full(&self) -> bool {
-        self.deferred.is_some() && self.queue.has_fetch()
+        self.deferred.as_ref().is_some_and(|frame| self.must_wait(frame))
             || self.queue.len() >= self.limits.requests_max
             || !self.queue.is_empty() && self.queue.bytes() >= self.limits.request_bytes_max
             || self.unsent_bytes >= self.limits.unsent_bytes_max
+    }
+
+    /// Each of these may bring megabytes: of a kind a connection has one at a time.
+    fn must_wait(&self, frame: &[u8]) -> bool {
+        bulk_of_frame(frame).is_some_and(|kind| self.queue.has(kind))
     }
 
     fn take_frame(&mut self, now: Now, frame: Bytes, out: &mut Vec<ConnOut>) -> Result<(), Reason> {
@@ -438,6 +440,10 @@ impl Conn {
         self.held.clear();
         out.push(ConnOut::Close(reason));
     }
+}
+
+fn bulk_of_frame(frame: &[u8]) -> Option<Bulk> {
+    frame.first_chunk().and_then(|code| bulk_of(i16::from_be_bytes(*code)))
 }
 
 /// Does the header of this frame name this API?

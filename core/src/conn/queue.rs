@@ -15,8 +15,8 @@ pub struct Queue {
     first_seq: u64,
     /// Bytes of their requests, and of answers that are ready but not at the front.
     bytes: usize,
-    /// How many of them are Fetches.
-    fetches: usize,
+    /// How many of each kind that may be answered at length.
+    bulky: [usize; 2],
 }
 
 #[derive(Debug)]
@@ -40,6 +40,35 @@ pub struct Ready {
     pub asked: Mono,
 }
 
+/// A request that may be answered with megabytes. Kafka has one request of a connection under way at a time; here it is one
+/// of each of these kinds, and other requests beside.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Bulk {
+    /// Records.
+    Fetch,
+    /// What is known of topics, partitions and groups: a few bytes ask for all of it.
+    Listing,
+}
+
+/// Of which kind a request is, by the code of its API; `None` if its answer is about as long as it is.
+pub fn bulk_of(code: i16) -> Option<Bulk> {
+    const LISTINGS: [ApiKey; 9] = [
+        ApiKey::Metadata,
+        ApiKey::DescribeTopicPartitions,
+        ApiKey::DescribeConfigs,
+        ApiKey::ListConfigResources,
+        ApiKey::DescribeLogDirs,
+        ApiKey::DescribeProducers,
+        ApiKey::DescribeGroups,
+        ApiKey::ListGroups,
+        ApiKey::OffsetFetch,
+    ];
+    if code == ApiKey::Fetch.code() {
+        return Some(Bulk::Fetch);
+    }
+    LISTINGS.iter().any(|api| api.code() == code).then_some(Bulk::Listing)
+}
+
 impl Queue {
     /// One more request, `bytes` long; gives its number.
     pub fn push(&mut self, head: &RequestHead, bytes: usize, asked: Mono) -> u64 {
@@ -47,7 +76,7 @@ impl Queue {
         let RequestHead { api, version, correlation_id, .. } = *head;
         self.waiting.push_back(Waiting { api, version, correlation_id, asked, bytes, answer: None });
         self.bytes += bytes;
-        self.fetches += usize::from(api == ApiKey::Fetch);
+        bulk_of(api.code()).into_iter().for_each(|kind| self.bulky[kind as usize] += 1);
         seq
     }
 
@@ -93,7 +122,7 @@ impl Queue {
         let done = self.waiting.pop_front()?;
         self.first_seq += 1;
         self.bytes -= done.bytes;
-        self.fetches -= usize::from(done.api == ApiKey::Fetch);
+        bulk_of(done.api.code()).into_iter().for_each(|kind| self.bulky[kind as usize] -= 1);
         chunks.extend(done.answer.unwrap_or_default());
         Some(Ready { api: done.api, asked: done.asked })
     }
@@ -103,9 +132,9 @@ impl Queue {
         self.waiting.len()
     }
 
-    /// True while a Fetch is under way.
-    pub fn has_fetch(&self) -> bool {
-        self.fetches > 0
+    /// True while a request of this kind is under way.
+    pub fn has(&self, kind: Bulk) -> bool {
+        self.bulky[kind as usize] > 0
     }
 
     /// True if nothing is owed.
