@@ -3,6 +3,7 @@
 
 use crate::boot::Disk;
 use crate::mail::{Facts, Lag};
+use crate::room::Room;
 use crate::telemetry::Telemetry;
 use bytes::Bytes;
 use ottla_core::boundary::{
@@ -27,8 +28,8 @@ pub struct Engine {
     serving: HashMap<Ticket, Serving>,
     /// When the flushes and durable writes under way were begun.
     flushes: HashMap<FileOpId, Mono>,
-    /// What connections hold in memory.
-    held_bytes: usize,
+    /// For fetch answers.
+    room: Room,
     /// Empty between calls; kept for their memory.
     effects: Effects,
     store_outs: Vec<StoreOut>,
@@ -37,6 +38,8 @@ pub struct Engine {
 struct Serving {
     body: FetchResponse,
     slots: Vec<Slot>,
+    /// What is read for it, at most.
+    bytes_max: usize,
 }
 
 /// What the engine wants of the world.
@@ -82,7 +85,7 @@ impl Engine {
             telemetry,
             serving: HashMap::new(),
             flushes: HashMap::new(),
-            held_bytes: 0,
+            room: Room::default(),
             effects: boot,
             store_outs: Vec::new(),
         }
@@ -96,7 +99,7 @@ impl Engine {
 
     /// Connections hold this much in memory: the more it is, the smaller the next answers are made.
     pub fn connections_hold(&mut self, bytes: usize) {
-        self.held_bytes = bytes;
+        self.room.connections_hold(bytes);
     }
 
     /// The store's turn; and the node's, if its time has come.
@@ -173,14 +176,13 @@ impl Engine {
 
     fn carry_effects(&mut self, out: &mut Vec<Out>) {
         out.extend(self.effects.notes.drain(..).map(Out::Note));
-        for effect in self.effects.effects.drain(..) {
+        let mut effects = std::mem::take(&mut self.effects.effects);
+        for effect in effects.drain(..) {
             match effect {
                 Effect::Reply { ticket, body } => out.push(Out::Reply { ticket, body }),
                 Effect::Send { ticket, body } => out.push(Out::Send { ticket, body }),
                 Effect::Serve { ticket, body, slots, bytes_max } => {
-                    let bytes_max = bytes_max.min(answer_bytes_max(self.held_bytes));
-                    self.store.serve(ticket, slots.clone(), bytes_max, &mut self.store_outs);
-                    self.serving.insert(ticket, Serving { body, slots });
+                    self.serve(ticket, body, slots, bytes_max);
                 }
                 Effect::Store { op, log, action } => self.store.submit(op, log, action),
                 Effect::Read { op, log, query } => self.store.query(op, log, &query, &mut self.store_outs),
@@ -193,6 +195,19 @@ impl Engine {
                 Effect::Halt { fault } => out.push(Out::Halt(fault)),
             }
         }
+        self.effects.effects = effects;
+    }
+
+    fn serve(&mut self, ticket: Ticket, body: FetchResponse, slots: Vec<Slot>, bytes_max: u32) {
+        let bytes_max = bytes_max.min(self.room.answer_bytes_max());
+        let asked: usize = slots.iter().map(|slot| slot.bytes_max as usize).sum();
+        self.store.serve(ticket, slots.clone(), bytes_max, &mut self.store_outs);
+        // What memory had is not there twice.
+        let is_found =
+            matches!(self.store_outs.last(), Some(StoreOut::Served { ticket: served, .. }) if *served == ticket);
+        let bytes_max = if is_found { 0 } else { asked.min(bytes_max as usize) };
+        self.room.promise(bytes_max);
+        self.serving.insert(ticket, Serving { body, slots, bytes_max });
     }
 
     fn carry_store(&mut self, now: Now, out: &mut Vec<Out>) {
@@ -231,20 +246,11 @@ impl Engine {
     }
 
     fn served(&mut self, ticket: Ticket, found: Vec<Result<Records, DiskFault>>, out: &mut Vec<Out>) {
-        let Serving { mut body, slots } = self.serving.remove(&ticket).expect("only what is being served ends");
+        let Serving { mut body, slots, bytes_max } =
+            self.serving.remove(&ticket).expect("only what is being served ends");
+        self.room.kept(bytes_max);
         let outcome = splice(&mut body, &slots, found);
         out.push(Out::Reply { ticket, body: Some(Response::Fetch(body)) });
         out.push(Out::Input(Input::Served { ticket, outcome }));
     }
 }
-
-/// What the records of one fetch answer may take: an eighth of what is left, so that clients which ask for much and read
-/// nothing cannot use up the memory. A client that gets less than it asked for asks again.
-fn answer_bytes_max(held_bytes: usize) -> u32 {
-    let share = ANSWERS_BYTES_MAX.saturating_sub(held_bytes) / 8;
-    u32::try_from(share).unwrap_or(u32::MAX).max(ANSWER_BYTES_FAIR)
-}
-
-/// Answers that wait to be sent take about this much together.
-const ANSWERS_BYTES_MAX: usize = 512 * 1024 * 1024;
-const ANSWER_BYTES_FAIR: u32 = 64 * 1024;

@@ -22,6 +22,7 @@ pub mod jobs;
 pub mod life;
 pub mod mail;
 pub mod net;
+pub mod room;
 pub mod seam;
 pub mod serve;
 pub mod settings;
