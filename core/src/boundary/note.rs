@@ -1,5 +1,6 @@
 //! What happened, as typed facts: the shells make log lines and metrics of them, the simulator coverage marks.
 
+use super::DiskFault;
 use crate::types::{BrokerId, LeaderEpoch, LogId, Offset, Str};
 
 /// One fact. Notes change nothing; a driver may drop them all.
@@ -39,6 +40,8 @@ pub enum Note {
     LogOffline {
         /// Which.
         log: LogId,
+        /// Why. Several machines may say it of one log, each with what it knows.
+        fault: DiskFault,
     },
     /// A coordinator's log was read to an end before what is known to be committed: nobody is answered until the rest can
     /// be read.

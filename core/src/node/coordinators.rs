@@ -272,16 +272,17 @@ impl Coordinators {
             }
             Ok(Done::Records(records)) => match host.load(cx.functions, &records) {
                 Ok(()) => self.read_on(log, out),
-                Err(Unloadable) => self.fail(log, cx),
+                Err(Unloadable) => self.fail(log, DiskFault::Rot, cx),
             },
-            Ok(_) | Err(_) => self.fail(log, cx),
+            Ok(_) => self.fail(log, DiskFault::Rot, cx),
+            Err(fault) => self.fail(log, fault, cx),
         }
     }
 
-    fn fail(&mut self, log: LogId, cx: &mut HostCx<'_>) {
+    fn fail(&mut self, log: LogId, fault: DiskFault, cx: &mut HostCx<'_>) {
         if let Some(host) = self.hosts.get_mut(&log) {
             host.state = HostState::Failed;
-            cx.notes.push(Note::LogOffline { log });
+            cx.notes.push(Note::LogOffline { log, fault });
         }
     }
 

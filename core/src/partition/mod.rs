@@ -164,7 +164,7 @@ impl Partition {
     pub fn recovered(id: LogId, spec: PartitionSpec, log: Log, is_online: bool, out: &mut Vec<PartitionOut>) -> Self {
         let mut partition = Self::lead(id, spec, log, out);
         if !is_online {
-            partition.go_offline(out);
+            partition.go_offline(DiskFault::Rot, out);
         }
         partition
     }
@@ -343,7 +343,8 @@ impl Partition {
             (Then::Settled, Ok(Done::Stored { start, .. })) => self.trimmed(start),
             (Then::Settled, Ok(_) | Err(_)) => {}
             (Then::Reloaded, Ok(Done::Log(log))) => self.reloaded(*log),
-            (Then::Reloaded, Ok(_) | Err(_)) => self.go_offline(out),
+            (Then::Reloaded, Ok(_)) => self.go_offline(DiskFault::Rot, out),
+            (Then::Reloaded, Err(fault)) => self.go_offline(fault, out),
             (Then::Recompressed, Ok(Done::Job(JobDone::Recompressed(outcome)))) => self.recompressed(cx, outcome, out),
             (Then::Recompressed, Ok(_) | Err(_)) => unreachable!("a job ends as the job that it was"),
             (Then::Trimmed(_) | Then::Sized(_) | Then::FoundBatch(..) | Then::FoundTime(..), outcome) => {
@@ -387,7 +388,7 @@ impl Partition {
                 out.push(PartitionOut::Ask(Query::Log, Then::Reloaded));
             }
             (State::Open, DiskFault::Offline | DiskFault::Rot | DiskFault::NoSuchLog | DiskFault::OutOfRange) => {
-                self.go_offline(out);
+                self.go_offline(fault, out);
             }
             (State::Reloading | State::Offline, _) => {}
         }
@@ -399,10 +400,10 @@ impl Partition {
         self.state = State::Open;
     }
 
-    fn go_offline(&mut self, out: &mut Vec<PartitionOut>) {
+    fn go_offline(&mut self, fault: DiskFault, out: &mut Vec<PartitionOut>) {
         self.state = State::Offline;
         self.refuse_promises(out);
-        out.push(PartitionOut::Note(Note::LogOffline { log: self.id }));
+        out.push(PartitionOut::Note(Note::LogOffline { log: self.id, fault }));
         for watcher in &self.watchers {
             out.push(PartitionOut::Grew(watcher.key, Readable::error(ErrorCode::KafkaStorageError)));
         }
@@ -417,7 +418,7 @@ impl Partition {
     /// The bytes that a serve was to send could not be read.
     pub fn unreadable(&mut self, fault: DiskFault, out: &mut Vec<PartitionOut>) {
         match fault {
-            DiskFault::Rot | DiskFault::Offline => self.go_offline(out),
+            DiskFault::Rot | DiskFault::Offline => self.go_offline(fault, out),
             DiskFault::Full | DiskFault::NoSuchLog | DiskFault::OutOfRange => {}
         }
     }

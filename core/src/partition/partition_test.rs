@@ -2,7 +2,7 @@ use super::{
     Acks, Answer, Appended, PartKey, Partition, PartitionCx, PartitionOut, PartitionSpec, ReadAsk, Readable, Then,
     WantedOffset,
 };
-use crate::boundary::{Action, DiskFault, Done, Job, LogSettings, LogSpec, Query};
+use crate::boundary::{Action, DiskFault, Done, Job, LogSettings, LogSpec, Note, Query};
 use crate::log::Log;
 use crate::record::{Builder, Functions, NewRecord, ProveRules, Proved, TimestampType, TopicRules, prove};
 use crate::types::{
@@ -223,6 +223,11 @@ fn a_failed_flush_closes_the_partition_for_good() {
         .iter()
         .any(|out| matches!(out, PartitionOut::Grew(_, readable) if readable.error == ErrorCode::KafkaStorageError));
     assert!(told, "who watches is told");
+    let note = Note::LogOffline { log: scene.partition.id, fault: DiskFault::Offline };
+    assert!(
+        scene.out.iter().any(|out| matches!(out, PartitionOut::Note(said) if *said == note)),
+        "and people, and why"
+    );
     scene.produce(2, batch(1, None));
     assert_eq!(error_of(&scene.answers()[0].1), Some(ErrorCode::KafkaStorageError));
     assert_eq!(scene.read(3, 0, 0).error, ErrorCode::KafkaStorageError);

@@ -251,6 +251,16 @@ impl Store {
         self.reap(out);
     }
 
+    /// True while there is no room on the disk: nothing is appended, and reads go on.
+    pub fn is_full(&self) -> bool {
+        self.health.retry_at.is_some()
+    }
+
+    /// True once the directory was given up: nothing in it is written or read any more.
+    pub fn is_offline(&self) -> bool {
+        self.health.is_offline
+    }
+
     /// Moves everything to where it belongs, so that the next start finds the journal empty. Ends when
     /// [`Store::is_quiet`].
     pub fn shut(&mut self, now: Now, out: &mut Vec<StoreOut>) {
@@ -298,7 +308,7 @@ impl Store {
         }
         for log in self.logs.values_mut() {
             self.queue.extend(log.waiting.drain(..));
-            out.push(StoreOut::Note(Note::LogOffline { log: log.id }));
+            out.push(StoreOut::Note(Note::LogOffline { log: log.id, fault: DiskFault::Offline }));
         }
         self.fail_queue(DiskFault::Offline, out);
         self.fail_reads(DiskFault::Offline, out);
@@ -317,7 +327,7 @@ impl Store {
             return;
         }
         log.is_rotten = true;
-        out.push(StoreOut::Note(Note::LogOffline { log: log.id }));
+        out.push(StoreOut::Note(Note::LogOffline { log: log.id, fault: DiskFault::Rot }));
         let waiting = core::mem::take(&mut log.waiting);
         waiting.into_iter().for_each(|queued| fail(queued.op, DiskFault::Rot, out));
         // The catalogue must remember it.

@@ -614,7 +614,9 @@ fn a_full_disk_refuses_appends_and_takes_them_again_once_there_is_room() {
     world.create(log, 20_000);
     world.finish_all();
     world.disk.room = Some((1 << 17) + 60_000);
+    assert!(!world.store.is_full());
     assert_eq!(append_until_refused(&mut world, log), DiskFault::Full);
+    assert!(world.store.is_full());
     let end = world.end_of(log);
     assert_eq!(
         world.read_all(log, Offset(0), end).len(),
@@ -634,6 +636,7 @@ fn a_full_disk_refuses_appends_and_takes_them_again_once_there_is_room() {
     let op = world.append_unexpected(log, 3000);
     world.finish_all();
     assert!(world.done[&op].is_ok(), "there is room again");
+    assert!(!world.store.is_full());
     let recovered = world.crash(true);
     assert_eq!(recovered.logs[0].end, end.plus(1), "nothing was applied by halves");
 }
@@ -705,6 +708,7 @@ fn after_a_failed_flush_the_directory_is_offline_until_it_is_opened_again() {
     world.finish_all();
     assert_eq!(world.done[&op].as_ref().err(), Some(&DiskFault::Offline), "a flush is not tried again");
     assert_eq!(world.ask_one(log, Query::Size).err(), Some(DiskFault::Offline));
+    assert!(world.store.is_offline());
     let recovered = world.crash(true);
     assert!(recovered.logs[0].is_online && recovered.logs[0].end >= end);
 }
