@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::mail::{Mail, Mailbox};
 use crate::telemetry::Telemetry;
-use ottla_core::boundary::{Effects, FileDone, FileFault, FileOp};
+use ottla_core::boundary::{DiskFault, Effects, FileDone, FileFault, FileOp, Note};
 use ottla_core::config::{Config, Durability};
 use ottla_core::log::Log;
 use ottla_core::node::{Boot, FoundLog, Node};
@@ -17,7 +17,7 @@ use std::future::poll_fn;
 use std::path::{Path, PathBuf};
 use std::task::Poll;
 use std::time::Duration;
-use tracing::{error, info};
+use tracing::info;
 
 /// Whoever does file operations. Each ends in one [`Mail::File`].
 pub type Disk = Box<dyn Fn(FileOpId, FileOp)>;
@@ -56,7 +56,8 @@ pub async fn boot(config: &Config, world: World) -> Result<Engine, String> {
         recover(recovery, &disk, &mailbox).await.map_err(|refusal| explain(&refusal, &directory))?;
     let offline = recovered.logs.iter().filter(|log| !log.is_online);
     for log in offline {
-        error!("{}-{} is damaged on disk and stays offline", log.spec.topic, log.id.partition);
+        let note = Note::LogOffline { log: log.id, fault: DiskFault::Rot };
+        telemetry.note(&note, &|_| format!("{}-{}", log.spec.topic, log.id.partition));
     }
     info!("{} logs in {}", recovered.logs.len(), directory.display());
     let mut effects = Effects::default();

@@ -233,6 +233,7 @@ impl Brain {
         for out in outs {
             outcome = outcome.or(self.carry_out(now, out));
         }
+        self.engine.borrow_mut().look_at_disk(now);
         self.unmute();
         outcome.or_else(|| self.stop_if_done(now))
     }

@@ -2,7 +2,7 @@
 //! what both want of the world comes out. It decides nothing.
 
 use crate::boot::Disk;
-use crate::mail::{Facts, Lag};
+use crate::mail::{DiskState, Facts, Lag};
 use crate::room::Room;
 use crate::telemetry::Telemetry;
 use bytes::Bytes;
@@ -30,6 +30,9 @@ pub struct Engine {
     flushes: HashMap<FileOpId, Mono>,
     /// For fetch answers.
     room: Room,
+    disk_state: DiskState,
+    /// Appends that were ever refused for want of room.
+    refused: u64,
     /// Empty between calls; kept for their memory.
     effects: Effects,
     store_outs: Vec<StoreOut>,
@@ -86,6 +89,8 @@ impl Engine {
             serving: HashMap::new(),
             flushes: HashMap::new(),
             room: Room::default(),
+            disk_state: DiskState::Well,
+            refused: 0,
             effects: boot,
             store_outs: Vec::new(),
         }
@@ -161,7 +166,25 @@ impl Engine {
 
     /// What people may know.
     pub fn facts(&self) -> Facts {
-        Facts { is_ready: self.is_ready(), lags: self.lags() }
+        let offline = self.telemetry.offline();
+        Facts { is_ready: self.is_ready(), disk: self.disk_state(), offline, lags: self.lags() }
+    }
+
+    /// Tells of the disk if it is another than it was. What happened to single logs must have been told before.
+    pub fn look_at_disk(&mut self, now: Now) {
+        let disk_state = self.disk_state();
+        if disk_state != self.disk_state {
+            self.disk_state = disk_state;
+            self.telemetry.disk_is(now.mono, disk_state, self.refused);
+        }
+    }
+
+    fn disk_state(&self) -> DiskState {
+        match (self.store.is_offline(), self.store.is_full()) {
+            (true, _) => DiskState::Offline,
+            (false, true) => DiskState::Full,
+            (false, false) => DiskState::Well,
+        }
     }
 
     fn lags(&self) -> Vec<Lag> {
@@ -214,7 +237,10 @@ impl Engine {
         for one in std::mem::take(&mut self.store_outs) {
             match one {
                 StoreOut::File { id, op } => self.file(now, id, op),
-                StoreOut::Done { op, outcome } => out.push(Out::Input(Input::Done { op, outcome })),
+                StoreOut::Done { op, outcome } => {
+                    self.refused += u64::from(matches!(outcome, Err(DiskFault::Full)));
+                    out.push(Out::Input(Input::Done { op, outcome }));
+                }
                 StoreOut::Served { ticket, slots } => self.served(ticket, slots, out),
                 StoreOut::Note(note) => out.push(Out::Note(note)),
             }

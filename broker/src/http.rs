@@ -1,7 +1,7 @@
 //! Health and metrics over HTTP, on a thread of its own: a scrape never waits for the brain longer than it must, and the
 //! brain never for a scrape.
 
-use crate::mail::{Facts, Mail, Mailbox};
+use crate::mail::{DiskState, Facts, Mail, Mailbox};
 use crate::telemetry::Telemetry;
 use axum::Router;
 use axum::extract::State;
@@ -68,10 +68,31 @@ async fn health(State(site): State<Site>) -> impl IntoResponse {
 }
 
 async fn ready(State(site): State<Site>) -> impl IntoResponse {
-    match site.facts().await {
-        Some(facts) if facts.is_ready => (StatusCode::OK, "ready\n"),
-        Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
-        None => (StatusCode::SERVICE_UNAVAILABLE, "the broker does not respond\n"),
+    let facts = site.facts().await;
+    if site.directory.is_dir() {
+        readiness(facts.as_ref())
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "the data directory is gone: put it back and start the broker again\n".into())
+    }
+}
+
+/// A broker whose disk is full still serves what it has, so it stays ready and says so: consumers would lose more by its
+/// being taken out than producers win.
+fn readiness(facts: Option<&Facts>) -> (StatusCode, String) {
+    let no = StatusCode::SERVICE_UNAVAILABLE;
+    let Some(facts) = facts else { return (no, "the broker does not respond\n".into()) };
+    match (facts.disk, facts.is_ready) {
+        (DiskState::Offline, _) => {
+            (no, "the data directory is offline: nothing is read or written, the broker's log says why\n".into())
+        }
+        (DiskState::Well | DiskState::Full, false) => (no, "starting\n".into()),
+        (DiskState::Full, true) => {
+            (StatusCode::OK, "ready, but the disk is full: records are served and none are taken\n".into())
+        }
+        (DiskState::Well, true) if facts.offline > 0 => {
+            (StatusCode::OK, format!("ready, but logs are offline: {}\n", facts.offline))
+        }
+        (DiskState::Well, true) => (StatusCode::OK, "ready\n".into()),
     }
 }
 
@@ -83,3 +104,7 @@ async fn metrics(State(site): State<Site>) -> impl IntoResponse {
 
 /// A brain that takes longer to answer is not well.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+#[path = "http_test.rs"]
+mod http_test;

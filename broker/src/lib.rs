@@ -27,4 +27,5 @@ pub mod seam;
 pub mod serve;
 pub mod settings;
 pub mod telemetry;
+pub mod teller;
 pub mod welcome;

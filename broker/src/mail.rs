@@ -28,8 +28,24 @@ pub enum Mail {
 pub struct Facts {
     /// Requests are served.
     pub is_ready: bool,
+    /// How the disk is.
+    pub disk: DiskState,
+    /// How many logs can be neither read nor written.
+    pub offline: usize,
     /// How far each group is behind.
     pub lags: Vec<Lag>,
+}
+
+/// How the disk of the data directory is.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum DiskState {
+    /// It takes and gives.
+    #[default]
+    Well,
+    /// It gives, and takes nothing until there is room.
+    Full,
+    /// The directory was given up: a write failed, or it is gone.
+    Offline,
 }
 
 /// How far a group is behind in one partition.

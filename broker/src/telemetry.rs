@@ -1,12 +1,13 @@
 //! What people see of a running broker: log lines and metrics.
 
 use crate::flags::LogFormat;
-use crate::mail::{Facts, Lag};
+use crate::mail::{DiskState, Facts, Lag};
 use crate::net::End;
+use crate::teller::Teller;
 use ottla_core::boundary::Note;
 use ottla_core::conn::Reason;
 use ottla_core::msg::ApiKey;
-use ottla_core::types::LogId;
+use ottla_core::types::{LogId, Mono};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -14,13 +15,15 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+use std::fmt::{self, Debug};
 use std::io::{IsTerminal, stderr};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tracing::field::Field;
 use tracing::{debug, error, info, warn};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::fmt::format::{FmtSpan, Writer, debug_fn};
 
 /// Lets log lines flow to the standard error output. The mistake is that of a filter that cannot be read.
 pub fn start_logging(format: LogFormat, level: &str) -> Result<(), String> {
@@ -35,12 +38,40 @@ pub fn start_logging(format: LogFormat, level: &str) -> Result<(), String> {
         .with_ansi(stderr().is_terminal())
         .with_span_events(FmtSpan::NONE);
     let started = match format {
-        LogFormat::Text => builder.compact().try_init(),
+        LogFormat::Text => builder.compact().fmt_fields(debug_fn(write_field)).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
     started.map_err(|fault| fault.to_string())
 }
 
+/// Our messages say what their fields do, so that people read it once; programs read the fields.
+fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> fmt::Result {
+    match field.name() {
+        "message" => write!(writer, "{value:?}"),
+        name if SAID.contains(&name) => Ok(()),
+        name => write!(writer, " {name}={value:?}"),
+    }
+}
+
+/// Fields of our own lines.
+const SAID: &[&str] = &[
+    "broker",
+    "committed",
+    "epoch",
+    "from",
+    "generation",
+    "group",
+    "log",
+    "members",
+    "offline",
+    "read",
+    "refused",
+    "seconds",
+    "state",
+    "term",
+    "topic",
+    "why",
+];
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// All metrics of a broker. Clones share them.
@@ -63,6 +94,7 @@ pub struct Telemetry {
     logs: Gauge,
     logs_offline: Gauge,
     steps: Counter,
+    teller: Arc<Mutex<Teller>>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
@@ -111,6 +143,7 @@ impl Telemetry {
             logs: Gauge::default(),
             logs_offline: Gauge::default(),
             steps: Counter::default(),
+            teller: Arc::default(),
             registry: Arc::default(),
         };
         let r = &mut registry;
@@ -129,7 +162,7 @@ impl Telemetry {
         r.register_with_unit("disk_read", "Read from disk", Unit::Bytes, this.disk_read_bytes.clone());
         r.register_with_unit("disk_written", "Written to disk", Unit::Bytes, this.disk_written_bytes.clone());
         r.register("logs", "Partitions that this broker leads", this.logs.clone());
-        r.register("logs_offline", "Partitions that failed since the start", this.logs_offline.clone());
+        r.register("logs_offline", "Logs that can be neither read nor written", this.logs_offline.clone());
         r.register("steps", "Inputs that the node took", this.steps.clone());
         Self { registry: Arc::new(registry), ..this }
     }
@@ -238,45 +271,26 @@ impl Telemetry {
 
     /// Something happened that people may want to know. `name_of` tells what people call a log.
     pub fn note(&self, note: &Note, name_of: &dyn Fn(LogId) -> String) {
-        match note {
-            Note::Ignored(why) => debug!(target: "ottla::node", "ignored: {why:?}"),
-            Note::LogCreated { log, topic } => debug!(target: "ottla::node", "{} exists", name(topic, *log)),
-            Note::LogDeleted { log } => debug!(target: "ottla::node", "{} is deleted", name_of(*log)),
-            Note::Leading { log, epoch, from } => {
-                self.logs.inc();
-                let (epoch, from) = (epoch.0, from.0);
-                debug!(target: "ottla::node", "leading {} in epoch {epoch} from offset {from}", name_of(*log));
-            }
-            Note::Controller { leader, term } => {
-                info!(target: "ottla::node", "broker {} leads the metadata quorum in term {}", leader.0, term.0);
-            }
-            Note::LogOffline { log } => {
-                self.logs_offline.inc();
-                error!(target: "ottla::node", "{} is offline: it can be neither read nor written", name_of(*log));
-            }
-            Note::DiskFull { log } => {
-                let name = name_of(*log);
-                warn!(target: "ottla::node", "the disk is full: {name} takes no records until there is room");
-            }
-            Note::LoadedShort { log, read, committed } => {
-                let (name, read, committed) = (name_of(*log), read.0, committed.0);
-                error!(
-                    target: "ottla::group",
-                    "{name} was read to offset {read}, but {committed} are committed: its groups wait until all can be read"
-                );
-            }
-            Note::NotCompacted { topic } => {
-                warn!(target: "ottla::node", "{topic} asks to be compacted, which is not built: all its records stay");
-            }
-            Note::Group { group, state, generation, members } => {
-                info!(target: "ottla::group", "group {group}: {state}, generation {generation}, {members} members");
-            }
-        }
+        let mut teller = self.teller();
+        teller.note(note, name_of);
+        self.logs.set(teller.leading() as i64);
+        self.logs_offline.set(teller.offline() as i64);
     }
-}
 
-fn name(topic: &str, log: LogId) -> String {
-    format!("{topic}-{}", log.partition)
+    /// The disk is like this now, and so many appends were ever refused for want of room.
+    pub fn disk_is(&self, now: Mono, disk: DiskState, refused: u64) {
+        self.teller().disk(now, disk, refused);
+    }
+
+    /// How many logs can be neither read nor written.
+    pub fn offline(&self) -> usize {
+        self.teller().offline()
+    }
+
+    fn teller(&self) -> MutexGuard<'_, Teller> {
+        // What was said already is whole whoever panicked.
+        self.teller.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 fn reason_of(end: &End) -> &'static str {

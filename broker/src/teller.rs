@@ -1,0 +1,144 @@
+//! Notes and the state of the disk → log lines. What goes on for long is said when it begins and when it ends, and what
+//! several machines note of one log is said once.
+
+use crate::mail::DiskState;
+use ottla_core::boundary::{DiskFault, Note};
+use ottla_core::types::{LogId, Mono};
+use std::collections::BTreeSet;
+use tracing::{debug, error, info, warn};
+
+/// What was said already.
+#[derive(Default, Debug)]
+pub struct Teller {
+    /// Logs that can be neither read nor written.
+    offline: BTreeSet<LogId>,
+    /// Logs that this broker leads.
+    leading: BTreeSet<LogId>,
+    disk: DiskState,
+    /// Since when the disk is full, and how many appends were refused before.
+    full: Option<(Mono, u64)>,
+}
+
+impl Teller {
+    /// How many logs can be neither read nor written.
+    pub fn offline(&self) -> usize {
+        self.offline.len()
+    }
+
+    /// How many logs this broker leads.
+    pub fn leading(&self) -> usize {
+        self.leading.len()
+    }
+
+    /// The disk is like this now, and so many appends were ever refused for want of room.
+    pub fn disk(&mut self, now: Mono, disk: DiskState, refused: u64) {
+        let before = std::mem::replace(&mut self.disk, disk);
+        match (before, disk) {
+            (DiskState::Well, DiskState::Full) => {
+                self.full = Some((now, refused));
+                warn!(
+                    target: "ottla::disk",
+                    "the disk is full: producers are refused and retry, consumers are served; it goes on by itself when \
+                     there is room"
+                );
+            }
+            (DiskState::Full, DiskState::Well) => {
+                let (since, before) = self.full.take().expect("it was full");
+                let (seconds, refused) = (now.since(since).as_secs_f64(), refused - before);
+                info!(
+                    target: "ottla::disk", seconds, refused,
+                    "the disk has room again after {seconds:.1} s, in which {refused} appends were refused"
+                );
+            }
+            (DiskState::Well | DiskState::Full, DiskState::Offline) => {
+                let offline = self.offline();
+                error!(
+                    target: "ottla::disk", offline,
+                    "the data directory is offline: nothing in it is read or written until this broker is started again \
+                     ({offline} logs); put the disk right first, the lines before this and the kernel's log (dmesg) say \
+                     what is wrong with it"
+                );
+            }
+            (DiskState::Well, DiskState::Well) | (DiskState::Full, DiskState::Full) | (DiskState::Offline, _) => {}
+        }
+    }
+
+    /// Something happened that people may want to know. `name_of` tells what people call a log.
+    pub fn note(&mut self, note: &Note, name_of: &dyn Fn(LogId) -> String) {
+        match note {
+            Note::Ignored(why) => debug!(target: "ottla::node", ?why, "ignored: {why:?}"),
+            Note::LogCreated { log, topic } => {
+                let log = format!("{topic}-{}", log.partition);
+                debug!(target: "ottla::node", log, "{log} exists");
+            }
+            Note::LogDeleted { log } => {
+                self.offline.remove(log);
+                self.leading.remove(log);
+                let log = name_of(*log);
+                debug!(target: "ottla::node", log, "{log} is deleted");
+            }
+            Note::Leading { log, epoch, from } => {
+                self.leading.insert(*log);
+                let (log, epoch, from) = (name_of(*log), epoch.0, from.0);
+                debug!(target: "ottla::node", log, epoch, from, "leading {log} in epoch {epoch} from offset {from}");
+            }
+            Note::Controller { leader, term } => {
+                let (broker, term) = (leader.0, term.0);
+                info!(target: "ottla::node", broker, term, "broker {broker} leads the metadata quorum in term {term}");
+            }
+            Note::LogOffline { log, fault } => self.log_offline(*log, *fault, name_of),
+            Note::DiskFull { log } => {
+                let log = name_of(*log);
+                debug!(target: "ottla::node", log, "{log} takes no records until there is room on the disk");
+            }
+            Note::LoadedShort { log, read, committed } => {
+                let (log, read, committed) = (name_of(*log), read.0, committed.0);
+                error!(
+                    target: "ottla::group", log, read, committed,
+                    "{log} was read to offset {read}, but {committed} are committed: its groups wait until all can be read"
+                );
+            }
+            Note::NotCompacted { topic } => {
+                let topic = topic.as_str();
+                warn!(
+                    target: "ottla::node", topic,
+                    "{topic} asks to be compacted, which is not built: all its records stay"
+                );
+            }
+            Note::Group { group, state, generation, members } => {
+                let group = group.as_str();
+                info!(
+                    target: "ottla::group", group, state, generation, members,
+                    "group {group}: {state}, generation {generation}, {members} members"
+                );
+            }
+        }
+    }
+
+    fn log_offline(&mut self, log: LogId, fault: DiskFault, name_of: &dyn Fn(LogId) -> String) {
+        if !self.offline.insert(log) {
+            return;
+        }
+        let log = name_of(log);
+        let (why, advice) = match fault {
+            // All logs of the directory: that is one line.
+            DiskFault::Offline => return debug!(target: "ottla::node", log, "{log} is offline with its directory"),
+            DiskFault::Rot => (
+                "its bytes on disk are not those that were written, or cannot be read",
+                "look at the kernel's log (dmesg); copy the directory before anything else is tried",
+            ),
+            DiskFault::Full => ("the disk is full", "make room and start this broker again"),
+            DiskFault::NoSuchLog | DiskFault::OutOfRange => {
+                ("it is not, or not as far as it should be, on the disk", "were files removed?")
+            }
+        };
+        error!(
+            target: "ottla::node", log, why,
+            "{log} is offline: {why}; it can be neither read nor written. {advice}"
+        );
+    }
+}
+
+#[cfg(test)]
+#[path = "teller_test.rs"]
+mod teller_test;

@@ -1,0 +1,97 @@
+use super::Teller;
+use crate::mail::DiskState;
+use ottla_core::boundary::{DiskFault, Note};
+use ottla_core::types::{LeaderEpoch, LogId, Mono, Offset, Uuid};
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+use tracing_subscriber::fmt::MakeWriter;
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("one thread").extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// The lines from INFO on that a teller makes of something.
+fn lines(teller: &mut Teller, say: impl FnOnce(&mut Teller)) -> Vec<String> {
+    let lines = Lines::default();
+    let subscriber = tracing_subscriber::fmt().with_writer(lines.clone()).with_ansi(false).finish();
+    tracing::subscriber::with_default(subscriber, || say(teller));
+    let text = String::from_utf8(lines.0.lock().expect("one thread").clone()).expect("text");
+    text.lines().map(str::to_owned).collect()
+}
+
+fn log(partition: i32) -> LogId {
+    LogId { topic: Uuid([1; 16]), partition }
+}
+
+fn offline(teller: &mut Teller, partition: i32, fault: DiskFault) -> Vec<String> {
+    let note = Note::LogOffline { log: log(partition), fault };
+    lines(teller, |teller| teller.note(&note, &|log| format!("orders-{}", log.partition)))
+}
+
+#[test]
+fn a_log_that_fails_twice_is_told_and_counted_once_with_its_reason() {
+    let mut teller = Teller::default();
+    let told = offline(&mut teller, 0, DiskFault::Rot);
+    assert!(told.len() == 1 && told[0].contains("ERROR"), "{told:?}");
+    assert!(told[0].contains("orders-0 is offline: its bytes on disk are not those that were written"), "{told:?}");
+    assert_eq!(offline(&mut teller, 0, DiskFault::Rot), [""; 0]);
+    assert_eq!(offline(&mut teller, 0, DiskFault::Offline), [""; 0]);
+    assert_eq!(teller.offline(), 1);
+    offline(&mut teller, 1, DiskFault::Rot);
+    assert_eq!(teller.offline(), 2);
+    teller.note(&Note::LogDeleted { log: log(0) }, &|_| String::new());
+    assert_eq!(teller.offline(), 1, "a topic that is gone has no failed partitions");
+}
+
+#[test]
+fn a_directory_that_fails_is_one_line_however_many_logs_it_has() {
+    let mut teller = Teller::default();
+    for partition in 0..100 {
+        assert_eq!(offline(&mut teller, partition, DiskFault::Offline), [""; 0]);
+    }
+    let told = lines(&mut teller, |teller| teller.disk(Mono(0), DiskState::Offline, 0));
+    assert!(told.len() == 1 && told[0].contains("ERROR") && told[0].contains("(100 logs)"), "{told:?}");
+}
+
+#[test]
+fn a_full_disk_is_two_lines_however_many_appends_it_refuses() {
+    let mut teller = Teller::default();
+    let told = lines(&mut teller, |teller| {
+        teller.disk(Mono(1_000_000_000), DiskState::Full, 7);
+        for _ in 0..100 {
+            teller.note(&Note::DiskFull { log: log(0) }, &|_| "orders-0".into());
+        }
+        teller.disk(Mono(13_500_000_000), DiskState::Well, 107);
+    });
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].contains("WARN") && told[0].contains("the disk is full"), "{told:?}");
+    assert!(told[1].contains("room again after 12.5 s, in which 100 appends were refused"), "{told:?}");
+}
+
+#[test]
+fn a_log_that_is_led_in_another_epoch_is_still_one_log() {
+    let mut teller = Teller::default();
+    for epoch in [1, 2] {
+        let note = Note::Leading { log: log(0), epoch: LeaderEpoch(epoch), from: Offset(0) };
+        teller.note(&note, &|_| String::new());
+    }
+    assert_eq!(teller.leading(), 1);
+}
