@@ -20,7 +20,7 @@ use bytes::Bytes;
 use ottla_core::conn::client::{Answer, Client};
 use ottla_core::msg::api_versions::ApiVersionsRequest;
 use ottla_core::msg::{ApiKey, Request, Response};
-use ottla_core::types::{ErrorCode, Rng, Str};
+use ottla_core::types::{ErrorCode, ListenerType, Rng, Str};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -270,7 +270,9 @@ impl Peer {
     fn greeted(&mut self, now: At, link: LinkId, body: Response, model: &mut Model, out: &mut Vec<PeerOut>) {
         let Response::ApiVersions(versions) = body else { panic!("the codec keeps the kinds apart") };
         let known = |key: &ApiKey| versions.api_keys.iter().any(|api| api.api_key == key.code());
-        if versions.error_code != ErrorCode::None.code() || !ApiKey::ALL.iter().all(known) {
+        if versions.error_code != ErrorCode::None.code()
+            || !ApiKey::ALL.iter().all(|api| known(api) == api.is_on(ListenerType::Broker))
+        {
             model.find("wire", format!("{}: ApiVersions says {versions:?}", self.name));
         }
         self.state = State::Up(link);

@@ -1,7 +1,7 @@
 //! Which version of each API one connection speaks.
 
 use ottla_core::msg::ApiKey;
-use ottla_core::types::Rng;
+use ottla_core::types::{ListenerType, Rng};
 
 /// A version for each API.
 #[derive(Clone, Debug)]
@@ -18,7 +18,8 @@ impl Versions {
             1 => api.facts().first,
             _ => rng.between(api.facts().first as u64, api.facts().last as u64) as i16,
         };
-        let mut versions = Self { drawn: ApiKey::ALL.iter().map(|api| (*api, pick(*api, rng))).collect() };
+        let spoken = ApiKey::ALL.iter().filter(|api| api.is_on(ListenerType::Broker));
+        let mut versions = Self { drawn: spoken.map(|api| (*api, pick(*api, rng))).collect() };
         // Topic ids are learnt from Metadata 10 on; without them only names can be spoken.
         if versions.of(ApiKey::Metadata) < 10 {
             let names_only = [
