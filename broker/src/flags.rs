@@ -38,7 +38,7 @@ pub struct Serve {
     pub ephemeral: bool,
     /// Listen on this port of 127.0.0.1 (0: any free one); short for --set listeners=PLAINTEXT://127.0.0.1:PORT
     #[arg(long, value_name = "PORT")]
-    pub port: Option<u16>,
+    pub port: Option<String>,
     /// How log lines look
     #[arg(long, value_enum, default_value = "text")]
     pub log_format: LogFormat,

@@ -22,8 +22,12 @@ pub fn gather(flags: &Serve) -> Result<(Config, Vec<Notice>), Vec<String>> {
         }
     }
     settings.extend(from_environment(env::vars(), |key| broker_key(key).is_some()));
-    if let Some(port) = flags.port {
-        settings.push(setting("listeners", &format!("PLAINTEXT://127.0.0.1:{port}"), "--port"));
+    if let Some(port) = &flags.port {
+        // As text until here, so that a wrong one is told along with the mistakes of all sources.
+        match port.parse::<u16>() {
+            Ok(port) => settings.push(setting("listeners", &format!("PLAINTEXT://127.0.0.1:{port}"), "--port")),
+            Err(_) => mistakes.push(format!("--port {port}: must be a whole number from 0 to 65535")),
+        }
     }
     for text in &flags.set {
         match from_flag(text) {
@@ -143,7 +147,8 @@ fn flush(units: &mut Vec<u16>, plain: &mut String) -> Result<(), String> {
 
 /// Settings among environment variables. `OTTLA_LOG_DIRS` and, as Kafka's container image has it, `KAFKA_LOG_DIRS` stand
 /// for `log.dirs`; two underscores for one, three for a dash. `KAFKA_…` variables that name no setting belong to Kafka's
-/// scripts and are left alone; our own prefix wins.
+/// scripts and are left alone; our own prefix wins, and one of ours that names no setting stands for an `ottla.` setting,
+/// which does not exist.
 pub fn from_environment(
     variables: impl Iterator<Item = (String, String)>,
     is_known: impl Fn(&str) -> bool,
@@ -161,12 +166,24 @@ pub fn from_environment(
                 continue;
             }
             let (key, own) = (dotted(rest), dotted(&name));
-            let key = if is_known(&own) && !is_known(&key) { own } else { key };
-            ours.push(found(&key));
+            if is_known(&key) {
+                ours.push(found(&key));
+            } else if is_known(&own) || !is_of_kubernetes(rest, &value) {
+                // A name that is nobody's is ours, and refused as it would be in a file.
+                ours.push(found(&own));
+            }
         }
     }
     theirs.append(&mut ours);
     theirs
+}
+
+/// Kubernetes gives every container of a namespace in which a service is called `ottla` or `ottla-…` variables that say
+/// where it is.
+fn is_of_kubernetes(rest: &str, value: &str) -> bool {
+    let is_address = ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));
+    let is_of_port = rest.contains("PORT_") && ["_TCP", "_UDP", "_SCTP"].iter().any(|kind| rest.contains(kind));
+    rest.contains("SERVICE_HOST") || rest.contains("SERVICE_PORT") || is_address || is_of_port
 }
 
 fn dotted(name: &str) -> String {

@@ -67,6 +67,9 @@ fn the_environment_speaks_both_dialects() {
         ("OTTLA_DURABILITY", "relaxed"),
         ("OTTLA_MISSPELT", "y"),
         ("OTTLA_BROKER", "host:1"),
+        ("OTTLA_PORT", "tcp://10.0.0.7:9092"),
+        ("OTTLA_PORT_9092_TCP_ADDR", "10.0.0.7"),
+        ("OTTLA_HEADLESS_SERVICE_HOST", "10.0.0.7"),
         ("PATH", "/bin"),
     ];
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -79,7 +82,7 @@ fn the_environment_speaks_both_dialects() {
             ("log.dirs", "/ours"),
             ("a_b-c.d", "x"),
             ("ottla.durability", "relaxed"),
-            ("misspelt", "y")
+            ("ottla.misspelt", "y")
         ]
     );
 }
@@ -119,4 +122,17 @@ fn a_directory_that_an_ephemeral_broker_does_not_use_is_told() {
         let (_, notices) = gather(&flags).expect("allowed settings");
         assert_eq!(notices.iter().filter(|notice| notice.key == "log.dirs").count(), told, "{notices:?}");
     }
+}
+
+#[test]
+fn a_wrong_port_is_told_along_with_every_other_mistake() {
+    let set = vec!["num.partitions=none".into()];
+    let flags = Serve { port: Some("99999".into()), set, ..Serve::default() };
+    let told = gather(&flags).expect_err("two mistakes");
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!(told[0], "--port 99999: must be a whole number from 0 to 65535");
+    assert!(told[1].starts_with("num.partitions=none"), "{told:?}");
+    let flags = Serve { port: Some("9192".into()), ..Serve::default() };
+    let (config, _) = gather(&flags).expect("a good port");
+    assert_eq!(config.broker.listeners[0].bind.to_string(), "127.0.0.1:9192");
 }

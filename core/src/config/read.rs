@@ -59,8 +59,44 @@ impl fmt::Display for Notice {
     }
 }
 
-/// Settings that protect something: to accept them without effect would leave open what was meant to be closed.
-const REFUSED: &[&str] = &["alter.config.policy.class.name", "authorizer.class.name", "create.topic.policy.class.name"];
+/// Settings that protect something: to accept them without effect would leave open what was meant to be closed. Those that
+/// only say how (ciphers, key store types, time-outs of a login) close nothing by themselves and are accepted.
+const REFUSED: &[&str] = &[
+    "alter.config.policy.class.name",
+    "authorizer.class.name",
+    "create.topic.policy.class.name",
+    "principal.builder.class",
+    "sasl.enabled.mechanisms",
+    "sasl.jaas.config",
+    "sasl.oauthbearer.jwks.endpoint.url",
+    "sasl.server.callback.handler.class",
+    "security.inter.broker.protocol",
+    "ssl.client.auth",
+    "ssl.engine.factory.class",
+    "ssl.key.password",
+    "ssl.keystore.certificate.chain",
+    "ssl.keystore.key",
+    "ssl.keystore.location",
+    "ssl.keystore.password",
+    "ssl.truststore.certificates",
+    "ssl.truststore.location",
+    "ssl.truststore.password",
+];
+
+/// Was something meant to be closed by this? A value that is the default closes nothing, and neither does an empty one.
+/// `listener.name.NAME.` before a key makes it that of one listener.
+fn protects(setting: &Setting) -> Option<&'static Key> {
+    let of_listener = setting.key.strip_prefix("listener.name.");
+    let is_it = |name: &str| match of_listener {
+        Some(rest) => rest.strip_suffix(name).is_some_and(|before| before.ends_with('.')),
+        None => setting.key == *name,
+    };
+    let name = REFUSED.iter().find(|name| is_it(name))?;
+    let key = broker_key(name).expect("what is refused has a row");
+    let value = setting.value.trim();
+    let is_idle = value.is_empty() || key.default.is_some_and(|default| key.kind.shown(value) == default);
+    (!is_idle).then_some(key)
+}
 
 /// The last of the settings of this key; they are sorted.
 pub(super) fn lookup<'a>(settings: &'a [Setting], key: &str) -> Option<&'a Setting> {
@@ -97,6 +133,14 @@ impl Reader {
     fn check_each(&mut self) -> Vec<Notice> {
         let mut notices = Vec::new();
         for setting in &self.settings {
+            let hidden =
+                |key: &Key| if key.is_sensitive() { Str::from_static("[hidden]") } else { setting.value.clone() };
+            if let Some(row) = protects(setting) {
+                let allowed = "left out: what it protects is not built, and Ottla does not pretend".to_string();
+                let (key, origin) = (setting.key.clone(), setting.origin.clone());
+                self.mistakes.push(Mistake { key, value: hidden(row), origin, allowed });
+                continue;
+            }
             let notice = |what| Notice { key: setting.key.clone(), origin: setting.origin.clone(), what };
             let Some(key) = broker_key(&setting.key) else {
                 if setting.key.starts_with("ottla.") {
@@ -109,12 +153,7 @@ impl Reader {
                 continue;
             };
             if let Err(allowed) = key.check(&setting.value) {
-                let value = if key.is_sensitive() { Str::from_static("[hidden]") } else { setting.value.clone() };
-                let (key, origin) = (setting.key.clone(), setting.origin.clone());
-                self.mistakes.push(Mistake { key, value, origin, allowed });
-            } else if REFUSED.contains(&key.name) && !setting.value.trim().is_empty() {
-                let allowed = "left out: what it protects is not built, and Ottla does not pretend".to_string();
-                let Setting { key, value, origin } = setting.clone();
+                let (value, key, origin) = (hidden(key), setting.key.clone(), setting.origin.clone());
                 self.mistakes.push(Mistake { key, value, origin, allowed });
             } else if key.doc.is_none() {
                 notices.push(notice("is accepted, but has no effect in Ottla"));

@@ -363,14 +363,14 @@ fn a_setting_in_hours_is_a_value_but_no_source_as_in_kafka() {
 fn a_broker_tells_all_its_settings() {
     let world = World::new(
         &[setting(4, "1", "log.retention.ms", "5")],
-        &[("num.partitions", "3"), ("ssl.key.password", "hunter2")],
+        &[("num.partitions", "3"), ("delegation.token.secret.key", "hunter2")],
     );
     let result = world.describe(4, "1");
     let partitions = entry(&result, "num.partitions");
     assert_eq!((partitions.value.as_deref(), partitions.config_source, partitions.read_only), (Some("3"), 4, true));
     let retention = entry(&result, "log.retention.ms");
     assert_eq!((retention.value.as_deref(), retention.config_source, retention.read_only), (Some("5"), 2, false));
-    let secret = entry(&result, "ssl.key.password");
+    let secret = entry(&result, "delegation.token.secret.key");
     assert_eq!((secret.value.as_deref(), secret.is_sensitive), (None, true));
     assert!(secret.synonyms.iter().all(|one| one.value.is_none()));
     assert_eq!(entry(&result, "broker.rack").value, None);
