@@ -4,7 +4,7 @@ use crate::boot::{self, World};
 use crate::brain::Outcome;
 use crate::clock::{Clock, seed};
 use crate::disk::Disk;
-use crate::flags::Serve;
+use crate::flags::{LogFormat, Serve};
 use crate::home::Home;
 use crate::http;
 use crate::jobs::Jobs;
@@ -168,11 +168,20 @@ fn greet(flags: &Serve, config: &Config, home: &Home) {
     for warning in welcome::warnings(config) {
         warn!("{warning}");
     }
-    let text = if flags.ephemeral {
-        let port = config.broker.listeners.first().map_or(0, |listener| listener.bind.port);
-        serde_json::json!({ "port": port, "pid": std::process::id() }).to_string()
-    } else {
-        welcome::text(config, home.path())
+    if flags.log_format == LogFormat::Json {
+        welcome::log(config, home.path());
+    }
+    let text = match (flags.ephemeral, flags.log_format) {
+        (true, LogFormat::Text | LogFormat::Json) => {
+            let port = config.broker.listeners.first().map_or(0, |listener| listener.bind.port);
+            serde_json::json!({ "port": port, "pid": std::process::id() }).to_string()
+        }
+        (false, LogFormat::Text) => {
+            let program = std::env::args().next().unwrap_or_else(|| "ottla".into());
+            welcome::text(config, home.path(), &program)
+        }
+        // Where lines are JSON, no line is anything else.
+        (false, LogFormat::Json) => return,
     };
     let mut out = io::stdout();
     // Whoever started us may not listen.

@@ -4,36 +4,53 @@ use ottla_core::config::{Config, Durability};
 use ottla_core::types::ListenerType;
 use std::net::IpAddr;
 use std::path::Path;
+use tracing::info;
 
-/// The text for a terminal.
-pub fn text(config: &Config, directory: &Path) -> String {
-    let of = |listener_type| {
-        let listeners = config.broker.listeners.iter().filter(move |one| one.listener_type == listener_type);
-        listeners.filter_map(|one| one.advertised.as_ref()).map(ToString::to_string).collect::<Vec<_>>()
-    };
-    let (addresses, controllers) = (of(ListenerType::Broker), of(ListenerType::Controller));
+/// The text for a terminal. `program` is what this one was started as.
+pub fn text(config: &Config, directory: &Path, program: &str) -> String {
+    let (addresses, controllers) =
+        (addresses(config, ListenerType::Broker), addresses(config, ListenerType::Controller));
     let address = addresses.first().map_or("", String::as_str);
     let promise = match config.store.durability {
         Durability::Durable => "an acknowledged record is on disk",
         Durability::Relaxed => "relaxed: a power failure may lose acknowledged records",
     };
     let mut text = format!("\nOttla {} is ready at {}\n\n", env!("CARGO_PKG_VERSION"), addresses.join(", "));
-    text += &format!("  data      {} ({promise})\n", directory.display());
+    text += &format!("  data        {} ({promise})\n", directory.display());
     if let Some(http) = &config.conn.http {
-        text += &format!("  http      http://{http}/metrics  /health  /ready\n");
+        text += &format!("  http        http://{http}/metrics  /health  /ready\n");
     }
     if !controllers.is_empty() {
-        text += &format!("  control   --bootstrap-controller {}\n", controllers.join(","));
+        text += &format!("  control     --bootstrap-controller {}\n", controllers.join(","));
     }
-    text += &format!("  write     echo hello | kcat -b {address} -t greetings -P\n");
-    text += &format!("  read      kcat -b {address} -t greetings -C -e\n");
+    text += &format!("  write       echo hello | kcat -b {address} -t greetings -P\n");
+    text += &format!("  read        kcat -b {address} -t greetings -C -e\n");
     text += &format!(
-        "  python    from confluent_kafka import Producer; p = Producer({{'bootstrap.servers': '{address}'}}); \
+        "  python      from confluent_kafka import Producer; p = Producer({{'bootstrap.servers': '{address}'}}); \
          p.produce('greetings', 'hello'); p.flush()\n"
     );
-    text += &format!("  no client ottla produce greetings -b {address}   ottla consume greetings -b {address}\n");
-    text += "  stop      Ctrl-C\n";
+    text +=
+        &format!("  no client   {program} produce greetings -b {address}   {program} consume greetings -b {address}\n");
+    text += "  stop        Ctrl-C\n";
     text
+}
+
+/// The same for a program that reads the log: one line with the facts.
+pub fn log(config: &Config, directory: &Path) {
+    let version = env!("CARGO_PKG_VERSION");
+    let listeners = [ListenerType::Broker, ListenerType::Controller].map(|of| addresses(config, of)).concat().join(",");
+    let data = directory.display().to_string();
+    let http = config.conn.http.as_ref().map(ToString::to_string);
+    let durability = match config.store.durability {
+        Durability::Durable => "durable",
+        Durability::Relaxed => "relaxed",
+    };
+    info!(version, listeners, data, http, durability, "Ottla {version} is ready at {listeners}");
+}
+
+fn addresses(config: &Config, of: ListenerType) -> Vec<String> {
+    let listeners = config.broker.listeners.iter().filter(|one| one.listener_type == of);
+    listeners.filter_map(|one| one.advertised.as_ref()).map(ToString::to_string).collect()
 }
 
 /// A line for each listener that strangers can reach.

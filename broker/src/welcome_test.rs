@@ -33,10 +33,14 @@ fn so_does_the_http_listener() {
 
 #[test]
 fn the_lines_to_try_name_the_address() {
-    let text = text(&config("PLAINTEXT://127.0.0.1:9192"), Path::new("/data"));
-    for wanted in
-        ["kcat -b 127.0.0.1:9192", "'bootstrap.servers': '127.0.0.1:9192'", "/data", "http://127.0.0.1:9193/metrics"]
-    {
+    let text = text(&config("PLAINTEXT://127.0.0.1:9192"), Path::new("/data"), "./ottla");
+    for wanted in [
+        "kcat -b 127.0.0.1:9192",
+        "'bootstrap.servers': '127.0.0.1:9192'",
+        "/data",
+        "http://127.0.0.1:9193/metrics",
+        "  ./ottla produce",
+    ] {
         assert!(text.contains(wanted), "{wanted} is not in\n{text}");
     }
 }

@@ -54,10 +54,13 @@ impl Mistake {
         Self::of(cause, format!("the output cannot be written: {fault}"))
     }
 
-    /// The same with what to do next.
+    /// The same with what to do next, behind whatever it says of that already.
     #[must_use]
     pub fn then(mut self, next: impl Into<String>) -> Self {
-        self.next = next.into();
+        if !self.next.is_empty() {
+            self.next.push_str("; ");
+        }
+        self.next.push_str(&next.into());
         self
     }
 

@@ -40,6 +40,11 @@ impl Process {
         Self { child, port: port.unwrap_or_else(|| panic!("a line with its port, not {line:?}")) }
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
     /// A connection whose reads fail after ten seconds.
     pub fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).expect("it accepts");

@@ -27,7 +27,7 @@ pub struct ConsumeFlags {
     /// The topic
     topic: String,
     /// Where to begin: beginning, end, an offset, -N for the last N of each partition, a time such as
-    /// 2026-11-21T10:15:00Z, or @MILLISECONDS since 1970. With --group only where it has not committed anything
+    /// 2026-11-21T10:15:00Z, or @MILLISECONDS since 1970; what lies outside a partition is its nearest end. With --group only where it has not committed anything
     #[arg(short, long, value_name = "WHERE", default_value = "beginning", allow_hyphen_values = true, value_parser = From::parse)]
     from: From,
     /// Only this partition; may be given many times
@@ -105,6 +105,13 @@ fn places(
     let mut starts = cluster.patiently(|cluster| flags.from.offsets(cluster, topic))?;
     starts.extend(committed);
     let ends = cluster.patiently(|cluster| cluster.offsets(topic, LATEST))?;
+    for (index, end) in ends.iter().filter(|(index, _)| !committed.contains_key(index)) {
+        if let From::Offset(offset) = flags.from
+            && offset > *end
+        {
+            eprintln!("ottla: {}-{index} ends at {end}, so that is read from, not {offset}", flags.topic);
+        }
+    }
     let place = |index: i32, leader: i32| {
         let end = ends.get(&index).copied().unwrap_or(0);
         let stop = flags.exit.then_some(end);

@@ -17,8 +17,9 @@ use std::path::{Path, PathBuf};
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct DumpFlags {
-    /// A segment (.log), an index (.places), a journal file or the catalogue
-    file: PathBuf,
+    /// Segments (.log), indexes (.places), journal files or the catalogue
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
     /// Every record of a segment, not only the batches
     #[arg(short, long)]
     records: bool,
@@ -37,31 +38,47 @@ struct Lines {
 
 /// Runs `ottla log dump`.
 pub fn run(flags: &DumpFlags) -> Done<()> {
-    let failed = |fault: io::Error| Mistake::new(format!("{}: {fault}", flags.file.display()));
-    let mut file = File::open(&flags.file).map_err(failed)?;
-    let mut front = BytesMut::new();
-    fill(&mut file, &mut front, HEADER_BYTES).map_err(failed)?;
     let mut lines = Lines { out: BufWriter::new(io::stdout()), is_json: flags.json, damaged: 0 };
-    let is_log = flags.file.extension().is_some_and(|ending| ending == "log");
-    // A journal file that was never used holds zeros.
-    let name = flags.file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let unused = name.starts_with("journal-").then_some(FileKind::Journal);
-    match FileKind::of(&front).or(unused) {
-        Some(FileKind::Journal) => journal(flags, &mut file, front, &mut lines)?,
-        Some(kind @ (FileKind::Catalogue | FileKind::Index)) => {
-            fill(&mut file, &mut front, usize::MAX).map_err(failed)?;
-            ours(kind, &front.freeze(), &mut lines)?;
+    let mut damaged = Vec::new();
+    for path in &flags.files {
+        if flags.files.len() > 1 {
+            lines.put("file", vec![("path", json!(path.display().to_string()))])?;
         }
-        None if is_log || front.get(16) == Some(&2) => segment(flags, &mut file, front, &mut lines)?,
-        None => {
-            let what = format!("{} is no segment, index, journal or catalogue", flags.file.display());
-            return Err(Mistake::new(what).then("those lie in the folder that log.dirs names"));
+        let before = lines.damaged;
+        let dumped = dump_file(flags, path, &mut lines);
+        lines.out.flush().map_err(|fault| Mistake::output(&fault))?;
+        dumped?;
+        if lines.damaged > before {
+            damaged.push(path.display().to_string());
         }
     }
-    lines.out.flush().map_err(|fault| Mistake::output(&fault))?;
-    match lines.damaged {
-        0 => Ok(()),
-        _ => Err(Mistake::new(format!("{} is damaged, see above", flags.file.display()))),
+    match &damaged[..] {
+        [] => Ok(()),
+        [one] => Err(Mistake::new(format!("{one} is damaged, see above"))),
+        more => Err(Mistake::new(format!("{} are damaged, see above", more.join(", ")))),
+    }
+}
+
+fn dump_file(flags: &DumpFlags, path: &Path, lines: &mut Lines) -> Done<()> {
+    let failed = |fault: io::Error| Mistake::new(format!("{}: {fault}", path.display()));
+    let mut file = File::open(path).map_err(failed)?;
+    let mut front = BytesMut::new();
+    fill(&mut file, &mut front, HEADER_BYTES).map_err(failed)?;
+    let is_log = path.extension().is_some_and(|ending| ending == "log");
+    // A journal file that was never used holds zeros.
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let unused = name.starts_with("journal-").then_some(FileKind::Journal);
+    match FileKind::of(&front).or(unused) {
+        Some(FileKind::Journal) => journal(path, &mut file, front, lines),
+        Some(kind @ (FileKind::Catalogue | FileKind::Index)) => {
+            fill(&mut file, &mut front, usize::MAX).map_err(failed)?;
+            ours(kind, &front.freeze(), lines)
+        }
+        None if is_log || front.get(16) == Some(&2) => segment((path, flags.records), &mut file, front, lines),
+        None => {
+            let what = format!("{} is no segment, index, journal or catalogue", path.display());
+            Err(Mistake::new(what).then("those lie in the folder that log.dirs names"))
+        }
     }
 }
 
@@ -72,8 +89,8 @@ fn ours(kind: FileKind, bytes: &Bytes, lines: &mut Lines) -> Done<()> {
 }
 
 /// Groups back to back, read in pieces: the file may be larger than the memory.
-fn journal(flags: &DumpFlags, file: &mut File, mut window: BytesMut, lines: &mut Lines) -> Done<()> {
-    let failed = |fault: io::Error| Mistake::new(format!("{}: {fault}", flags.file.display()));
+fn journal(path: &Path, file: &mut File, mut window: BytesMut, lines: &mut Lines) -> Done<()> {
+    let failed = |fault: io::Error| Mistake::new(format!("{}: {fault}", path.display()));
     let functions = ottla_codecs::functions();
     let (mut at, mut wanted) = (0, WINDOW_BYTES);
     loop {
@@ -91,11 +108,11 @@ fn journal(flags: &DumpFlags, file: &mut File, mut window: BytesMut, lines: &mut
     }
 }
 
-/// Batches back to back, and what lies between them.
-fn segment(flags: &DumpFlags, file: &mut File, front: BytesMut, lines: &mut Lines) -> Done<()> {
+/// Batches back to back, and what lies between them; with each record if so asked.
+fn segment((path, records): (&Path, bool), file: &mut File, front: BytesMut, lines: &mut Lines) -> Done<()> {
     let functions = ottla_codecs::functions();
     let mut tell = |at: u64, found: Found| match found {
-        Found::Batch(batch) => lines.batch(flags, at, &batch, &functions),
+        Found::Batch(batch) => lines.batch((path, records), at, &batch, &functions),
         Found::Gap { bytes, is_empty: true, .. } => {
             lines.put("empty", vec![("at", json!(at)), ("bytes", json!(bytes))])
         }
@@ -104,7 +121,7 @@ fn segment(flags: &DumpFlags, file: &mut File, front: BytesMut, lines: &mut Line
         }
     };
     let scanned = Window::new(file, front, functions).scan(&mut tell);
-    scanned.map_err(|fault| Mistake::new(format!("{}: {fault}", flags.file.display())))?
+    scanned.map_err(|fault| Mistake::new(format!("{}: {fault}", path.display())))?
 }
 
 impl Lines {
@@ -121,7 +138,13 @@ impl Lines {
         }
     }
 
-    fn batch(&mut self, flags: &DumpFlags, at: u64, batch: &CheckedBatch, functions: &Functions) -> Done<()> {
+    fn batch(
+        &mut self,
+        (path, records): (&Path, bool),
+        at: u64,
+        batch: &CheckedBatch,
+        functions: &Functions,
+    ) -> Done<()> {
         let header = batch.header();
         let mut fields = vec![
             ("at", json!(at)),
@@ -145,13 +168,13 @@ impl Lines {
         ];
         fields.extend(marks.iter().filter(|(is_set, _)| *is_set).map(|(_, name)| (*name, json!(true))));
         self.put("batch", fields)?;
-        if !flags.records {
+        if !records {
             return Ok(());
         }
         let mut scratch = Vec::new();
         let unreadable = |fault| Mistake::new(format!("the records at {at} cannot be read: {fault:?}"));
         for placed in batch.walk(functions, &mut scratch).map_err(unreadable)? {
-            self.record(&flags.file, &placed.map_err(unreadable)?, header.attributes.is_control())?;
+            self.record(path, &placed.map_err(unreadable)?, header.attributes.is_control())?;
         }
         Ok(())
     }
@@ -163,7 +186,14 @@ impl Lines {
         if let Some(said) = says {
             match said {
                 Says::Fields(key, value) => fields.extend([("key", key), ("value", value)]),
-                Says::Text(text) => fields.push(("says", json!(text))),
+                Says::Record { kind, data } if self.is_json => {
+                    fields.extend([("type", json!(kind)), ("data", Value::Object(data))]);
+                }
+                Says::Record { kind, data } => {
+                    fields.push(("type", json!(kind)));
+                    fields.extend(data.iter().map(|(name, value)| (name.as_str(), value.clone())));
+                    return self.put("record", fields);
+                }
             }
             return self.put("record", fields);
         }
@@ -233,7 +263,7 @@ Examples:
   ottla log dump ottla-data/orders-0/00000000000000000000.log
   ottla log dump --records --json ottla-data/orders-0/00000000000000000000.log | jq .value
   ottla log dump ottla-data/orders-0/00000000000000000000.places
-  ottla log dump ottla-data/journal-0
+  ottla log dump ottla-data/journal-0 ottla-data/journal-1
   ottla log dump ottla-data/catalogue";
 
 #[cfg(test)]

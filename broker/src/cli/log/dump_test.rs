@@ -1,4 +1,4 @@
-use super::{DumpFlags, Lines, field, fill};
+use super::{Lines, field, fill};
 use bytes::BytesMut;
 use serde_json::json;
 use std::fs::{self, File};
@@ -24,8 +24,7 @@ fn a_file_is_read_to_its_end_and_damage_is_counted() {
     assert!(fill(&mut file, &mut window, usize::MAX).unwrap());
     assert_eq!(window.len(), 100);
     let mut lines = Lines { out: BufWriter::new(std::io::stdout()), is_json: true, damaged: 0 };
-    let flags = DumpFlags { file: path.clone(), records: false, json: true };
-    super::segment(&flags, &mut File::open(&path).unwrap(), BytesMut::new(), &mut lines).unwrap();
+    super::segment((&path, false), &mut File::open(&path).unwrap(), BytesMut::new(), &mut lines).unwrap();
     lines.out.flush().unwrap();
     assert_eq!(lines.damaged, 1);
     fs::remove_file(path).unwrap();

@@ -12,8 +12,13 @@ use std::path::Path;
 pub enum Says {
     /// Key and value, named as Kafka's own tool names their fields.
     Fields(Value, Value),
-    /// In words.
-    Text(String),
+    /// A record of the metadata log.
+    Record {
+        /// Its kind, as `Topic` or `Config`.
+        kind: String,
+        /// Its fields.
+        data: Map<String, Value>,
+    },
 }
 
 /// What a record says, if the folder of its segment is one of an internal topic and the record can be read.
@@ -85,7 +90,55 @@ fn text(text: &Str) -> String {
 
 fn metadata(value: &[u8]) -> Result<Says, WireError> {
     let record = wire::decode_metadata_record(Bytes::copy_from_slice(value), BUDGET_BYTES)?;
-    Ok(Says::Text(format!("{record:?}")))
+    let shown = format!("{record:?}");
+    let (kind, data) = fields(&shown);
+    Ok(Says::Record { kind: kind.to_owned(), data })
+}
+
+/// Kind and fields of a record as `derive(Debug)` prints it, `Kind(KindRecord { name: value, … })`. What lies deeper than
+/// one list of numbers stays text.
+fn fields(shown: &str) -> (&str, Map<String, Value>) {
+    let (kind, rest) = shown.split_once('(').unwrap_or((shown, ""));
+    let inner = rest.split_once(" { ").map_or("", |(_, inner)| inner.strip_suffix(" })").unwrap_or(inner));
+    let named = |field: &str| {
+        let (name, value) = field.split_once(": ")?;
+        Some((name.to_owned(), plain(value)))
+    };
+    (kind, split(inner).into_iter().filter_map(named).collect())
+}
+
+/// The parts between the commas that lie in no brackets and no text.
+fn split(inner: &str) -> Vec<&str> {
+    let (mut parts, mut from, mut depth) = (Vec::new(), 0, 0_i32);
+    let (mut is_text, mut is_escaped) = (false, false);
+    for (at, letter) in inner.char_indices() {
+        match letter {
+            '"' if !is_escaped => is_text = !is_text,
+            '(' | '[' | '{' if !is_text => depth += 1,
+            ')' | ']' | '}' if !is_text => depth -= 1,
+            ',' if !is_text && depth == 0 => {
+                parts.push(inner[from..at].trim());
+                from = at + 1;
+            }
+            _ => {}
+        }
+        is_escaped = letter == '\\' && !is_escaped;
+    }
+    parts.push(inner[from..].trim());
+    parts
+}
+
+fn plain(value: &str) -> Value {
+    if value == "None" {
+        return Value::Null;
+    }
+    let value = value.strip_prefix("Some(").and_then(|inner| inner.strip_suffix(')')).unwrap_or(value);
+    // Numbers, lists of numbers, true and false, and texts without strange letters are JSON as they are.
+    serde_json::from_str(value).unwrap_or_else(|_| value.into())
 }
 
 const BUDGET_BYTES: usize = 16 << 20;
+
+#[cfg(test)]
+#[path = "says_test.rs"]
+mod says_test;

@@ -32,11 +32,20 @@ pub struct AlterFlags {
 /// Runs `ottla topic alter`.
 pub fn run(flags: &AlterFlags) -> Done<()> {
     let mut cluster = Cluster::connect(&flags.reach.bootstrap_server)?;
-    if !flags.settings.is_empty() || !flags.unset.is_empty() {
-        set(&mut cluster, flags)?;
+    let has_settings = !flags.settings.is_empty() || !flags.unset.is_empty();
+    // These are two requests, and no broker makes one of them undone: whatever can be refused is asked about first.
+    if has_settings && flags.partitions.is_some() {
+        set(&mut cluster, flags, true).map_err(|mistake| mistake.then("nothing was changed"))?;
     }
     if let Some(count) = flags.partitions {
-        grow(&mut cluster, &flags.topic, count)?;
+        let grown = grow(&mut cluster, &flags.topic, count);
+        grown.map_err(|mistake| if has_settings { mistake.then("nothing was changed") } else { mistake })?;
+    }
+    if has_settings {
+        set(&mut cluster, flags, false).map_err(|mistake| match flags.partitions {
+            Some(count) => mistake.then(format!("it has {count} partitions now, its settings are as they were")),
+            None => mistake,
+        })?;
     }
     if flags.reach.json {
         show::json(&json!({ "topic": flags.topic, "altered": true }))
@@ -45,7 +54,8 @@ pub fn run(flags: &AlterFlags) -> Done<()> {
     }
 }
 
-fn set(cluster: &mut Cluster, flags: &AlterFlags) -> Done<()> {
+/// With `validate_only` the broker only says whether it would.
+fn set(cluster: &mut Cluster, flags: &AlterFlags, validate_only: bool) -> Done<()> {
     let set = flags.settings.iter().map(|(name, value)| AlterableConfig {
         name: name.as_str().into(),
         config_operation: OPERATION_SET,
@@ -61,7 +71,7 @@ fn set(cluster: &mut Cluster, flags: &AlterFlags) -> Done<()> {
         resource_name: flags.topic.as_str().into(),
         configs: set.chain(unset).collect(),
     };
-    let request = IncrementalAlterConfigsRequest { resources: vec![resource], validate_only: false };
+    let request = IncrementalAlterConfigsRequest { resources: vec![resource], validate_only };
     let remote = cluster.any()?;
     let Response::IncrementalAlterConfigs(told) = remote.call(request)? else { return Err(remote.odd()) };
     let told = told.responses.into_iter().next().ok_or_else(|| silent(&flags.topic))?;

@@ -45,6 +45,9 @@ pub struct DeleteFlags {
     /// Their names
     #[arg(required = true, value_name = "TOPIC")]
     topics: Vec<String>,
+    /// Even the broker's own topics: without __consumer_offsets every group begins anew
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     reach: Reach,
 }
@@ -90,6 +93,9 @@ fn delete(flags: &DeleteFlags) -> Done<()> {
         timeout_ms: TIMEOUT_MS,
     };
     let mut cluster = Cluster::connect(&flags.reach.bootstrap_server)?;
+    if !flags.force {
+        keep_internal(&mut cluster, &flags.topics)?;
+    }
     let remote = cluster.any()?;
     let Response::DeleteTopics(told) = remote.call(request)? else { return Err(remote.odd()) };
     let mut failed = None;
@@ -102,6 +108,21 @@ fn delete(flags: &DeleteFlags) -> Done<()> {
         }
     }
     failed.map_or(Ok(()), Err)
+}
+
+/// Brokers delete their own topics like any other, so the question is ours.
+fn keep_internal(cluster: &mut Cluster, names: &[String]) -> Done<()> {
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let topics = cluster.metadata(Some(&names), false)?.topics;
+    let Some(name) = topics.into_iter().find(|topic| topic.is_internal).and_then(|topic| topic.name) else {
+        return Ok(());
+    };
+    let what = match name.as_str() {
+        "__consumer_offsets" => "it holds the offsets that all groups committed",
+        "__transaction_state" => "it holds what is known of all transactions",
+        _ => "it is the broker's own",
+    };
+    Err(Mistake::new(format!("topic {name}: {what}; nothing was deleted")).then("--force deletes it all the same"))
 }
 
 /// `KEY=VALUE` in two.
