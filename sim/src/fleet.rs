@@ -127,13 +127,24 @@ impl Fleet {
         let speed = world / cpu.as_secs_f64().max(1e-9);
         let _ = writeln!(
             text,
-            "{} seeds, {} events, {:.1} simulated hours in {:.1} s of CPU: {speed:.0} simulated seconds a second",
+            "{} seeds, {} events, {} in {:.1} s of CPU: {speed:.0} simulated seconds a second",
             self.seeds,
             self.events,
-            world / 3_600.0,
+            simulated(world),
             cpu.as_secs_f64(),
         );
         text
+    }
+}
+
+/// Seconds in the unit that people would use.
+fn simulated(seconds: f64) -> String {
+    if seconds < 120.0 {
+        format!("{seconds:.1} simulated seconds")
+    } else if seconds < 7_200.0 {
+        format!("{:.1} simulated minutes", seconds / 60.0)
+    } else {
+        format!("{:.1} simulated hours", seconds / 3_600.0)
     }
 }
 
@@ -144,3 +155,7 @@ pub fn cpu() -> Duration {
     let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
     Duration::from_millis((ticks(11) + ticks(12)) * 10)
 }
+
+#[cfg(test)]
+#[path = "fleet_test.rs"]
+mod fleet_test;
