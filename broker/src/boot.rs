@@ -17,7 +17,7 @@ use std::future::poll_fn;
 use std::path::{Path, PathBuf};
 use std::task::Poll;
 use std::time::Duration;
-use tracing::info;
+use tracing::{error, info};
 
 /// Whoever does file operations. Each ends in one [`Mail::File`].
 pub type Disk = Box<dyn Fn(FileOpId, FileOp)>;
@@ -53,11 +53,11 @@ pub async fn boot(config: &Config, world: World) -> Result<Engine, String> {
     };
     let recovery = Recovery::new(store_config(config), functions, claim);
     let (store, recovered) =
-        recover(recovery, &disk, &mailbox).await.map_err(|refusal| explain(&refusal, &directory))?;
-    let offline = recovered.logs.iter().filter(|log| !log.is_online);
-    for log in offline {
+        recover(recovery, &disk, &mailbox, &telemetry).await.map_err(|refusal| explain(&refusal, &directory))?;
+    for log in recovered.logs.iter().filter(|log| !log.is_online) {
         let note = Note::LogOffline { log: log.id, fault: DiskFault::Rot };
         telemetry.note(&note, &|_| format!("{}-{}", log.spec.topic, log.id.partition));
+        error!("{}", damage(log, &directory));
     }
     info!("{} logs in {}", recovered.logs.len(), directory.display());
     let mut effects = Effects::default();
@@ -75,6 +75,22 @@ pub async fn boot(config: &Config, world: World) -> Result<Engine, String> {
     Ok(Engine::new(node, effects, store, disk, telemetry))
 }
 
+/// What is wrong with a log that stays offline, and what to do.
+fn damage(log: &RecoveredLog, directory: &Path) -> String {
+    let name = format!("{}-{}", log.spec.topic, log.id.partition);
+    match &log.damaged_at {
+        Some((file, at)) => format!(
+            "{name}: {} does not hold what was written to it, from byte {at} on. Stop the broker, put a good copy of that \
+             file in its place and start it again, or delete the topic",
+            directory.join(file).display()
+        ),
+        None => format!(
+            "{name}: changes that only the journal held are damaged. Its files are left alone: `ottla log dump` shows what \
+             they hold. Delete the topic to be rid of it"
+        ),
+    }
+}
+
 fn found(log: RecoveredLog) -> FoundLog {
     let RecoveredLog { id, start, end, epochs, producers, vote, is_online, .. } = log;
     FoundLog { id, log: Log::recovered(OffsetRange { start, end }, epochs, producers), vote, is_online }
@@ -84,17 +100,19 @@ async fn recover(
     mut recovery: Recovery,
     disk: &Disk,
     mailbox: &Mailbox,
+    telemetry: &Telemetry,
 ) -> Result<(Store, Recovered), RecoveryRefusal> {
-    let mut outs = Vec::new();
+    let (mut outs, mut mail) = (Vec::new(), Vec::new());
     recovery.start(&mut outs);
     loop {
         for out in outs.drain(..) {
             match out {
                 StoreOut::File { id, op } => disk(id, op),
+                StoreOut::Note(note @ Note::LogProving { .. }) => telemetry.note(&note, &|_| String::new()),
                 StoreOut::Note(_) | StoreOut::Done { .. } | StoreOut::Served { .. } => {}
             }
         }
-        let (id, outcome) = next_file(mailbox).await;
+        let (id, outcome) = next_file(&mut mail, mailbox).await;
         match recovery.file_done(id, outcome, &mut outs) {
             RecoveryStep::More => {}
             RecoveryStep::Ready(store, recovered) => return Ok((*store, recovered)),
@@ -103,11 +121,12 @@ async fn recover(
     }
 }
 
-/// The end of the one operation under way. Nobody else sends mail before there is a brain.
-async fn next_file(mailbox: &Mailbox) -> (FileOpId, Result<FileDone, FileFault>) {
-    let mut mail = Vec::new();
+/// An operation that ended; others may be left in `mail`. Nobody else sends any before there is a brain.
+async fn next_file(mail: &mut Vec<Mail>, mailbox: &Mailbox) -> (FileOpId, Result<FileDone, FileFault>) {
     poll_fn(|cx| {
-        mailbox.take(&mut mail, cx.waker());
+        if mail.is_empty() {
+            mailbox.take(mail, cx.waker());
+        }
         match mail.pop() {
             Some(Mail::File(id, outcome)) => Poll::Ready((id, outcome)),
             Some(Mail::Job(..) | Mail::Proved(_) | Mail::Ask(_) | Mail::Stop) | None => Poll::Pending,

@@ -87,6 +87,13 @@ impl Teller {
                 info!(target: "ottla::node", broker, term, "broker {broker} leads the metadata quorum in term {term}");
             }
             Note::LogOffline { log, fault } => self.log_offline(*log, *fault, name_of),
+            Note::LogProving { log, topic, bytes } => {
+                let (partition, megabytes) = (log.partition, bytes / 1_000_000);
+                info!(
+                    target: "ottla::store", topic = topic.as_str(), partition, megabytes,
+                    "{topic}-{partition} could not be read before: looking through {megabytes} MB of it"
+                );
+            }
             Note::DiskFull { log } => {
                 let log = name_of(*log);
                 debug!(target: "ottla::node", log, "{log} takes no records until there is room on the disk");

@@ -161,6 +161,7 @@ impl Reader {
         let mut said = Vec::new();
         recovery.start(&mut said);
         loop {
+            said.retain(|one| !matches!(one, StoreOut::Note(_)));
             let Some(StoreOut::File { id, op }) = said.pop() else { return Err("recovery asks for nothing".into()) };
             assert!(said.is_empty(), "recovery does one thing at a time");
             match recovery.file_done(id, disk.run(op), &mut said) {

@@ -43,6 +43,15 @@ pub enum Note {
         /// Why. Several machines may say it of one log, each with what it knows.
         fault: DiskFault,
     },
+    /// A log that an earlier process could not read is read through before anybody uses it. Only the store says so.
+    LogProving {
+        /// Which.
+        log: LogId,
+        /// Its topic.
+        topic: Str,
+        /// How long it is.
+        bytes: u64,
+    },
     /// A coordinator's log was read to an end before what is known to be committed: nobody is answered until the rest can
     /// be read.
     LoadedShort {

@@ -14,7 +14,7 @@ use super::Store;
 use super::entry::{read_spec, read_vote, write_spec, write_vote};
 use super::index::Index;
 use super::journal::Journal;
-use super::log::Log;
+use super::log::{Log, Soundness};
 use super::parse::{Parse, Put};
 use super::segment::Segment;
 use crate::log::{EpochStart, Epochs};
@@ -135,13 +135,23 @@ fn read_all(parse: &mut Parse<'_>, is_chained: bool) -> Option<Catalogue> {
     Some(Catalogue { identity, salt, half_bytes, generation, sequence, chain, number, logs })
 }
 
+/// What is said of a log in one byte.
+const FLAG_ROTTEN: u8 = 1;
+const FLAG_VOTE: u8 = 2;
+const FLAG_UNREADABLE: u8 = 4;
+
 fn write_log(log: &Log, out: &mut Vec<u8>) {
     out.put(&log.id.topic.0);
     out.i32(log.id.partition);
     write_spec(&log.spec, out);
     out.i64(log.start.0);
     out.i64(log.end.0);
-    out.u8(u8::from(log.is_rotten) | u8::from(log.vote.is_some()) << 1);
+    let soundness = match log.soundness {
+        Soundness::Whole => 0,
+        Soundness::Rotten => FLAG_ROTTEN,
+        Soundness::Unreadable(_) => FLAG_UNREADABLE,
+    };
+    out.u8(soundness | if log.vote.is_some() { FLAG_VOTE } else { 0 });
     if let Some((term, voted)) = log.vote {
         write_vote(term, voted, out);
     }
@@ -168,7 +178,7 @@ fn read_log(parse: &mut Parse<'_>) -> Option<Log> {
     let spec = read_spec(parse)?;
     let (start, end) = (Offset(parse.i64()?), Offset(parse.i64()?));
     let flags = parse.u8()?;
-    let vote = if flags & 2 != 0 { Some(read_vote(parse)?) } else { None };
+    let vote = if flags & FLAG_VOTE != 0 { Some(read_vote(parse)?) } else { None };
     let mut entries = Vec::new();
     for _ in 0..parse.u32()? {
         entries.push(EpochStart { epoch: LeaderEpoch(parse.i32()?), start: Offset(parse.i64()?) });
@@ -185,7 +195,11 @@ fn read_log(parse: &mut Parse<'_>) -> Option<Log> {
     log.vote = vote;
     log.epochs = Epochs::from_entries(entries)?;
     log.producers = producers;
-    log.is_rotten = flags & 1 != 0;
+    log.soundness = match flags {
+        flags if flags & FLAG_ROTTEN != 0 => Soundness::Rotten,
+        flags if flags & FLAG_UNREADABLE != 0 => Soundness::Unreadable(None),
+        _ => Soundness::Whole,
+    };
     (!log.segments.is_empty()).then_some(log)
 }
 

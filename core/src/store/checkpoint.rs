@@ -9,6 +9,7 @@
 //!
 //! Changes go on meanwhile, in the other file.
 
+use super::log::Soundness;
 use super::ops::{Key, Purpose};
 use super::{Store, StoreOut};
 use crate::boundary::{FileDone, FileFault, FileId, FileOp, OpenMode};
@@ -80,7 +81,7 @@ impl Store {
         let logs = core::mem::take(&mut self.changed);
         let mut left = BTreeSet::new();
         for number in &logs {
-            let Some(log) = self.logs.get_mut(number).filter(|log| !log.is_rotten) else {
+            let Some(log) = self.logs.get_mut(number).filter(|log| log.soundness != Soundness::Rotten) else {
                 continue;
             };
             for segment in log.segments.iter_mut() {

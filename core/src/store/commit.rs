@@ -264,7 +264,7 @@ impl Store {
         let is_full = self.health.retry_at.is_some();
         let fault = match &queued.action {
             Action::Delete => None,
-            _ if log.is_rotten => Some(DiskFault::Rot),
+            _ if !log.is_sound() => Some(DiskFault::Rot),
             // An append of which a part is stored already is not refused any more.
             // Decisions, small as they are, go on in the journal, which has its blocks: they delete topics and so make room.
             Action::Append { .. }
@@ -320,10 +320,6 @@ impl Store {
             fail(queued.op, DiskFault::NoSuchLog, out);
             return Admitted::Taken;
         };
-        if self.health.retry_at.is_some() {
-            fail(queued.op, DiskFault::Full, out);
-            return Admitted::Taken;
-        }
         let name = (spec.topic.clone(), queued.id.partition);
         self.unborn.retain(|(id, _)| *id != queued.id);
         if let Some(&number) = self.names.get(&name) {

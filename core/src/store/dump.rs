@@ -5,7 +5,7 @@ use super::catalogue::{self, Catalogue};
 use super::entry::{Change, JournalEntry};
 use super::index::Index;
 use super::journal::{Found, GROUP_BYTES, Group, find};
-use super::log::Log;
+use super::log::{Log, Soundness};
 use crate::boundary::LogSettings;
 use crate::record::{Functions, Header, NO_TIMESTAMP, check_stored};
 use crate::types::limit::BLOCK_BYTES;
@@ -221,7 +221,12 @@ fn catalogued(number: u32, log: &Log, tell: &mut dyn FnMut(Line)) {
     let line = line.number("partition", i64::from(log.id.partition)).text("id", log.id.topic.to_string());
     let line = line.number("start", log.start.0).number("end", log.end.0);
     let line = log.vote.into_iter().fold(line, |line, (term, voted)| vote(line, term, voted));
-    let line = if log.is_rotten { line.text("state", "rotten".to_string()) } else { line };
+    let state = match log.soundness {
+        Soundness::Whole => None,
+        Soundness::Unreadable(_) => Some("unreadable"),
+        Soundness::Rotten => Some("rotten"),
+    };
+    let line = state.into_iter().fold(line, |line, state| line.text("state", state.to_string()));
     tell(settings(line, &log.spec.settings));
     for epoch in log.epochs.entries() {
         let line = Line::new("epoch").number("log", number).number("epoch", i64::from(epoch.epoch.0));

@@ -34,8 +34,8 @@ pub(super) struct Log {
     pub(super) changed: u64,
     /// How often the log was cut in this process: reads under way look at it.
     pub(super) cuts: u64,
-    /// Why it is not to be used any more.
-    pub(super) is_rotten: bool,
+    /// Whether it is to be used.
+    pub(super) soundness: Soundness,
     /// An append was refused for want of room. Those behind it are refused too, whether there is room again or not, until
     /// somebody has asked what is there: they were submitted by somebody who believed that the first is before them.
     pub(super) is_refusing: bool,
@@ -45,6 +45,18 @@ pub(super) struct Log {
     pub(super) waits_for_file: bool,
     /// Actions wait here, in order, for something to be read first.
     pub(super) waiting: VecDeque<super::commit::Queued>,
+}
+
+/// Can what a log holds be believed?
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Soundness {
+    /// Nothing speaks against it.
+    Whole,
+    /// A segment does not hold what was written to it, or cannot be read, from this place on. Nobody uses the log before a
+    /// later start has found it whole (prove.rs). What is in memory is still moved to its files.
+    Unreadable(Option<(Offset, u64)>),
+    /// A change of it is lost, for good. Its files are left alone.
+    Rotten,
 }
 
 /// One batch in memory.
@@ -83,12 +95,17 @@ impl Log {
             covered: 0,
             changed: 0,
             cuts: 0,
-            is_rotten: false,
+            soundness: Soundness::Whole,
             has_folder: false,
             waits_for_file: false,
             is_refusing: false,
             waiting: VecDeque::new(),
         }
+    }
+
+    /// Is it to be used?
+    pub(super) fn is_sound(&self) -> bool {
+        self.soundness == Soundness::Whole
     }
 
     /// What no two logs of a directory have in common at the same time.

@@ -30,6 +30,7 @@ mod journal;
 mod log;
 mod ops;
 mod parse;
+mod prove;
 mod read;
 mod recover;
 mod replay;
@@ -46,7 +47,7 @@ pub use recover::{Recovered, RecoveredLog, Recovery, RecoveryRefusal, RecoverySt
 
 use crate::boundary::{Action, DiskFault, Done, FileDone, FileFault, FileOp, Note};
 use crate::record::{Functions, Records};
-use crate::types::{FileOpId, LogId, Mono, Now, OpId, Str, Ticket};
+use crate::types::{FileOpId, LogId, Mono, Now, Offset, OpId, Str, Ticket};
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -56,7 +57,7 @@ use commit::{Flying, Queued};
 use core::time::Duration;
 use doom::Doomed;
 use journal::Journal;
-use log::Log;
+use log::{Log, Soundness};
 use ops::{Key, Ops, Purpose};
 use read::Reads;
 
@@ -231,6 +232,13 @@ impl Store {
 
     /// A file operation ended.
     pub fn file_done(&mut self, now: Now, id: FileOpId, outcome: Result<FileDone, FileFault>, out: &mut Vec<StoreOut>) {
+        self.file_ended(now, id, outcome, out);
+        if !self.health.is_offline {
+            self.reap(out);
+        }
+    }
+
+    fn file_ended(&mut self, now: Now, id: FileOpId, outcome: Result<FileDone, FileFault>, out: &mut Vec<StoreOut>) {
         let purpose = self.ops.end(id);
         if self.health.is_offline {
             return;
@@ -248,7 +256,6 @@ impl Store {
             Purpose::Remove(doom) => self.removed(doom, outcome, out),
             Purpose::Close => {}
         }
-        self.reap(out);
     }
 
     /// True while there is no room on the disk: nothing is appended, and reads go on.
@@ -282,7 +289,8 @@ impl Store {
         assert_eq!(self.logs.len(), self.names.len(), "every log has a name of its own");
         for (number, log) in &self.logs {
             assert_eq!(self.numbers.get(&log.id), Some(number), "numbers and ids agree");
-            for segment in log.segments.iter().filter(|_| !self.health.is_offline && !log.is_rotten) {
+            for segment in log.segments.iter().filter(|_| !self.health.is_offline && log.soundness != Soundness::Rotten)
+            {
                 let from = segment.written();
                 let is_held = log.copy_cached(segment.base, from, segment.bytes, |_| ());
                 assert!(is_held, "what no file holds is in memory: {:?} {:?}", log.id, segment.base);
@@ -318,15 +326,15 @@ impl Store {
         self.queue.drain(..).for_each(|queued| fail(queued.op, fault, out));
     }
 
-    /// The bytes of a log are not those that were written: it is not used any more.
-    fn give_up(&mut self, number: u32, out: &mut Vec<StoreOut>) {
+    /// The bytes of a log are not those that were written, from this place of a segment on: it is not used any more.
+    fn give_up(&mut self, number: u32, at: Option<(Offset, u64)>, out: &mut Vec<StoreOut>) {
         let Some(log) = self.logs.get_mut(&number) else {
             return;
         };
-        if log.is_rotten {
+        if !log.is_sound() {
             return;
         }
-        log.is_rotten = true;
+        log.soundness = Soundness::Unreadable(at);
         out.push(StoreOut::Note(Note::LogOffline { log: log.id, fault: DiskFault::Rot }));
         let waiting = core::mem::take(&mut log.waiting);
         waiting.into_iter().for_each(|queued| fail(queued.op, DiskFault::Rot, out));

@@ -52,6 +52,8 @@ pub(super) enum Reader {
     Slot(Ticket),
     /// The log itself: its first waiting action cannot go on without.
     Log(u32),
+    /// Nobody: what the log is found to be is all that matters.
+    Nobody,
 }
 
 struct ReaderFile {
@@ -105,7 +107,7 @@ impl Store {
             match step {
                 Step::Done(answer) => break answer,
                 Step::Rot => {
-                    self.give_up(number, out);
+                    self.give_up(number, reading.walk.place(), out);
                     break Answer::Fault(DiskFault::Rot);
                 }
                 Step::Chunk { key, at, len, need } => match self.find_ahead(&reading, key, (at, len, need), out) {
@@ -157,6 +159,7 @@ impl Store {
             Reader::Op(op) => answer_op(op, answer, out),
             Reader::Slot(ticket) => self.slot_answered(ticket, answer, out),
             Reader::Log(number) => self.log_answered(number, answer, out),
+            Reader::Nobody => {}
         }
     }
 
@@ -214,7 +217,7 @@ impl Store {
         reader.is_open = true;
         if outcome.is_err() {
             self.reads.files.remove(&key);
-            self.give_up(key.0, out);
+            self.give_up(key.0, Some((key.1, 0)), out);
         }
         let _ = file;
         for id in waiting {
@@ -245,7 +248,7 @@ impl Store {
             Err(_) => false,
         };
         if !is_whole && self.is_still_there(number, id) {
-            self.give_up(number, out);
+            self.give_up(number, Some((key.1, at)), out);
         }
         self.resume(id, out);
         self.pump_reads(out);

@@ -10,17 +10,20 @@
 //!
 //! A group that cannot be read is the torn last one, which nobody was told of, unless a later one says that all before it
 //! was flushed: then it is rot, and the logs that it changed go offline (law 4). What was replayed is not written at
-//! once: it is pending, as it was before, and a first checkpoint moves it.
+//! once: it is pending, as it was before, and a first checkpoint moves it. Logs that could not be read are read through
+//! at last (prove.rs).
 
 use super::cache::Cache;
 use super::catalogue::{self, CatalogueFault, Identity};
 use super::checkpoint::CATALOGUE;
 use super::format::{Claim, Found, look, plan};
 use super::journal::{JOURNAL_NAMES, Journal};
-use super::log::Log;
+use super::log::{Log, Soundness};
 use super::ops::{Ops, Purpose};
+use super::prove::Proving;
 use super::read::Reads;
 use super::scan::Scan;
+use super::segment::segment_path;
 use super::verify::Doubt;
 use super::{Health, Store, StoreConfig, StoreOut};
 use crate::boundary::{FileDone, FileFault, FileId, FileOp, LogSpec, OpenMode};
@@ -86,6 +89,8 @@ pub struct RecoveredLog {
     pub vote: Option<(LeaderEpoch, Option<BrokerId>)>,
     /// False if bytes were lost: the log is not to be used, and every action and query on it but its deletion fails.
     pub is_online: bool,
+    /// If it could not be read: the file, and from which byte of it on.
+    pub damaged_at: Option<(String, u64)>,
 }
 
 /// Why a directory is not opened.
@@ -175,6 +180,8 @@ enum Stage {
     Scan(Box<Scan>),
     /// A segment that the last group speaks of is opened, flushed, read and closed.
     Verify(VerifyStep, Box<Scan>),
+    /// Logs that could not be read are read through.
+    Prove(Proving),
     Over,
 }
 
@@ -210,12 +217,29 @@ impl Recovery {
         outcome: Result<FileDone, FileFault>,
         out: &mut Vec<StoreOut>,
     ) -> RecoveryStep {
+        if let Stage::Prove(proving) = &mut self.stage {
+            proving.file_done(id, outcome, out);
+            return self.prove_on(out);
+        }
         let _ = self.ops.end(id);
         match self.advance(outcome, out) {
             Ok(None) => RecoveryStep::More,
-            Ok(Some((store, recovered))) => RecoveryStep::Ready(Box::new(store), recovered),
+            Ok(Some(proving)) => {
+                self.stage = Stage::Prove(proving);
+                self.prove_on(out)
+            }
             Err(refusal) => RecoveryStep::Refused(refusal),
         }
+    }
+
+    fn prove_on(&mut self, out: &mut Vec<StoreOut>) -> RecoveryStep {
+        let Stage::Prove(proving) = core::mem::replace(&mut self.stage, Stage::Over) else {
+            unreachable!("only called in that stage");
+        };
+        proving.go_on(out).unwrap_or_else(|proving| {
+            self.stage = Stage::Prove(proving);
+            RecoveryStep::More
+        })
     }
 
     fn ask(&mut self, op: FileOp, out: &mut Vec<StoreOut>) {
@@ -226,7 +250,7 @@ impl Recovery {
         &mut self,
         outcome: Result<FileDone, FileFault>,
         out: &mut Vec<StoreOut>,
-    ) -> Result<Option<(Store, Recovered)>, RecoveryRefusal> {
+    ) -> Result<Option<Proving>, RecoveryRefusal> {
         match core::mem::replace(&mut self.stage, Stage::Over) {
             Stage::List => {
                 let Ok(FileDone::Listed(entries)) = &outcome else {
@@ -280,7 +304,7 @@ impl Recovery {
                 return self.scan(scan, out);
             }
             Stage::Verify(step, scan) => return self.verify(step, scan, outcome, out),
-            Stage::Over => unreachable!("nothing is under way any more"),
+            Stage::Prove(_) | Stage::Over => unreachable!("nothing of recovery is under way any more"),
         }
         Ok(None)
     }
@@ -374,7 +398,7 @@ impl Recovery {
         mut scan: Box<Scan>,
         outcome: Result<FileDone, FileFault>,
         out: &mut Vec<StoreOut>,
-    ) -> Result<Option<(Store, Recovered)>, RecoveryRefusal> {
+    ) -> Result<Option<Proving>, RecoveryRefusal> {
         match outcome {
             // The catalogue's file was closed: this is where the journal begins.
             Ok(FileDone::Ok) => {}
@@ -401,7 +425,7 @@ impl Recovery {
         mut ops: VecDeque<FileOp>,
         scan: Box<Scan>,
         out: &mut Vec<StoreOut>,
-    ) -> Result<Option<(Store, Recovered)>, RecoveryRefusal> {
+    ) -> Result<Option<Proving>, RecoveryRefusal> {
         match ops.pop_front() {
             Some(op) => {
                 self.ask(op, out);
@@ -412,11 +436,7 @@ impl Recovery {
         }
     }
 
-    fn scan(
-        &mut self,
-        mut scan: Box<Scan>,
-        out: &mut Vec<StoreOut>,
-    ) -> Result<Option<(Store, Recovered)>, RecoveryRefusal> {
+    fn scan(&mut self, mut scan: Box<Scan>, out: &mut Vec<StoreOut>) -> Result<Option<Proving>, RecoveryRefusal> {
         match scan.run(&self.config, &self.functions)? {
             Some((file, at, len)) => {
                 self.ask(FileOp::ReadAt { file, at, len }, out);
@@ -441,7 +461,7 @@ impl Recovery {
         mut scan: Box<Scan>,
         outcome: Result<FileDone, FileFault>,
         out: &mut Vec<StoreOut>,
-    ) -> Result<Option<(Store, Recovered)>, RecoveryRefusal> {
+    ) -> Result<Option<Proving>, RecoveryRefusal> {
         let next = match step {
             VerifyStep::Open(_, doubt) if outcome == Err(FileFault::NotFound) => {
                 scan.judge(&doubt, None, &self.functions);
@@ -471,13 +491,11 @@ impl Recovery {
         Ok(None)
     }
 
-    fn finish(&mut self, mut scan: Scan) -> (Store, Recovered) {
+    fn finish(&mut self, mut scan: Scan) -> Proving {
         let voided = scan.settle(&self.functions);
         let Scan { is_new, identity, mut replay, .. } = scan;
         let logs = &mut replay.logs;
         logs.values_mut().for_each(Log::all_durable);
-        let recovered =
-            Recovered { identity: identity.clone(), is_new, logs: logs.values().map(RecoveredLog::of).collect() };
         let mut cache = Cache::new(self.config.cache_bytes_max);
         let ends = logs.iter().filter_map(|(number, log)| Some((*number, log.cached.back()?.end)));
         cache.hold(replay.bytes, ends.collect());
@@ -523,12 +541,12 @@ impl Recovery {
             health: Health::default(),
             active: Mono::default(),
         };
-        (store, recovered)
+        Proving::new(store, is_new)
     }
 }
 
 impl RecoveredLog {
-    fn of(log: &Log) -> Self {
+    pub(super) fn of(log: &Log) -> Self {
         Self {
             id: log.id,
             spec: log.spec.clone(),
@@ -537,7 +555,11 @@ impl RecoveredLog {
             epochs: log.epochs.clone(),
             producers: if planted(Bug::ProducersForgotten) { Producers::default() } else { log.producers.clone() },
             vote: log.vote,
-            is_online: !log.is_rotten,
+            is_online: log.is_sound(),
+            damaged_at: match log.soundness {
+                Soundness::Unreadable(Some((segment, at))) => Some((segment_path(&log.folder(), segment), at)),
+                Soundness::Unreadable(None) | Soundness::Whole | Soundness::Rotten => None,
+            },
         }
     }
 }

@@ -4,7 +4,7 @@ use super::StoreConfig;
 use super::buffer::block_floor;
 use super::doom::Doomed;
 use super::entry::{Change, JournalEntry};
-use super::log::{Cached, Log};
+use super::log::{Cached, Log, Soundness};
 use super::verify::fits;
 use crate::boundary::LogSpec;
 use crate::log::Producers;
@@ -56,7 +56,7 @@ impl Replay {
             self.delete(number);
             return;
         }
-        if log.is_rotten {
+        if log.soundness == Soundness::Rotten {
             return;
         }
         let folder = log.folder();
@@ -99,7 +99,9 @@ impl Replay {
                 (Ok(()), Vec::new())
             }
         };
-        log.is_rotten |= fits.is_err();
+        if fits.is_err() {
+            log.soundness = Soundness::Rotten;
+        }
         self.doomed.extend(Doomed::segments(number, &folder, gone));
     }
 
@@ -110,7 +112,7 @@ impl Replay {
         let all: Vec<u32> = self.logs.keys().copied().collect();
         let known = numbers.filter(|numbers| numbers.iter().all(|number| self.logs.contains_key(number)));
         for number in known.unwrap_or(&all) {
-            self.logs.get_mut(number).expect("it was looked for").is_rotten = true;
+            self.logs.get_mut(number).expect("it was looked for").soundness = Soundness::Rotten;
             self.changed.insert(*number);
         }
         !all.is_empty()

@@ -101,7 +101,7 @@ impl Store {
         let log = self.numbers.get(&log).map(|number| &self.logs[number]);
         let outcome = match log {
             None => Err(DiskFault::NoSuchLog),
-            Some(log) if log.is_rotten => Err(DiskFault::Rot),
+            Some(log) if !log.is_sound() => Err(DiskFault::Rot),
             Some(log) => Ok(Done::Log(Box::new(log.facts()))),
         };
         out.push(StoreOut::Done { op, outcome });

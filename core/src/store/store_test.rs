@@ -95,7 +95,11 @@ fn open(disk: &mut TestDisk, config: &StoreConfig, claim: Claim) -> Result<(Box<
     loop {
         let mut step = RecoveryStep::More;
         for op in std::mem::take(&mut out) {
-            let StoreOut::File { id, op } = op else { panic!("recovery answers nobody") };
+            let (id, op) = match op {
+                StoreOut::File { id, op } => (id, op),
+                StoreOut::Note(_) => continue,
+                StoreOut::Done { .. } | StoreOut::Served { .. } => panic!("recovery answers nobody"),
+            };
             let outcome = disk.run(&op);
             match recovery.file_done(id, outcome, &mut out) {
                 RecoveryStep::More => {}
@@ -103,11 +107,15 @@ fn open(disk: &mut TestDisk, config: &StoreConfig, claim: Claim) -> Result<(Box<
             }
         }
         match step {
-            RecoveryStep::More => assert!(!out.is_empty(), "recovery goes on until it ends"),
+            RecoveryStep::More => {
+                let goes_on = out.iter().any(|one| matches!(one, StoreOut::File { .. }));
+                assert!(goes_on, "recovery goes on until it ends");
+            }
             RecoveryStep::Ready(store, recovered) => {
                 for op in out {
-                    let StoreOut::File { op, .. } = op else { panic!("recovery answers nobody") };
-                    drop(disk.run(&op));
+                    if let StoreOut::File { op, .. } = op {
+                        drop(disk.run(&op));
+                    }
                 }
                 return Ok((store, recovered));
             }
@@ -848,6 +856,76 @@ fn bytes_that_rotted_in_a_segment_are_never_served() {
     let op = world.append_unexpected(log, 10);
     world.finish_all();
     assert_eq!(world.done[&op].as_ref().err(), Some(&DiskFault::Rot), "the log is offline");
+}
+
+#[test]
+fn a_log_that_could_not_be_read_is_back_once_its_file_is() {
+    let mut world = world(StoreConfig { cache_bytes_max: 0, ..roomy() });
+    let log = world.id(0);
+    world.create(log, 100_000);
+    world.finish_all();
+    for _ in 0..10 {
+        world.append(log, 1, 900);
+        world.finish_all();
+    }
+    world.mono += 100_000_000_000;
+    world.finish_all();
+    world.crash(true);
+    let path = world.disk.paths().into_iter().find(|path| path.ends_with(".log")).unwrap();
+    world.disk.bytes_mut(&path).unwrap()[200] ^= 1;
+    // What is only in the journal when the damage is found must not be lost with it.
+    for _ in 0..5 {
+        world.append(log, 1, 700);
+        world.finish_all();
+    }
+    let query = Query::Records { from: Offset(0), end: Offset(100), bytes_max: 10_000 };
+    assert_eq!(world.ask_one(log, query).err(), Some(DiskFault::Rot));
+    for _ in 0..3 {
+        world.mono += 100_000_000_000;
+        world.finish_all();
+    }
+    for _ in 0..2 {
+        let recovered = world.crash(true);
+        assert!(!recovered.logs[0].is_online, "it is looked through, and still damaged");
+        assert_eq!(recovered.logs[0].damaged_at, Some((path.clone(), 0)));
+        assert!(world.act_now(log, Action::Retain { now: Wall(0), limit: Offset(0) }).is_err());
+    }
+    world.disk.bytes_mut(&path).unwrap()[200] ^= 1;
+    let recovered = world.crash(true);
+    assert!(recovered.logs[0].is_online && recovered.logs[0].damaged_at.is_none(), "the file is back");
+    let end = recovered.logs[0].end;
+    let expected: Vec<u8> = world.state(log).batches.iter().flat_map(|(_, _, bytes)| bytes.clone()).collect();
+    assert!(world.read_all(log, Offset(0), end) == expected, "with all that came before the damage was seen");
+    let op = world.append_unexpected(log, 10);
+    world.finish_all();
+    assert!(world.done[&op].is_ok(), "the log is online");
+    world.mono += 100_000_000_000;
+    world.finish_all();
+    assert!(world.crash(true).logs[0].is_online, "that it was damaged is forgotten");
+}
+
+#[test]
+fn a_log_made_on_a_full_disk_takes_records_once_there_is_room() {
+    let mut world = world(StoreConfig { journal_bytes: 1 << 17, behind_bytes: 4096, ..StoreConfig::default() });
+    let (log, late) = (world.id(0), world.id(1));
+    world.create(log, 20_000);
+    world.finish_all();
+    world.disk.room = Some((1 << 17) + 60_000);
+    assert_eq!(append_until_refused(&mut world, log), DiskFault::Full);
+    world.create(late, 20_000);
+    world.finish_all();
+    let op = world.append_unexpected(late, 100);
+    world.finish_all();
+    assert_eq!(world.done[&op].as_ref().err(), Some(&DiskFault::Full), "it is there and takes nothing yet");
+    world.disk.room = None;
+    for _ in 0..3 {
+        world.mono += 3_000_000_000;
+        world.finish_all();
+    }
+    assert!(world.ask_one(late, Query::Log).is_ok());
+    let op = world.append_unexpected(late, 100);
+    world.finish_all();
+    assert!(world.done[&op].is_ok(), "there is room again");
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use super::buffer::block_floor;
 use super::entry::{Change, JournalEntry};
-use super::log::Log;
+use super::log::{Log, Soundness};
 use super::replay::Replay;
 use super::segment::segment_path;
 use crate::record::{Functions, HEADER_BYTES, Header, check_stored};
@@ -48,7 +48,10 @@ impl Held {
             let Change::Bypass { segment, headers, .. } = &entry.change else {
                 return None;
             };
-            let log = replay.logs.get(&entry.log).filter(|log| !log.is_rotten && log.active().base == *segment)?;
+            let log = replay
+                .logs
+                .get(&entry.log)
+                .filter(|log| log.soundness != Soundness::Rotten && log.active().base == *segment)?;
             if self.verdicts.contains_key(&entry.log) {
                 return None;
             }

@@ -163,6 +163,11 @@ impl Walk {
         }
     }
 
+    /// Where it stands: in which segment, and at which byte of it.
+    pub(super) fn place(&self) -> Option<(Offset, u64)> {
+        self.place.map(|place| (place.segment, place.next.position))
+    }
+
     /// So many bytes were asked for.
     pub(super) fn asked_len(&self) -> usize {
         self.asked.1
@@ -184,7 +189,7 @@ impl Walk {
 
     /// Goes on as far as nothing has to be read.
     pub(super) fn step(&mut self, log: &mut Log, index_interval_min: u32, f: &Functions) -> Step {
-        if log.is_rotten {
+        if !log.is_sound() {
             return Step::Done(Answer::Fault(DiskFault::Rot));
         }
         if let Goal::Block { segment, from, len } = self.goal {
