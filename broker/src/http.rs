@@ -1,6 +1,7 @@
 //! Health and metrics over HTTP, on a thread of its own: a scrape never waits for the brain longer than it must, and the
 //! brain never for a scrape.
 
+use crate::door::Door;
 use crate::mail::{DiskState, Facts, Mail, Mailbox};
 use crate::telemetry::Telemetry;
 use axum::Router;
@@ -36,7 +37,7 @@ pub fn start(listener: TcpListener, mailbox: Mailbox, telemetry: Telemetry, dire
     thread::Builder::new().name("http".into()).spawn(move || {
         runtime.block_on(async {
             let served = match tokio::net::TcpListener::from_std(listener) {
-                Ok(listener) => axum::serve(listener, router).await,
+                Ok(listener) => axum::serve(Door::new(listener), router).await,
                 Err(fault) => Err(fault),
             };
             if let Err(fault) = served {

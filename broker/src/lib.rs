@@ -13,6 +13,7 @@ pub mod brain;
 pub mod cli;
 pub mod clock;
 pub mod disk;
+mod door;
 pub mod engine;
 pub mod flags;
 pub mod home;

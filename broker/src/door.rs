@@ -1,0 +1,94 @@
+//! The door of metrics and health: few connections at a time, and none for long, so that whoever asks slowly, or never
+//! asks, takes neither memory nor file descriptors from those who bring records.
+
+use axum::serve::Listener;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Sleep, sleep};
+
+/// Accepts as long as there is room.
+pub struct Door {
+    listener: TcpListener,
+    places: Arc<Semaphore>,
+    stay_max: Duration,
+}
+
+/// One connection. Past its time it fails, whatever it was at.
+pub struct Visit {
+    stream: TcpStream,
+    end: Pin<Box<Sleep>>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Door {
+    /// A door before this listener.
+    pub fn new(listener: TcpListener) -> Self {
+        Self::with(listener, PLACES, STAY_MAX)
+    }
+
+    fn with(listener: TcpListener, places: usize, stay_max: Duration) -> Self {
+        Self { listener, places: Arc::new(Semaphore::new(places)), stay_max }
+    }
+}
+
+impl Listener for Door {
+    type Io = Visit;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Visit, SocketAddr) {
+        let place = Arc::clone(&self.places).acquire_owned().await.expect("nobody closes it");
+        let (stream, peer) = Listener::accept(&mut self.listener).await;
+        (Visit { stream, end: Box::pin(sleep(self.stay_max)), _place: place }, peer)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+impl Visit {
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        match self.end.as_mut().poll(cx) {
+            Poll::Ready(()) => Err(io::ErrorKind::TimedOut.into()),
+            Poll::Pending => Ok(()),
+        }
+    }
+}
+
+impl AsyncRead for Visit {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.poll_end(cx)?;
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Visit {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_end(cx)?;
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// More scrapers than anybody has.
+const PLACES: usize = 64;
+/// Longer than any answer takes. A scraper that keeps its connection for the next time opens another one then.
+const STAY_MAX: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+#[path = "door_test.rs"]
+mod door_test;
