@@ -1,7 +1,7 @@
 //! Bugs that can be planted, so that the simulator can show that it would find them. Only with the feature `plant`, which
 //! no release build contains; without it every question is answered "no" at compile time.
 
-/// A bug of the store that was made on purpose; each sits at the one line where it would be made by accident.
+/// A bug that was made on purpose; each sits at the one line where it would be made by accident.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Bug {
     /// An action is acknowledged when its journal write begins.
@@ -30,10 +30,22 @@ pub enum Bug {
     ProducersForgotten,
     /// A large append goes straight into its segment although what lies before it there is only in the journal for good.
     BypassWhileJournalled,
+    /// A follower of a new leader cuts its log to its high watermark (KIP-101).
+    TruncationToHighWatermark,
+    /// Of two histories only the ends are compared, not the epochs that wrote them (KIP-279).
+    EpochsNotCompared,
+    /// A replica that joins the ISR counts when its leader has heard that it did (KIP-497).
+    GrowthCountsLate,
+    /// A replica that leaves the ISR counts no more as soon as that is proposed (KIP-497).
+    ShrinkCountsEarly,
+    /// A replica may join the ISR before it has what the leader had when its reign began.
+    GrowthIgnoresReign,
+    /// The high watermark goes on with too few replicas in sync (KIP-966).
+    CommitBelowMinIsr,
 }
 
 impl Bug {
-    /// All of them.
+    /// Those of the store and of a single broker, which the simulator plants in its worlds.
     pub const ALL: [Self; 13] = [
         Self::AckBeforeFlush,
         Self::NoDirectoryFlush,
@@ -48,6 +60,16 @@ impl Bug {
         Self::LeftoverSkips,
         Self::ProducersForgotten,
         Self::BypassWhileJournalled,
+    ];
+
+    /// Those of replication, which its model test plants in a world of partitions (`partition/replication_test.rs`).
+    pub const OF_REPLICATION: [Self; 6] = [
+        Self::TruncationToHighWatermark,
+        Self::EpochsNotCompared,
+        Self::GrowthCountsLate,
+        Self::ShrinkCountsEarly,
+        Self::GrowthIgnoresReign,
+        Self::CommitBelowMinIsr,
     ];
 
     /// The promise that it breaks.
@@ -66,6 +88,11 @@ impl Bug {
             Self::LeftoverSkips => "a read skips nothing, however small its budget",
             Self::ProducersForgotten => "a numbered batch is stored once, whatever restarts",
             Self::BypassWhileJournalled => "what goes past the journal rests on nothing that is not flushed",
+            Self::TruncationToHighWatermark => "a log is cut where histories part and nowhere else",
+            Self::EpochsNotCompared => "logs that end alike are alike",
+            Self::GrowthCountsLate | Self::ShrinkCountsEarly => "whoever may be elected has all that is committed",
+            Self::GrowthIgnoresReign => "whoever joins has all that is committed, known to the leader or not",
+            Self::CommitBelowMinIsr => "what is committed is on as many replicas as was asked for",
         }
     }
 }

@@ -18,16 +18,22 @@
 //! With one replica the high watermark is the durable end of the log, so what is committed is what was flushed.
 
 mod answer;
+mod isr;
 mod lookup;
 mod parked;
+mod progress;
 mod recent;
 mod steady;
+mod watermark;
 
 pub use answer::{ActiveProducer, Answer, Appended, PartKey, Readable, Refused};
+pub use isr::{Isr, IsrAnswer, IsrAsk, Settled};
 pub use lookup::{ReadAsk, WantedOffset};
 use parked::{Promise, Watcher};
+pub use progress::{Peer, Peers, Progress};
 use recent::Recent;
 use steady::Steady;
+pub use watermark::{IsrSize, of_follower, of_leader};
 
 use crate::boundary::{Action, DiskFault, Done, Job, JobDone, LogSettings, LogSpec, Note, Query};
 use crate::log::{Log, Verdict};
