@@ -82,6 +82,21 @@ impl Teller {
                 let (log, epoch, from) = (name_of(*log), epoch.0, from.0);
                 debug!(target: "ottla::node", log, epoch, from, "leading {log} in epoch {epoch} from offset {from}");
             }
+            Note::Following { log, epoch, leader, from } => {
+                self.leading.remove(log);
+                let (log, epoch, leader, from) = (name_of(*log), epoch.0, leader.0, from.0);
+                debug!(
+                    target: "ottla::node", log, epoch, leader, from,
+                    "following broker {leader} in {log} in epoch {epoch} from offset {from}"
+                );
+            }
+            Note::Truncated { log, from, to } => {
+                let (log, from, to) = (name_of(*log), from.0, to.0);
+                info!(
+                    target: "ottla::node", log, from, to,
+                    "{log} is cut from offset {from} to {to}, where its leader's history is another"
+                );
+            }
             Note::Controller { leader, term } => {
                 let (broker, term) = (leader.0, term.0);
                 info!(target: "ottla::node", broker, term, "broker {broker} leads the metadata quorum in term {term}");

@@ -29,6 +29,26 @@ pub enum Note {
         /// From which offset on.
         from: Offset,
     },
+    /// This node follows another leader of this log from now on, or nobody.
+    Following {
+        /// Which.
+        log: LogId,
+        /// In which reign.
+        epoch: LeaderEpoch,
+        /// Whom; [`BrokerId::NONE`] if nobody leads.
+        leader: BrokerId,
+        /// So far its own log goes.
+        from: Offset,
+    },
+    /// A log is cut back: its end was not its leader's.
+    Truncated {
+        /// Which.
+        log: LogId,
+        /// So far it went.
+        from: Offset,
+        /// So far it goes now.
+        to: Offset,
+    },
     /// The metadata quorum has a leader, as this node knows.
     Controller {
         /// Who.
@@ -96,4 +116,9 @@ pub enum Ignored {
     LogGone,
     /// A request whose answer would be longer than any client takes; its connection is closed.
     AnswerTooLong,
+    /// An answer to a question that is not asked any more: of another reign, of another state of the log, of an ISR that
+    /// was settled meanwhile.
+    AnswerStale,
+    /// A fetch answer that no leader gives: records out of order, or of a reign to come.
+    AnswerUnsound,
 }

@@ -84,6 +84,21 @@ impl Epochs {
         }
     }
 
+    /// The same as a leader answers it in a reign that began at `reign.start`, whether or not it has written anything yet:
+    /// the epoch before ended there at the latest.
+    pub fn end_under(&self, asked: LeaderEpoch, reign: EpochStart, log_end: Offset) -> EpochEnd {
+        if asked == LeaderEpoch::NONE || asked > reign.epoch {
+            return EpochEnd::UNKNOWN;
+        }
+        if asked == reign.epoch {
+            return EpochEnd { epoch: asked, end: log_end };
+        }
+        let after = self.entries.partition_point(|entry| entry.epoch <= asked);
+        let floor = after.checked_sub(1).map(|at| self.entries[at].epoch);
+        let end = self.entries.get(after).map_or(reign.start, |next| next.start.min(reign.start));
+        EpochEnd { epoch: floor.unwrap_or(asked), end }
+    }
+
     /// The epoch that wrote `offset`; none before the first entry.
     pub fn epoch_at(&self, offset: Offset) -> Option<LeaderEpoch> {
         let after = self.entries.partition_point(|entry| entry.start <= offset);

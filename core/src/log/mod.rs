@@ -118,6 +118,14 @@ impl Log {
         self.check();
     }
 
+    /// Nothing of the log is kept: its next record has the offset `start`, which lies behind its end.
+    pub fn begin_anew(&mut self, start: Offset) {
+        assert!(start > self.end, "a log begins anew behind what it held");
+        (self.start, self.durable, self.end) = (start, start, start);
+        self.epochs.trim(start);
+        self.check();
+    }
+
     /// Forgets silent producers; see [`Producers::expire`].
     pub fn expire_producers(&mut self, now: Wall, silence_ms: i64) -> usize {
         self.producers.expire(now, silence_ms)

@@ -8,7 +8,7 @@ use crate::boundary::{Effects, LogSpec};
 use crate::config::TopicConfig;
 use crate::controller::Reply;
 use crate::metadata::{Delta, LogChange, Partition};
-use crate::partition::PartitionSpec;
+use crate::partition::{Assignment, PartitionSpec};
 use crate::types::{ConnId, LogId, Mono, Now, OffsetRange, Str, Uuid};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -111,7 +111,7 @@ impl Node {
         let found = self.found.remove(&log).map(Box::new);
         let known = found.as_ref().map(|found| OffsetRange { start: found.log.start(), end: found.log.end() });
         let spec = Box::new(self.spec(topic, partition));
-        self.order(now, log, Order::Lead(log, spec, found));
+        self.order(now, log, Order::Hold(log, spec, found));
         if topic == OFFSETS_TOPIC {
             self.with_hosts(now, out, |hosts, cx, said| hosts.lead(cx, log, known, said));
         }
@@ -123,7 +123,7 @@ impl Node {
         let (Some(topic), Some(partition)) = (image.topic(log.topic), image.partition(log)) else { return };
         let (name, partition) = (topic.name.clone(), partition.clone());
         let spec = Box::new(self.spec(&name, &partition));
-        self.order(now, log, Order::Configure(log, spec));
+        self.order(now, log, Order::Assign(log, spec));
     }
 
     fn lose(&mut self, now: Now, log: LogId, out: &mut Effects) {
@@ -146,7 +146,15 @@ impl Node {
             Some(_) | None => self.topic_config(topic),
         };
         let spec = PartitionSpec {
-            epoch: partition.leader_epoch,
+            assignment: Assignment {
+                me: self.config.broker.id,
+                leader: partition.leader,
+                leader_epoch: partition.leader_epoch,
+                partition_epoch: partition.partition_epoch,
+                replicas: partition.replicas.clone(),
+                isr: partition.isr.clone(),
+                isr_min: settings.min_insync_replicas,
+            },
             rules: settings.rules,
             compacted_only: settings.is_compacted() && !settings.log.delete,
             log: LogSpec { topic: topic.clone(), settings: settings.log.clone() },

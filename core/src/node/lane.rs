@@ -19,10 +19,10 @@ pub enum Order {
     Ask(LogId, PartKey, PartAsk),
     /// The fetch is answered: nobody watches any more.
     Unwatch(LogId, Ticket),
-    /// Lead this partition from now on; its log is new or was recovered.
-    Lead(LogId, Box<PartitionSpec>, Option<Box<FoundLog>>),
-    /// The partition's settings or reign changed.
-    Configure(LogId, Box<PartitionSpec>),
+    /// Hold this partition from now on; its log is new or was recovered.
+    Hold(LogId, Box<PartitionSpec>, Option<Box<FoundLog>>),
+    /// The partition's settings or assignment changed.
+    Assign(LogId, Box<PartitionSpec>),
     /// The partition is gone with its topic.
     Delete(LogId),
     /// An operation of this lane ended.
@@ -104,18 +104,18 @@ impl Lane {
                     partition.unwatch(ticket);
                 }
             }
-            Order::Lead(log, spec, found) => {
+            Order::Hold(log, spec, found) => {
                 let partition = match found {
-                    None => Partition::create(log, *spec, scratch),
-                    Some(found) => Partition::recovered(log, *spec, found.log, found.is_online, scratch),
+                    None => Partition::create(cx, log, *spec, scratch),
+                    Some(found) => Partition::recovered(cx, log, *spec, (found.log, found.is_online), scratch),
                 };
                 let before = self.partitions.insert(log, partition);
-                assert!(before.is_none(), "a partition is led once: {log:?}");
+                assert!(before.is_none(), "a partition is held once: {log:?}");
                 self.carry(log, scratch, said);
             }
-            Order::Configure(log, spec) => {
+            Order::Assign(log, spec) => {
                 if let Some(partition) = self.partitions.get_mut(&log) {
-                    partition.configure(*spec, scratch);
+                    partition.assign(cx, *spec, scratch);
                 }
                 self.carry(log, scratch, said);
             }
@@ -157,7 +157,7 @@ impl Lane {
                 said.push(Said::Answer(key, Answer::EpochEnd(partition.epoch_end(current, asked))));
             }
             PartAsk::Trim(to) => partition.trim(key, to, scratch),
-            PartAsk::Producers => said.push(Said::Answer(key, Answer::Producers(Ok(partition.producers())))),
+            PartAsk::Producers => said.push(Said::Answer(key, Answer::Producers(partition.producers()))),
             PartAsk::Size => partition.size(key, scratch),
         }
         self.carry(log, scratch, said);
@@ -210,6 +210,7 @@ impl Lane {
                 PartitionOut::Work(job, then) => Said::Effect(Effect::Job { op: self.begin(log, then), job }),
                 PartitionOut::Answer(key, answer) => Said::Answer(key, answer),
                 PartitionOut::Grew(key, readable) => Said::Grew(key, readable),
+                PartitionOut::AskIsr(ask) => unreachable!("nobody fetches as a follower here: {ask:?}"),
                 PartitionOut::Note(note) => Said::Note(note),
             };
             said.push(one);

@@ -7,8 +7,8 @@ use super::lane::{Order, Said};
 use super::post::Letter;
 use super::{Node, OWNER_CLUSTER, OWNER_COORDINATORS, OWNER_LANES, OWNER_SLICES, owner_of};
 use crate::boundary::{DiskFault, Done, Effect, Effects, Produce};
-use crate::partition::PartitionCx;
-use crate::types::{ConnId, LogId, Now, OpId, Ticket, Uuid};
+use crate::partition::{PartitionCx, Peers};
+use crate::types::{ConnId, LogId, Now, OpId, Ticket, Uuid, limit};
 use alloc::vec::Vec;
 
 impl Node {
@@ -80,7 +80,13 @@ impl Node {
                 Letter::ToLane(lane, order) => {
                     let producer_silence_ms =
                         i64::try_from(self.config.producer.id_expiry.as_millis()).unwrap_or(i64::MAX);
-                    let cx = PartitionCx { now, functions: &self.functions, producer_silence_ms };
+                    let cx = PartitionCx {
+                        now,
+                        functions: &self.functions,
+                        producer_silence_ms,
+                        peers: &Peers::NONE,
+                        lag_max: limit::REPLICA_LAG_MAX,
+                    };
                     self.lanes[lane].obey(cx, order, &mut self.scratch, &mut said);
                     for one in said.drain(..) {
                         self.heard(now, lane, one, out);

@@ -84,6 +84,9 @@ pub struct Readable {
     pub high_watermark: Offset,
     /// The last stable offset.
     pub last_stable: Offset,
+    /// No batch that begins at or behind this offset is for this reader: the high watermark, or for a follower the end of
+    /// what the leader has flushed. For readers of committed transactions the last stable offset stands in its place.
+    pub end: Offset,
     /// The first offset of the log.
     pub log_start: Offset,
     /// Bytes from the offset asked for up to the bound of the reader; more than anybody asks for where it is not known.
@@ -99,6 +102,7 @@ impl Readable {
             error,
             high_watermark: Offset::NONE,
             last_stable: Offset::NONE,
+            end: Offset::NONE,
             log_start: Offset::NONE,
             bytes: 0,
             diverging: None,

@@ -2,9 +2,12 @@
 //! epoch, who produces, how much room it takes.
 
 use super::answer::{ActiveProducer, Answer, PartKey, Readable};
-use super::parked::Watcher;
+use super::parked::Reader;
+use super::role::Role;
 use super::{Partition, PartitionOut, State, Then};
 use crate::boundary::{Action, DiskFault, Done, Job, JobDone, Query};
+use crate::log::EpochEnd;
+use crate::plant::{Bug, planted};
 use crate::types::{ErrorCode, LeaderEpoch, Offset, Ticket, Wall};
 use alloc::vec::Vec;
 
@@ -37,56 +40,94 @@ pub enum WantedOffset {
 }
 
 impl Partition {
-    /// What may be read from an offset on.
+    /// What a client may read from an offset on.
     pub fn read(&mut self, key: PartKey, ask: ReadAsk) -> Readable {
-        if let Err(error) = self.fence(ask.current_epoch) {
+        if let Err(error) = self.asked_of_leader(ask.current_epoch) {
             return Readable::error(error);
         }
-        if self.state == State::Offline {
-            return Readable::error(ErrorCode::KafkaStorageError);
-        }
-        let mut readable = self.readable(ask.from);
-        if readable.error.is_error() {
-            return readable;
-        }
-        if ask.last_fetched != LeaderEpoch::NONE {
-            let ours = self.log.epochs().end_of(ask.last_fetched, self.log.end());
-            if ours.end == Offset::NONE {
-                return Readable { error: ErrorCode::OffsetOutOfRange, bytes: 0, ..readable };
-            }
-            if ours.epoch < ask.last_fetched || ours.end < ask.from {
-                readable.diverging = Some((ours.epoch, ours.end));
-                readable.bytes = 0;
-            }
-        }
-        if readable.bytes < ask.watch_below && !readable.is_urgent() {
-            self.watchers.push(Watcher { key, from: ask.from });
-        }
+        let readable = self.readable_after(Reader::Client, ask.from, ask.last_fetched);
+        self.watch(key, Reader::Client, (ask.from, ask.watch_below), &readable);
         readable
     }
 
     /// This request is answered; nobody is to be told any more.
     pub fn unwatch(&mut self, ticket: Ticket) {
-        self.watchers.retain(|watcher| watcher.key.ticket != ticket);
+        let Role::Leader(leader) = &mut self.role else { return };
+        leader.watchers.retain(|watcher| watcher.key.ticket != ticket);
     }
 
-    pub(super) fn readable(&self, from: Offset) -> Readable {
+    /// What may be read by one whose last record is of this epoch: if our histories part, where. Only then it matters that it
+    /// may be ahead of our end.
+    pub(super) fn readable_after(&self, reader: Reader, from: Offset, last_fetched: LeaderEpoch) -> Readable {
+        let readable = self.readable(reader, from);
+        if from < self.log.start() || last_fetched == LeaderEpoch::NONE {
+            return readable;
+        }
+        let ours = self.end_of(last_fetched);
+        if ours.end == Offset::NONE {
+            return Readable { error: ErrorCode::OffsetOutOfRange, bytes: 0, ..readable };
+        }
+        let is_other = ours.epoch < last_fetched && !planted(Bug::EpochsNotCompared);
+        if is_other || ours.end < from {
+            let diverging = Some((ours.epoch, ours.end));
+            return Readable { error: ErrorCode::None, diverging, bytes: 0, ..readable };
+        }
+        readable
+    }
+
+    pub(super) fn readable(&self, reader: Reader, from: Offset) -> Readable {
         let within = self.log.start() <= from && from <= self.log.end();
+        let (end, bytes_end) = match reader {
+            Reader::Client => (self.high_watermark(), self.last_stable()),
+            Reader::Follower => (self.log.durable(), self.log.durable()),
+        };
         Readable {
             error: if within { ErrorCode::None } else { ErrorCode::OffsetOutOfRange },
             high_watermark: self.high_watermark(),
             last_stable: self.last_stable(),
+            end,
             log_start: self.log.start(),
-            bytes: if within { self.recent.bytes_between(from, self.last_stable()) } else { 0 },
+            bytes: if within { self.recent.bytes_between(from, bytes_end) } else { 0 },
             diverging: None,
         }
     }
 
+    /// Only a leader answers clients, and only while its log can be read.
+    fn asked_of_leader(&self, named: LeaderEpoch) -> Result<(), ErrorCode> {
+        self.fence(named)?;
+        match (&self.role, self.state) {
+            (Role::Follower(_), _) => Err(ErrorCode::NotLeaderOrFollower),
+            (Role::Leader(_), State::Offline) => Err(ErrorCode::KafkaStorageError),
+            (Role::Leader(_), State::Open | State::Reloading) => Ok(()),
+        }
+    }
+
+    /// False while more may be committed than is known here (KIP-207).
+    fn knows_committed(&self) -> bool {
+        match &self.role {
+            Role::Leader(leader) => leader.knows_committed(self.high_watermark()),
+            Role::Follower(_) => false,
+        }
+    }
+
+    /// Where an epoch ended here; for a leader its own reign has begun even if nothing was written in it.
+    fn end_of(&self, asked: LeaderEpoch) -> EpochEnd {
+        let reign = match &self.role {
+            Role::Leader(leader) => leader.epoch_start(),
+            Role::Follower(_) => None,
+        };
+        match reign {
+            Some(reign) => self.log.epochs().end_under(asked, reign, self.log.end()),
+            None => self.log.epochs().end_of(asked, self.log.end()),
+        }
+    }
+
     /// A request that names a leader epoch must name ours (KIP-320).
-    fn fence(&self, named: LeaderEpoch) -> Result<(), ErrorCode> {
-        if named == LeaderEpoch::NONE || named == self.epoch {
+    pub(super) fn fence(&self, named: LeaderEpoch) -> Result<(), ErrorCode> {
+        let epoch = self.spec.assignment.leader_epoch;
+        if named == LeaderEpoch::NONE || named == epoch {
             Ok(())
-        } else if named < self.epoch {
+        } else if named < epoch {
             Err(ErrorCode::FencedLeaderEpoch)
         } else {
             Err(ErrorCode::UnknownLeaderEpoch)
@@ -101,10 +142,10 @@ impl Partition {
         wanted: WantedOffset,
         out: &mut Vec<PartitionOut>,
     ) {
-        let answer = match (self.fence(current_epoch), self.state) {
-            (Err(error), _) => Err(error),
-            (Ok(()), State::Offline) => Err(ErrorCode::KafkaStorageError),
-            (Ok(()), State::Open | State::Reloading) => match wanted {
+        let answer = match self.asked_of_leader(current_epoch) {
+            Err(error) => Err(error),
+            Ok(()) => match wanted {
+                WantedOffset::Latest if !self.knows_committed() => Err(ErrorCode::OffsetNotAvailable),
                 WantedOffset::Latest => Ok((Wall(-1), self.last_stable(), self.latest_epoch())),
                 WantedOffset::Earliest => Ok((Wall(-1), self.log.start(), self.earliest_epoch())),
                 WantedOffset::Tiered => Ok(NOTHING),
@@ -140,8 +181,12 @@ impl Partition {
         current_epoch: LeaderEpoch,
         asked: LeaderEpoch,
     ) -> Result<(LeaderEpoch, Offset), ErrorCode> {
-        self.fence(current_epoch)?;
-        let end = self.log.epochs().end_of(asked, self.log.end());
+        match self.asked_of_leader(current_epoch) {
+            // Epochs are in memory.
+            Ok(()) | Err(ErrorCode::KafkaStorageError) => {}
+            Err(error) => return Err(error),
+        }
+        let end = self.end_of(asked);
         Ok((end.epoch, end.end))
     }
 
@@ -171,17 +216,17 @@ impl Partition {
     }
 
     /// Who numbers batches here (KIP-664).
-    pub fn producers(&self) -> Vec<ActiveProducer> {
-        self.log
-            .producers()
-            .iter()
-            .map(|(id, producer)| ActiveProducer {
-                id,
-                epoch: producer.epoch,
-                last_sequence: producer.window.last_sequence(),
-                last_timestamp: producer.last_timestamp,
-            })
-            .collect()
+    pub fn producers(&self) -> Result<Vec<ActiveProducer>, ErrorCode> {
+        if matches!(self.role, Role::Follower(_)) {
+            return Err(ErrorCode::NotLeaderOrFollower);
+        }
+        let producers = self.log.producers().iter().map(|(id, producer)| ActiveProducer {
+            id,
+            epoch: producer.epoch,
+            last_sequence: producer.window.last_sequence(),
+            last_timestamp: producer.last_timestamp,
+        });
+        Ok(producers.collect())
     }
 
     /// The store or a job answered a question.
@@ -202,6 +247,9 @@ impl Partition {
                 };
                 return out.push(PartitionOut::Work(job, then));
             }
+            (Then::FoundBatch(key, ..) | Then::FoundTime(key, _), Ok(_)) if !self.knows_committed() => {
+                (key, Answer::Offset(Err(ErrorCode::OffsetNotAvailable)))
+            }
             (Then::FoundBatch(key, ..), Ok(_)) => (key, Answer::Offset(Ok(NOTHING))),
             (Then::FoundTime(key, epoch), Ok(Done::Job(JobDone::Time(Some((offset, time)))))) => {
                 (key, Answer::Offset(Ok((time, offset, epoch))))
@@ -210,7 +258,7 @@ impl Partition {
             (Then::FoundBatch(key, ..) | Then::FoundTime(key, _), Err(_)) => {
                 (key, Answer::Offset(Err(ErrorCode::KafkaStorageError)))
             }
-            (Then::Appended(_) | Then::Settled | Then::Recompressed | Then::Reloaded, _) => {
+            (Then::Appended(_) | Then::Cut | Then::Settled | Then::Recompressed(_) | Then::Reloaded, _) => {
                 unreachable!("not a question")
             }
         };

@@ -1,75 +1,82 @@
-//! One partition as its leader sees it: what is appended, what of it is committed, and who waits for either.
+//! One replica of a partition: what is appended, what of it is committed, and who waits for either. Its leader takes records
+//! and knows how far its followers are; a follower fetches from the leader and does as it does.
 //!
 //! ```text
+//!                  ┌───────────── assigned to another broker ────────────┐
+//!                  │    who waits is told, what is staged is dropped     ▼
+//!   ──▶ assigned Leader                                              Follower ◀── assigned to another broker, or nobody
+//!                  ▲                                                     │
+//!                  └──── assigned to this broker: a new reign begins ────┘
+//!                        at the log's end, the high watermark stays
+//!
 //!              ┌──────── the store told what it holds ────────┐
 //!              ▼                                              │
-//!   ──▶ Open ───── an append failed, the disk is full ──▶ Reloading
+//!   ──▶ Open ───── an append failed, or the log is cut ──▶ Reloading
 //!              │
 //!              └── rot, or the directory is offline ──▶ Offline      (for good)
 //! ```
 //!
 //! | comes in | goes out |
 //! |---|---|
+//! | `assign` | the other role; in the same reign what is committed may move on |
 //! | `produce`, `append` | `Act(Append)`; the answer when the high watermark reaches the batch's end |
 //! | `read`, `unwatch` | what may be read; `Grew` whenever that changes, while somebody watches |
+//! | `fetched_by` | what a follower may read; its ask is its acknowledgement; `AskIsr` when it may join the ISR |
+//! | `isr_answered`, `wake` | `AskIsr` when one falls behind; what is committed may move on |
+//! | `wants`, `fetched` | what a follower asks of its leader; `Act(Append)`, or `Act(Truncate)` where histories part |
 //! | `offset_for`, `epoch_end`, `trim`, `producers`, `size` | the answer, at once or after the store spoke |
 //! | `done` | the store or a job finished what was asked of it |
 //!
-//! With one replica the high watermark is the durable end of the log, so what is committed is what was flushed.
+//! What is committed is flushed on every replica that must have it: a leader counts itself up to its durable end, and a
+//! follower asks for no more than what follows its own. See docs/protocol/replication.md.
 
 mod answer;
+mod follower;
 mod isr;
+mod leader;
 mod lookup;
 mod parked;
+mod produce;
 mod progress;
 mod recent;
+mod role;
 mod steady;
 mod watermark;
 
 pub use answer::{ActiveProducer, Answer, Appended, PartKey, Readable, Refused};
+pub use follower::Fetched;
 pub use isr::{Isr, IsrAnswer, IsrAsk, Settled};
+pub use leader::FollowerFetch;
 pub use lookup::{ReadAsk, WantedOffset};
-use parked::{Promise, Watcher};
+pub use produce::Acks;
 pub use progress::{Peer, Peers, Progress};
-use recent::Recent;
-use steady::Steady;
-pub use watermark::{IsrSize, of_follower, of_leader};
+pub use role::{Assignment, PartitionSpec};
 
-use crate::boundary::{Action, DiskFault, Done, Job, JobDone, LogSettings, LogSpec, Note, Query};
-use crate::log::{Log, Verdict};
-use crate::record::{CheckedBatch, Functions, Proved, TopicRules, admit};
+use crate::boundary::{Action, DiskFault, Done, Job, JobDone, LogSettings, Note, Query};
+use crate::log::Log;
+use crate::record::Functions;
 use crate::types::{ErrorCode, LeaderEpoch, LogId, Now, Offset, Wall};
-use alloc::collections::VecDeque;
-use alloc::vec;
 use alloc::vec::Vec;
+use core::time::Duration;
+use recent::Recent;
+use role::Role;
+use steady::Steady;
 
-/// The leader's view of one partition.
+/// One replica of one partition.
 #[derive(Clone, Hash, Debug)]
 pub struct Partition {
     id: LogId,
-    epoch: LeaderEpoch,
     state: State,
     log: Log,
+    high_watermark: Offset,
     spec: PartitionSpec,
-    /// Batches that wait for one before them to be recompressed, in order.
-    staged: VecDeque<Staged>,
-    promises: VecDeque<Promise>,
-    watchers: Vec<Watcher>,
+    role: Role,
+    /// Appends, and new beginnings, of which the store has not told yet what became of them.
+    changes: usize,
+    /// Jobs that were begun; the number of one tells whether it is still waited for.
+    jobs: u64,
     recent: Recent,
     steady: Steady,
-}
-
-/// What the topic's configuration means for one partition.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct PartitionSpec {
-    /// The reign in which this broker leads.
-    pub epoch: LeaderEpoch,
-    /// What batches must satisfy.
-    pub rules: TopicRules,
-    /// How the log is kept.
-    pub log: LogSpec,
-    /// `DeleteRecords` is refused: the topic is compacted and nothing else.
-    pub compacted_only: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -77,15 +84,6 @@ enum State {
     Open,
     Reloading,
     Offline,
-}
-
-/// A produce that is not appended yet because it, or one before it, is being recompressed.
-#[derive(Clone, Hash, Debug)]
-struct Staged {
-    key: Option<PartKey>,
-    proved: Proved,
-    /// The job is done, or was never needed.
-    ready: bool,
 }
 
 /// What a partition asks for.
@@ -101,6 +99,9 @@ pub enum PartitionOut {
     Answer(PartKey, Answer),
     /// More may be read than when this watcher last heard.
     Grew(PartKey, Readable),
+    /// A proposal to the controller. It ends in one [`Partition::isr_answered`]; whoever carries it leaves some time
+    /// before it asks what was lost again.
+    AskIsr(IsrAsk),
     /// For people and oracles.
     Note(Note),
 }
@@ -110,6 +111,8 @@ pub enum PartitionOut {
 pub enum Then {
     /// An append up to this offset.
     Appended(Offset),
+    /// A truncation.
+    Cut,
     /// A trim that somebody waits for.
     Trimmed(PartKey),
     /// A change nobody waits for.
@@ -120,9 +123,9 @@ pub enum Then {
     FoundBatch(PartKey, Option<Wall>),
     /// The record within the batch, whose leader epoch is known.
     FoundTime(PartKey, LeaderEpoch),
-    /// The first staged batch in its new compression.
-    Recompressed,
-    /// What the store holds after a failed append.
+    /// The first staged batch in its new compression, if this is the job that it waits for.
+    Recompressed(u64),
+    /// What the store holds after a failed append or a truncation.
     Reloaded,
 }
 
@@ -134,18 +137,9 @@ impl Then {
             Self::Trimmed(key) => Some((key, Answer::Trimmed(Err(gone)))),
             Self::Sized(key) => Some((key, Answer::Size(Err(gone)))),
             Self::FoundBatch(key, ..) | Self::FoundTime(key, _) => Some((key, Answer::Offset(Err(gone)))),
-            Self::Appended(_) | Self::Settled | Self::Recompressed | Self::Reloaded => None,
+            Self::Appended(_) | Self::Cut | Self::Settled | Self::Recompressed(_) | Self::Reloaded => None,
         }
     }
-}
-
-/// How a produce is to be acknowledged.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Acks {
-    /// As soon as the batch is accepted; it may still be lost.
-    None,
-    /// When it is committed. With one replica this is also what `acks=1` means: the leader's own disk has it.
-    Committed,
 }
 
 /// What every handler of a partition may use of the world.
@@ -157,56 +151,56 @@ pub struct PartitionCx<'a> {
     pub functions: &'a Functions,
     /// `producer.id.expiration.ms`.
     pub producer_silence_ms: i64,
+    /// The brokers of the cluster.
+    pub peers: &'a Peers,
+    /// `replica.lag.time.max.ms`.
+    pub lag_max: Duration,
 }
 
 impl Partition {
     /// A partition that did not exist before: asks the store to create its log.
-    pub fn create(id: LogId, spec: PartitionSpec, out: &mut Vec<PartitionOut>) -> Self {
+    pub fn create(cx: PartitionCx<'_>, id: LogId, spec: PartitionSpec, out: &mut Vec<PartitionOut>) -> Self {
         out.push(PartitionOut::Act(Action::Create(spec.log.clone()), Then::Settled));
-        Self::lead(id, spec, Log::empty(Offset::ZERO), out)
+        Self::begin(cx, id, spec, Log::empty(Offset::ZERO), out)
     }
 
     /// A partition whose log was found on disk; one whose bytes are not all there stays offline.
-    pub fn recovered(id: LogId, spec: PartitionSpec, log: Log, is_online: bool, out: &mut Vec<PartitionOut>) -> Self {
-        let mut partition = Self::lead(id, spec, log, out);
+    pub fn recovered(
+        cx: PartitionCx<'_>,
+        id: LogId,
+        spec: PartitionSpec,
+        (log, is_online): (Log, bool),
+        out: &mut Vec<PartitionOut>,
+    ) -> Self {
+        let mut partition = Self::begin(cx, id, spec, log, out);
         if !is_online {
             partition.go_offline(DiskFault::Rot, out);
         }
         partition
     }
 
-    fn lead(id: LogId, spec: PartitionSpec, log: Log, out: &mut Vec<PartitionOut>) -> Self {
-        out.push(PartitionOut::Note(Note::Leading { log: id, epoch: spec.epoch, from: log.end() }));
-        let recent = Recent::from(log.end());
-        Self {
+    /// Nobody kept a high watermark; all that is left of what it was is that it lay behind the start of the log. It grows
+    /// again as soon as the followers, or the leader, have been heard.
+    fn begin(cx: PartitionCx<'_>, id: LogId, spec: PartitionSpec, log: Log, out: &mut Vec<PartitionOut>) -> Self {
+        let mut partition = Self {
             id,
-            epoch: spec.epoch,
             state: State::Open,
+            high_watermark: log.start(),
+            role: Role::nobody(),
+            recent: Recent::from(log.end()),
             log,
             spec,
-            staged: VecDeque::new(),
-            promises: VecDeque::new(),
-            watchers: Vec::new(),
-            recent,
+            changes: 0,
+            jobs: 0,
             steady: Steady::default(),
-        }
+        };
+        partition.begin_reign(cx, out);
+        partition
     }
 
-    /// The configuration or the reign changed.
-    pub fn configure(&mut self, spec: PartitionSpec, out: &mut Vec<PartitionOut>) {
-        if spec.log.settings != self.spec.log.settings {
-            out.push(PartitionOut::Act(Action::Configure(spec.log.settings.clone()), Then::Settled));
-        }
-        if spec.epoch != self.epoch {
-            self.epoch = spec.epoch;
-            out.push(PartitionOut::Note(Note::Leading { log: self.id, epoch: self.epoch, from: self.log.end() }));
-        }
-        self.spec = spec;
-    }
-
-    /// The first offset behind what is committed.
+    /// The first offset behind what is committed, as far as it is known here.
     pub fn high_watermark(&self) -> Offset {
-        self.log.durable()
+        self.high_watermark
     }
 
     /// The first offset that a reader of committed transactions must not see; without transactions the high watermark.
@@ -224,117 +218,6 @@ impl Partition {
         &self.spec.log.settings
     }
 
-    /// A client's batch. With `Acks::None` the answer tells only whether it was accepted.
-    pub fn produce(
-        &mut self,
-        cx: PartitionCx<'_>,
-        (key, acks): (PartKey, Acks),
-        proved: Proved,
-        out: &mut Vec<PartitionOut>,
-    ) {
-        let wanted = self.spec.rules.wants(&proved);
-        let key = match acks {
-            Acks::Committed => Some(key),
-            Acks::None => {
-                out.push(PartitionOut::Answer(key, Answer::Produced(Ok(Appended::UNKNOWN))));
-                None
-            }
-        };
-        if wanted.is_none() && self.staged.is_empty() {
-            return self.admit(cx, key, &proved, out);
-        }
-        if self.staged.is_empty() {
-            self.recompress(&proved, out);
-        }
-        self.staged.push_back(Staged { key, ready: wanted.is_none(), proved });
-    }
-
-    /// A batch of our own: a coordinator's records. The answer comes when it is committed, or at once if it is refused.
-    pub fn append(&mut self, cx: PartitionCx<'_>, key: PartKey, batch: &CheckedBatch, out: &mut Vec<PartitionOut>) {
-        match self.closed() {
-            Some(error) => refuse(Some(key), Refused::plain(error), out),
-            None => self.write(cx, Some(key), batch, out),
-        }
-    }
-
-    fn recompress(&self, proved: &Proved, out: &mut Vec<PartitionOut>) {
-        let to = self.spec.rules.wants(proved).expect("only asked where a codec is wanted");
-        let job = Job::Recompress { batch: proved.clone(), to };
-        out.push(PartitionOut::Work(job, Then::Recompressed));
-    }
-
-    /// The first staged batch is ready or refused; so are those behind it, up to the next that needs work.
-    fn recompressed(
-        &mut self,
-        cx: PartitionCx<'_>,
-        outcome: Result<Proved, crate::record::Refusal>,
-        out: &mut Vec<PartitionOut>,
-    ) {
-        let first = self.staged.pop_front().expect("a job was under way for it");
-        match outcome {
-            Ok(proved) => self.admit(cx, first.key, &proved, out),
-            Err(refusal) => refuse(first.key, Refused::from(&refusal), out),
-        }
-        while let Some(next) = self.staged.front() {
-            if !next.ready {
-                let proved = next.proved.clone();
-                return self.recompress(&proved, out);
-            }
-            let next = self.staged.pop_front().expect("looked at it");
-            self.admit(cx, next.key, &next.proved, out);
-        }
-    }
-
-    /// The decisions that need the topic and the producer, then the append.
-    fn admit(&mut self, cx: PartitionCx<'_>, key: Option<PartKey>, proved: &Proved, out: &mut Vec<PartitionOut>) {
-        if let Some(error) = self.closed() {
-            return refuse(key, Refused::plain(error), out);
-        }
-        let batch = match admit(proved, &self.spec.rules, cx.now.wall, cx.functions) {
-            Ok(batch) => batch,
-            Err(refusal) => return refuse(key, Refused::from(&refusal), out),
-        };
-        match self.log.producers().check(batch.header()) {
-            Verdict::New => {
-                self.write(cx, key, &batch, out);
-            }
-            Verdict::Duplicate { range, timestamp } => {
-                let append_time = Some(timestamp).filter(|_| batch.header().log_append_time().is_some());
-                let appended = Appended { base: range.start, append_time, log_start: self.log.start() };
-                self.promise(key, range.end, appended, out);
-            }
-            Verdict::Refused(refusal) => refuse(key, Refused::plain(refusal.code()), out),
-        }
-    }
-
-    fn write(&mut self, cx: PartitionCx<'_>, key: Option<PartKey>, batch: &CheckedBatch, out: &mut Vec<PartitionOut>) {
-        let base = self.log.end();
-        let batch = batch.stamped(base, self.epoch);
-        self.log.append(&batch, cx.now.wall);
-        self.recent.push(base, batch.bytes_len());
-        let (end, append_time) = (batch.end_offset(), batch.header().log_append_time());
-        out.push(PartitionOut::Act(Action::Append { batches: vec![batch] }, Then::Appended(end)));
-        self.promise(key, end, Appended { base, append_time, log_start: self.log.start() }, out);
-    }
-
-    /// The answer leaves once everything below `end` is committed.
-    fn promise(&mut self, key: Option<PartKey>, end: Offset, appended: Appended, out: &mut Vec<PartitionOut>) {
-        let Some(key) = key else { return };
-        if end <= self.high_watermark() {
-            out.push(PartitionOut::Answer(key, Answer::Produced(Ok(appended))));
-        } else {
-            self.promises.push_back(Promise { key, end, appended });
-        }
-    }
-
-    /// Why nothing can be appended now, if so.
-    fn closed(&self) -> Option<ErrorCode> {
-        match self.state {
-            State::Open => None,
-            State::Reloading | State::Offline => Some(ErrorCode::KafkaStorageError),
-        }
-    }
-
     /// Something that this partition asked for has ended.
     pub fn done(
         &mut self,
@@ -344,52 +227,56 @@ impl Partition {
         out: &mut Vec<PartitionOut>,
     ) {
         match (then, outcome) {
-            (Then::Appended(end), Ok(_)) => self.stored(end, out),
-            (Then::Appended(_), Err(fault)) => self.append_failed(fault, out),
+            (Then::Appended(end), outcome) => {
+                self.changes -= 1;
+                match outcome {
+                    Ok(_) => self.stored(cx, end, out),
+                    Err(fault) => self.append_failed(cx, fault, out),
+                }
+            }
+            (Then::Cut, Ok(_) | Err(DiskFault::Full)) => out.push(PartitionOut::Ask(Query::Log, Then::Reloaded)),
+            (Then::Cut, Err(fault)) => self.go_offline(fault, out),
             (Then::Settled, Ok(Done::Stored { start, .. })) => self.trimmed(start),
             (Then::Settled, Ok(_) | Err(_)) => {}
-            (Then::Reloaded, Ok(Done::Log(log))) => self.reloaded(*log),
+            (Then::Reloaded, Ok(Done::Log(log))) => self.reloaded(cx, *log, out),
             (Then::Reloaded, Ok(_)) => self.go_offline(DiskFault::Rot, out),
             (Then::Reloaded, Err(fault)) => self.go_offline(fault, out),
-            (Then::Recompressed, Ok(Done::Job(JobDone::Recompressed(outcome)))) => self.recompressed(cx, outcome, out),
-            (Then::Recompressed, Ok(_) | Err(_)) => unreachable!("a job ends as the job that it was"),
+            (Then::Recompressed(job), Ok(Done::Job(JobDone::Recompressed(outcome)))) => {
+                self.recompressed(cx, job, outcome, out);
+            }
+            (Then::Recompressed(_), Ok(_) | Err(_)) => unreachable!("a job ends as the job that it was"),
             (Then::Trimmed(_) | Then::Sized(_) | Then::FoundBatch(..) | Then::FoundTime(..), outcome) => {
                 self.looked_up(then, outcome, out)
             }
         }
     }
 
-    fn stored(&mut self, end: Offset, out: &mut Vec<PartitionOut>) {
+    fn stored(&mut self, cx: PartitionCx<'_>, end: Offset, out: &mut Vec<PartitionOut>) {
         if self.state != State::Open || end <= self.log.durable() {
             return;
         }
         self.log.stored(end);
-        let committed = self.high_watermark();
-        self.promises.retain(|promise| {
-            let kept = promise.end <= committed;
-            if kept {
-                out.push(PartitionOut::Answer(promise.key, Answer::Produced(Ok(promise.appended))));
-            }
-            !kept
-        });
-        for watcher in &self.watchers {
-            out.push(PartitionOut::Grew(watcher.key, self.readable(watcher.from)));
+        match &self.role {
+            Role::Leader(_) => self.flushed(cx, out),
+            Role::Follower(_) => self.follow_watermark(),
         }
     }
 
     fn trimmed(&mut self, start: Offset) {
         if self.state == State::Open && start <= self.log.durable() {
             self.log.trim(start);
+            self.high_watermark = self.high_watermark.max(start);
         }
     }
 
     /// Nothing behind the durable end will come any more: every append after the failed one fails as well, since it
     /// would leave a gap.
-    fn append_failed(&mut self, fault: DiskFault, out: &mut Vec<PartitionOut>) {
+    fn append_failed(&mut self, cx: PartitionCx<'_>, fault: DiskFault, out: &mut Vec<PartitionOut>) {
         match (self.state, fault) {
             (State::Open, DiskFault::Full) => {
                 self.state = State::Reloading;
                 self.refuse_promises(out);
+                self.pause(cx);
                 out.push(PartitionOut::Note(Note::DiskFull { log: self.id }));
                 out.push(PartitionOut::Ask(Query::Log, Then::Reloaded));
             }
@@ -400,25 +287,36 @@ impl Partition {
         }
     }
 
-    fn reloaded(&mut self, log: Log) {
+    fn reloaded(&mut self, cx: PartitionCx<'_>, log: Log, out: &mut Vec<PartitionOut>) {
+        if self.state != State::Reloading {
+            return;
+        }
         self.recent = Recent::from(log.end());
+        // Cut below it only where an unclean leader had less.
+        self.high_watermark = self.high_watermark.clamp(log.start(), log.durable());
         self.log = log;
         self.state = State::Open;
+        match &mut self.role {
+            Role::Leader(leader) => {
+                leader.start(&self.log, self.spec.assignment.leader_epoch);
+                self.flushed(cx, out);
+            }
+            Role::Follower(_) => self.follow_watermark(),
+        }
+    }
+
+    /// Everything from `end` on goes. What that leaves is for the store to say.
+    fn cut(&mut self, end: Offset, out: &mut Vec<PartitionOut>) {
+        self.state = State::Reloading;
+        out.push(PartitionOut::Note(Note::Truncated { log: self.id, from: self.log.end(), to: end }));
+        out.push(PartitionOut::Act(Action::Truncate { end }, Then::Cut));
     }
 
     fn go_offline(&mut self, fault: DiskFault, out: &mut Vec<PartitionOut>) {
         self.state = State::Offline;
         self.refuse_promises(out);
         out.push(PartitionOut::Note(Note::LogOffline { log: self.id, fault }));
-        for watcher in &self.watchers {
-            out.push(PartitionOut::Grew(watcher.key, Readable::error(ErrorCode::KafkaStorageError)));
-        }
-    }
-
-    fn refuse_promises(&mut self, out: &mut Vec<PartitionOut>) {
-        for promise in self.promises.drain(..) {
-            refuse(Some(promise.key), Refused::plain(ErrorCode::KafkaStorageError), out);
-        }
+        self.tell_watchers(Readable::error(ErrorCode::KafkaStorageError), out);
     }
 
     /// The bytes that a serve was to send could not be read.
@@ -431,26 +329,20 @@ impl Partition {
 
     /// The partition goes away with its topic: everybody who waits is told so.
     pub fn delete(mut self, out: &mut Vec<PartitionOut>) {
-        for promise in self.promises.drain(..) {
-            refuse(Some(promise.key), Refused::plain(ErrorCode::UnknownTopicOrPartition), out);
-        }
-        for staged in self.staged.drain(..) {
-            refuse(staged.key, Refused::plain(ErrorCode::UnknownTopicOrPartition), out);
-        }
-        for watcher in &self.watchers {
-            out.push(PartitionOut::Grew(watcher.key, Readable::error(ErrorCode::UnknownTopicOrPartition)));
-        }
+        self.leave(ErrorCode::UnknownTopicOrPartition, out);
         out.push(PartitionOut::Act(Action::Delete, Then::Settled));
     }
 
-    /// Old records may go now, as the topic's settings say, and so may the memory of producers that fell silent.
+    /// Old records may go now, as the topic's settings say, and so may the memory of producers that fell silent. Followers
+    /// drop what their leader dropped.
     pub fn retain(&mut self, cx: PartitionCx<'_>, out: &mut Vec<PartitionOut>) {
         if self.steady.for_long(cx.now) {
             self.log.expire_producers(cx.now.wall, cx.producer_silence_ms);
         }
         let settings = self.settings();
         let bounded = settings.retention_age.is_some() || settings.retention_bytes.is_some();
-        if self.state == State::Open && settings.delete && bounded && self.log.start() < self.high_watermark() {
+        let is_due = settings.delete && bounded && self.log.start() < self.high_watermark();
+        if self.state == State::Open && is_due && matches!(self.role, Role::Leader(_)) {
             let action = Action::Retain { now: cx.now.wall, limit: self.high_watermark() };
             out.push(PartitionOut::Act(action, Then::Settled));
         }
@@ -461,21 +353,17 @@ impl Partition {
         self.log.check();
         let committed = self.high_watermark();
         assert!(
-            self.promises.iter().all(|promise| committed < promise.end && promise.end <= self.log.end()),
-            "INV-02: a promise waits for what is committed already, or for what was never appended: {:?}",
+            self.log.start() <= committed && committed <= self.log.durable(),
+            "INV-14: what is committed is flushed, and what is dropped was committed: {:?}",
             self.id
         );
+        let Role::Leader(leader) = &self.role else { return };
+        leader.check(self.id, committed, &self.log);
         assert!(
-            self.state == State::Open || self.promises.is_empty(),
+            self.state == State::Open || !leader.is_awaited(),
             "INV-03: nobody waits for a partition that takes nothing: {:?}",
             self.id
         );
-    }
-}
-
-fn refuse(key: Option<PartKey>, refused: Refused, out: &mut Vec<PartitionOut>) {
-    if let Some(key) = key {
-        out.push(PartitionOut::Answer(key, Answer::Produced(Err(refused))));
     }
 }
 

@@ -1,15 +1,17 @@
 use super::{
-    Acks, Answer, Appended, PartKey, Partition, PartitionCx, PartitionOut, PartitionSpec, ReadAsk, Readable, Then,
-    WantedOffset,
+    Acks, Answer, Appended, Assignment, PartKey, Partition, PartitionCx, PartitionOut, PartitionSpec, Peers, ReadAsk,
+    Readable, Then, WantedOffset,
 };
 use crate::boundary::{Action, DiskFault, Done, Job, LogSettings, LogSpec, Note, Query};
 use crate::log::Log;
 use crate::record::{Builder, Functions, NewRecord, ProveRules, Proved, TimestampType, TopicRules, prove};
 use crate::types::{
-    ConnId, ErrorCode, LeaderEpoch, LogId, Now, Offset, ProducerEpoch, ProducerId, Str, Ticket, Uuid, Wall,
+    BrokerId, ConnId, ErrorCode, LeaderEpoch, LogId, Now, Offset, PartitionEpoch, ProducerEpoch, ProducerId, Str,
+    Ticket, Uuid, Wall,
 };
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::time::Duration;
 use std::vec;
 
 const SLOW: Functions = Functions::slow();
@@ -17,6 +19,8 @@ const CX: PartitionCx<'static> = PartitionCx {
     now: Now { mono: crate::types::Mono(0), wall: Wall(1_000) },
     functions: &SLOW,
     producer_silence_ms: i64::MAX,
+    peers: &Peers::NONE,
+    lag_max: Duration::from_secs(30),
 };
 
 /// A partition, and whatever it asked for and nobody has answered yet.
@@ -27,7 +31,15 @@ struct Scene {
 
 fn spec() -> PartitionSpec {
     PartitionSpec {
-        epoch: LeaderEpoch(3),
+        assignment: Assignment {
+            me: BrokerId(1),
+            leader: BrokerId(1),
+            leader_epoch: LeaderEpoch(3),
+            partition_epoch: PartitionEpoch(0),
+            replicas: vec![BrokerId(1)],
+            isr: vec![BrokerId(1)],
+            isr_min: 1,
+        },
         rules: TopicRules {
             batch_bytes_max: 1 << 20,
             segment_bytes: 1 << 30,
@@ -62,7 +74,7 @@ impl Scene {
     fn new() -> Self {
         let mut out = Vec::new();
         let id = LogId { topic: Uuid([1; 16]), partition: 0 };
-        let partition = Partition::create(id, spec(), &mut out);
+        let partition = Partition::create(CX, id, spec(), &mut out);
         out.clear();
         Self { partition, out }
     }
@@ -285,8 +297,8 @@ fn a_reader_whose_history_diverges_learns_where() {
         ReadAsk { from: Offset(2), current_epoch: LeaderEpoch::NONE, last_fetched: LeaderEpoch(5), watch_below: 0 };
     assert_eq!(scene.partition.read(key(1), ask).error, ErrorCode::OffsetOutOfRange, "we never knew that epoch");
     let mut newer = spec();
-    newer.epoch = LeaderEpoch(6);
-    scene.partition.configure(newer, &mut scene.out);
+    newer.assignment.leader_epoch = LeaderEpoch(6);
+    scene.partition.assign(CX, newer, &mut scene.out);
     scene.produce(2, batch(1, None));
     scene.stored(3);
     let readable = scene.partition.read(key(1), ask);
@@ -313,7 +325,7 @@ fn records_go_up_to_the_high_watermark_and_no_further() {
 #[test]
 fn a_topic_that_is_only_compacted_keeps_its_records() {
     let mut scene = Scene::new();
-    scene.partition.configure(PartitionSpec { compacted_only: true, ..spec() }, &mut scene.out);
+    scene.partition.assign(CX, PartitionSpec { compacted_only: true, ..spec() }, &mut scene.out);
     scene.partition.trim(key(1), Offset(0), &mut scene.out);
     assert_eq!(error_of(&scene.answers()[0].1), Some(ErrorCode::PolicyViolation));
 }
@@ -379,6 +391,6 @@ fn retention_is_asked_for_only_where_something_may_go() {
     assert_eq!(asked(&mut scene), 1);
     let mut kept = spec();
     kept.log.settings.retention_age = None;
-    scene.partition.configure(kept, &mut scene.out);
+    scene.partition.assign(CX, kept, &mut scene.out);
     assert_eq!(asked(&mut scene), 0, "kept for ever");
 }

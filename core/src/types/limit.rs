@@ -44,6 +44,12 @@ pub const RECORD_ERRORS_MAX: usize = 100;
 /// How many of the newest batches of a partition are remembered with their sizes, to judge a fetch's `min_bytes`.
 pub const RECENT_BATCHES_KEPT: usize = 64;
 
+/// `replica.lag.time.max.ms` as Kafka has it by default: a follower that was not caught up for so long leaves the ISR.
+pub const REPLICA_LAG_MAX: Duration = Duration::from_secs(30);
+
+/// How long a follower waits before it asks again, after its disk was full.
+pub const FULL_DISK_PAUSE: Duration = Duration::from_secs(1);
+
 /// A fetch session is safe from eviction for this long after it was last used, or made (Kafka's own bound).
 pub const FETCH_SESSION_KEPT: Duration = Duration::from_secs(120);
 

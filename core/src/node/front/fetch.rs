@@ -177,7 +177,7 @@ fn place_of(topics: &mut Vec<FetchableTopicResponse>, part: &Part) -> usize {
 
 fn slot_of(part: &Part, topic: usize, partition: usize, committed_only: bool) -> Option<Slot> {
     let log = part.log?;
-    let end = if committed_only { part.readable.last_stable } else { part.readable.high_watermark };
+    let end = if committed_only { part.readable.last_stable } else { part.readable.end };
     if part.readable.is_urgent() || part.wanted.from >= end {
         return None;
     }

@@ -12,7 +12,12 @@ use alloc::vec::Vec;
 impl Front {
     /// A producer's request.
     pub fn produce(&mut self, cx: &mut FrontCx<'_>, ticket: Ticket, body: Produce, out: &mut Vec<FrontOut>) {
-        let acks = if body.acks == 0 { Acks::None } else { Acks::Committed };
+        let acks = match body.acks {
+            0 => Acks::None,
+            1 => Acks::Leader,
+            // All, or a number that is refused.
+            _ => Acks::Committed,
+        };
         let (timeout, wanted_acks) = (body.timeout, body.acks);
         let mut response = ProduceResponse::default();
         let mut parts = Vec::new();
@@ -43,7 +48,9 @@ impl Front {
         }
         let left = parts.len();
         let pending = match acks {
-            Acks::Committed => Pending { left, deadline: Some(cx.now.mono + timeout), body: Body::Produce(response) },
+            Acks::Leader | Acks::Committed => {
+                Pending { left, deadline: Some(cx.now.mono + timeout), body: Body::Produce(response) }
+            }
             Acks::None => {
                 let asked: usize = response.responses.iter().map(|topic| topic.partition_responses.len()).sum();
                 Pending { left, deadline: None, body: Body::Silent(left < asked) }

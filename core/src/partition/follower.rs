@@ -1,0 +1,209 @@
+//! A follower: it asks its leader for what comes behind its own durable end, appends what it is given as it is stamped, and
+//! is cut back to where its history and its leader's part.
+//!
+//! ```text
+//!          ┌──────────── stored ─────────────┐           ┌────── the store told what is left ──────┐
+//!          ▼                                 │           ▼                                         │
+//!       Asking ──── records ──────────▶ Appending     Asking ──── histories part ──────────▶ Truncating
+//!          │ ▲
+//!          │ └── records from the leader's start on: all before them is dropped, the log begins anew
+//!          ▼     │
+//!     Glancing: the leader's log begins behind the end of ours
+//! ```
+//!
+//! Where they part is found by epochs alone, never by a high watermark (KIP-101, KIP-279, KIP-595): the leader says where the
+//! largest epoch ended that both may know, the follower keeps what it has of that epoch up to there, and asks again, until
+//! the leader has nothing to say against it.
+
+use super::role::Role;
+use super::{FollowerFetch, Partition, PartitionCx, PartitionOut, State, Then, watermark};
+use crate::boundary::{Action, Ignored, Note};
+use crate::record::CheckedBatch;
+use crate::types::{BrokerId, ErrorCode, LeaderEpoch, Mono, Offset, limit};
+use alloc::vec::Vec;
+
+/// A follower of one leader in one reign.
+#[derive(Clone, Hash, Debug)]
+pub(super) struct Follower {
+    leader: BrokerId,
+    /// What the leader says is committed.
+    leader_watermark: Offset,
+    /// The log is to begin anew here, which is where the leader's begins: one glance tells with which batch.
+    anew_at: Option<Offset>,
+    /// Everything before it was asked to be dropped.
+    dropped: Offset,
+    /// The disk was full: nothing is asked for before then.
+    paused_until: Option<Mono>,
+}
+
+/// What a leader answered.
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    /// An error, or none.
+    pub error: ErrorCode,
+    /// What is committed, as the leader knows.
+    pub high_watermark: Offset,
+    /// The first offset that the leader keeps.
+    pub log_start: Offset,
+    /// Where our histories part: the largest epoch that both may know, and its end.
+    pub diverging: Option<(LeaderEpoch, Offset)>,
+    /// Batches as the leader stamped them, the first of which holds the offset asked for.
+    pub batches: Vec<CheckedBatch>,
+}
+
+impl Follower {
+    pub(super) fn of(leader: BrokerId) -> Self {
+        Self { leader, leader_watermark: Offset::NONE, anew_at: None, dropped: Offset::NONE, paused_until: None }
+    }
+
+    pub(super) fn deadline(&self, now: Mono) -> Option<Mono> {
+        self.paused_until.filter(|at| *at > now)
+    }
+}
+
+impl Partition {
+    /// What a follower wants of whom. Nothing while it appends, truncates or reloads, and nothing if nobody leads. It asks from
+    /// its own durable end on: by that it acknowledges that all before it is flushed here.
+    pub fn wants(&self, now: Mono) -> Option<(BrokerId, FollowerFetch)> {
+        let Role::Follower(follower) = &self.role else { return None };
+        let is_paused = follower.paused_until.is_some_and(|at| now < at);
+        if follower.leader == BrokerId::NONE || self.state != State::Open || self.changes > 0 || is_paused {
+            return None;
+        }
+        assert!(
+            self.log.durable() == self.log.end(),
+            "INV-15: a follower asks for more only when all that it has is flushed: {:?}",
+            self.id
+        );
+        let is_empty = self.log.start() == self.log.end() || follower.anew_at.is_some();
+        let last_fetched = self.log.epochs().latest().filter(|_| !is_empty).unwrap_or(LeaderEpoch::NONE);
+        let fetch = FollowerFetch {
+            from: follower.anew_at.unwrap_or(self.log.end()),
+            current_epoch: self.spec.assignment.leader_epoch,
+            last_fetched,
+            watch_below: 1,
+            is_glance: follower.anew_at.is_some(),
+        };
+        Some((follower.leader, fetch))
+    }
+
+    /// The leader answered what it was asked. What is not the answer to what is wanted now is passed over; after an error
+    /// the same is wanted still, and whoever asks leaves some time before that.
+    pub fn fetched(
+        &mut self,
+        cx: PartitionCx<'_>,
+        asked: FollowerFetch,
+        fetched: Fetched,
+        out: &mut Vec<PartitionOut>,
+    ) {
+        let is_wanted = self.wants(cx.now.mono).is_some_and(|(_, wanted)| wanted == asked);
+        let Role::Follower(follower) = &mut self.role else { return ignore(Ignored::AnswerStale, out) };
+        if !is_wanted {
+            return ignore(Ignored::AnswerStale, out);
+        }
+        match (fetched.error, fetched.diverging) {
+            (ErrorCode::OffsetOutOfRange, _) if fetched.log_start > self.log.end() => {
+                follower.anew_at = Some(fetched.log_start);
+            }
+            (ErrorCode::None, Some((epoch, end))) => self.diverged(epoch, end, out),
+            (ErrorCode::None, None) => self.take(cx, asked, fetched, out),
+            // Of another reign than ours one of us has yet to hear; all else passes.
+            (_, _) => {}
+        }
+    }
+
+    /// Keeps of the leader's epoch what both have, and nothing behind it. An epoch that only the leader has is none of
+    /// ours: what we have of the one before it may still be another's, so it is asked for again (KIP-279).
+    fn diverged(&mut self, epoch: LeaderEpoch, end: Offset, out: &mut Vec<PartitionOut>) {
+        let ours = self.log.epochs().end_of(epoch, self.log.end());
+        let to = if ours.epoch == epoch { ours.end.min(end) } else { ours.end };
+        let to = to.max(self.log.start());
+        if ours.end == Offset::NONE || to >= self.log.end() {
+            return ignore(Ignored::AnswerUnsound, out);
+        }
+        self.cut(to, out);
+    }
+
+    fn take(&mut self, cx: PartitionCx<'_>, asked: FollowerFetch, fetched: Fetched, out: &mut Vec<PartitionOut>) {
+        if !is_sound(&asked, &fetched) {
+            return ignore(Ignored::AnswerUnsound, out);
+        }
+        let first = fetched.batches.first().map_or(asked.from, CheckedBatch::base_offset);
+        if first < self.log.end() {
+            // The leader's first batch reaches across our end: what we have from there on is not what it has.
+            let to = first.max(self.log.start());
+            return if to < self.log.end() { self.cut(to, out) } else { ignore(Ignored::AnswerUnsound, out) };
+        }
+        if first > self.log.end() {
+            self.begin_anew(first, out);
+        }
+        if !fetched.batches.is_empty() {
+            self.put(cx, fetched.batches, out);
+        }
+        let Role::Follower(follower) = &mut self.role else { unreachable!("asked before") };
+        follower.anew_at = None;
+        follower.leader_watermark = fetched.high_watermark;
+        self.follow_watermark();
+        self.follow_start(fetched.log_start, out);
+    }
+
+    /// Drops all that there is. The first batch that the leader keeps may begin before its log does. Nothing is asked for
+    /// before that is done: a log that ends here acknowledges all before.
+    fn begin_anew(&mut self, at: Offset, out: &mut Vec<PartitionOut>) {
+        out.push(PartitionOut::Note(Note::Truncated { log: self.id, from: self.log.end(), to: at }));
+        self.log.begin_anew(at);
+        self.recent = super::recent::Recent::from(at);
+        self.high_watermark = at;
+        self.changes += 1;
+        out.push(PartitionOut::Act(Action::Trim { start: at }, Then::Appended(at)));
+    }
+
+    /// What the leader says is committed, as far as it is flushed here.
+    pub(super) fn follow_watermark(&mut self) {
+        let Role::Follower(follower) = &self.role else { return };
+        self.high_watermark =
+            watermark::of_follower(self.high_watermark, follower.leader_watermark, self.log.durable());
+    }
+
+    /// Drops what the leader has dropped, once.
+    fn follow_start(&mut self, leaders: Offset, out: &mut Vec<PartitionOut>) {
+        let start = leaders.min(self.high_watermark);
+        let Role::Follower(follower) = &mut self.role else { return };
+        if start > self.log.start() && start > follower.dropped {
+            follower.dropped = start;
+            out.push(PartitionOut::Act(Action::Trim { start }, Then::Settled));
+        }
+    }
+
+    /// The disk is full: there is no use in asking at once again.
+    pub(super) fn pause(&mut self, cx: PartitionCx<'_>) {
+        if let Role::Follower(follower) = &mut self.role {
+            follower.paused_until = Some(cx.now.mono + limit::FULL_DISK_PAUSE);
+        }
+    }
+}
+
+/// Whether a leader of the reign asked for gives such batches: in order, of reigns that do not go back and are none to come
+/// (KAFKA-18723), the first holding the offset asked for.
+fn is_sound(asked: &FollowerFetch, fetched: &Fetched) -> bool {
+    let mut epoch = asked.last_fetched.max(LeaderEpoch::FIRST);
+    let mut end = None;
+    fetched.batches.iter().all(|batch| {
+        let header = batch.header();
+        let is_next = match end {
+            None => batch.base_offset() <= asked.from && asked.from < batch.end_offset(),
+            Some(end) => end <= batch.base_offset(),
+        };
+        let is_grown = epoch <= header.leader_epoch && header.leader_epoch <= asked.current_epoch;
+        (epoch, end) = (header.leader_epoch, Some(batch.end_offset()));
+        is_next && is_grown
+    })
+}
+
+fn ignore(why: Ignored, out: &mut Vec<PartitionOut>) {
+    out.push(PartitionOut::Note(Note::Ignored(why)));
+}
+
+#[cfg(all(test, not(feature = "plant")))]
+#[path = "follower_test.rs"]
+mod follower_test;

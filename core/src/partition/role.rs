@@ -1,0 +1,127 @@
+//! Who leads: what the cluster decided about a partition, and what its replica here makes of it.
+
+use super::follower::Follower;
+use super::leader::Leader;
+use super::produce::refuse;
+use super::{Partition, PartitionCx, PartitionOut, Readable, Refused, State, Then};
+use crate::boundary::{Action, LogSpec, Note};
+use crate::plant::{Bug, planted};
+use crate::record::TopicRules;
+use crate::types::{BrokerId, ErrorCode, LeaderEpoch, PartitionEpoch};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// What the cluster's metadata mean for one replica of a partition.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct PartitionSpec {
+    /// Who leads, and who follows.
+    pub assignment: Assignment,
+    /// What batches must satisfy.
+    pub rules: TopicRules,
+    /// How the log is kept.
+    pub log: LogSpec,
+    /// `DeleteRecords` is refused: the topic is compacted and nothing else.
+    pub compacted_only: bool,
+}
+
+/// One committed state of a partition.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Assignment {
+    /// This broker.
+    pub me: BrokerId,
+    /// Who leads; [`BrokerId::NONE`] if nobody can.
+    pub leader: BrokerId,
+    /// The reign.
+    pub leader_epoch: LeaderEpoch,
+    /// Which state this is.
+    pub partition_epoch: PartitionEpoch,
+    /// Who is to hold the log.
+    pub replicas: Vec<BrokerId>,
+    /// The in-sync replicas.
+    pub isr: Vec<BrokerId>,
+    /// `min.insync.replicas`.
+    pub isr_min: usize,
+}
+
+impl Assignment {
+    /// Is it this broker that leads?
+    pub fn is_mine(&self) -> bool {
+        self.leader == self.me
+    }
+}
+
+#[derive(Clone, Hash, Debug)]
+pub(super) enum Role {
+    Leader(Box<Leader>),
+    Follower(Follower),
+}
+
+impl Role {
+    /// A follower of nobody.
+    pub(super) fn nobody() -> Self {
+        Self::Follower(Follower::of(BrokerId::NONE))
+    }
+}
+
+impl Partition {
+    /// The cluster decided something about this partition, or its topic is configured anew. States come in the order in
+    /// which they were decided; some may be left out.
+    pub fn assign(&mut self, cx: PartitionCx<'_>, spec: PartitionSpec, out: &mut Vec<PartitionOut>) {
+        if spec.log.settings != self.spec.log.settings {
+            out.push(PartitionOut::Act(Action::Configure(spec.log.settings.clone()), Then::Settled));
+        }
+        let before = core::mem::replace(&mut self.spec, spec).assignment;
+        let assignment = &self.spec.assignment;
+        if (before.leader, before.leader_epoch) != (assignment.leader, assignment.leader_epoch) {
+            self.begin_reign(cx, out);
+        } else if let Role::Leader(leader) = &mut self.role {
+            leader.learn(assignment, cx.now.mono);
+            self.advance(cx, out);
+        }
+    }
+
+    /// A reign begins. Who led before and leads again keeps what waits at it, since its log goes on as it is; what it knew
+    /// of others belongs to the reign before.
+    pub(super) fn begin_reign(&mut self, cx: PartitionCx<'_>, out: &mut Vec<PartitionOut>) {
+        let assignment = &self.spec.assignment;
+        let (epoch, from) = (assignment.leader_epoch, self.log.end());
+        if assignment.is_mine() {
+            out.push(PartitionOut::Note(Note::Leading { log: self.id, epoch, from }));
+            match &mut self.role {
+                Role::Leader(leader) => leader.begin(assignment, cx.now.mono),
+                Role::Follower(_) => self.role = Role::Leader(Box::new(Leader::new(assignment, cx.now.mono))),
+            }
+            if let (Role::Leader(leader), State::Open) = (&mut self.role, self.state) {
+                leader.start(&self.log, epoch);
+            }
+            self.advance(cx, out);
+        } else {
+            let leader = assignment.leader;
+            out.push(PartitionOut::Note(Note::Following { log: self.id, epoch, leader, from }));
+            self.leave(ErrorCode::NotLeaderOrFollower, out);
+            self.role = Role::Follower(Follower::of(leader));
+            if planted(Bug::TruncationToHighWatermark) && self.state == State::Open && self.changes == 0 {
+                self.cut(self.high_watermark, out);
+            }
+        }
+    }
+
+    /// Whoever waits is told that it is in vain here.
+    pub(super) fn leave(&mut self, error: ErrorCode, out: &mut Vec<PartitionOut>) {
+        let Role::Leader(leader) = &mut self.role else { return };
+        for promise in leader.promises.drain(..) {
+            refuse(Some(promise.key), Refused::plain(error), out);
+        }
+        for staged in leader.staged.drain(..) {
+            refuse(staged.asker.map(|(key, _)| key), Refused::plain(error), out);
+        }
+        self.tell_watchers(Readable::error(error), out);
+        let Role::Leader(leader) = &mut self.role else { return };
+        leader.watchers.clear();
+    }
+
+    pub(super) fn tell_watchers(&self, readable: Readable, out: &mut Vec<PartitionOut>) {
+        let Role::Leader(leader) = &self.role else { return };
+        out.extend(leader.watchers.iter().map(|watcher| PartitionOut::Grew(watcher.key, readable)));
+    }
+}
