@@ -370,3 +370,6 @@ impl Partition {
 #[cfg(test)]
 #[path = "partition_test.rs"]
 mod partition_test;
+#[cfg(test)]
+#[path = "replication_test.rs"]
+mod replication_test;
