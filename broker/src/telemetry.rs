@@ -55,21 +55,32 @@ fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> fmt
 
 /// Fields of our own lines.
 const SAID: &[&str] = &[
+    "after",
+    "before",
     "broker",
+    "change",
     "committed",
+    "count",
     "epoch",
     "from",
     "generation",
     "group",
+    "id",
+    "listeners",
     "log",
     "members",
     "offline",
+    "partitions",
     "read",
     "refused",
+    "replicas",
     "seconds",
+    "settings",
     "state",
     "term",
     "topic",
+    "unset",
+    "version",
     "why",
 ];
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];

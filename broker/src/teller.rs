@@ -3,7 +3,7 @@
 
 use crate::mail::DiskState;
 use ottla_core::boundary::{DiskFault, Note};
-use ottla_core::types::{LogId, Mono};
+use ottla_core::types::{LogId, Mono, Offset, Str, Uuid, quoted};
 use std::collections::BTreeSet;
 use tracing::{debug, error, info, warn};
 
@@ -120,6 +120,22 @@ impl Teller {
                     "{log} was read to offset {read}, but {committed} are committed: its groups wait until all can be read"
                 );
             }
+            Note::TopicCreated { topic, id, partitions, replicas, settings } => {
+                topic_created((topic, *id), (*partitions, *replicas), settings);
+            }
+            Note::TopicDeleted { topic, id } => {
+                let (topic, id) = (topic.as_str(), id.to_string());
+                info!(target: "ottla::topic", topic, id, "topic {topic} is deleted, id {id}");
+            }
+            Note::PartitionsAdded { topic, before, after } => {
+                let topic = topic.as_str();
+                info!(
+                    target: "ottla::topic", topic, before, after,
+                    "topic {topic} has {after} partitions, before {before}"
+                );
+            }
+            Note::TopicConfigured { topic, set, unset } => topic_configured(topic, set, unset),
+            Note::Trimmed { log, before, after, is_asked } => trimmed(&name_of(*log), (*before, *after), *is_asked),
             Note::NotCompacted { topic } => {
                 let topic = topic.as_str();
                 warn!(
@@ -128,7 +144,7 @@ impl Teller {
                 );
             }
             Note::Group { group, state, generation, members } => {
-                let group = group.as_str();
+                let group = shown(group);
                 info!(
                     target: "ottla::group", group, state, generation, members,
                     "group {group}: {state}, generation {generation}, {members} members"
@@ -159,6 +175,44 @@ impl Teller {
             "{log} is offline: {why}; it can be neither read nor written. {advice}"
         );
     }
+}
+
+fn topic_created((topic, id): (&Str, Uuid), (partitions, replicas): (usize, usize), settings: &[(Str, Str)]) {
+    let (topic, id, settings) = (topic.as_str(), id.to_string(), pairs(settings));
+    let with = if settings.is_empty() { String::new() } else { format!(", with {settings}") };
+    info!(
+        target: "ottla::topic", topic, id, partitions, replicas, settings,
+        "topic {topic} is created: {partitions} partitions, {replicas} replicas, id {id}{with}"
+    );
+}
+
+fn topic_configured(topic: &Str, set: &[(Str, Str)], unset: &[Str]) {
+    let (topic, settings) = (topic.as_str(), pairs(set));
+    let unset = unset.iter().map(|name| shown(name)).collect::<Vec<_>>().join(", ");
+    let said = match (settings.is_empty(), unset.is_empty()) {
+        (true, true) => return,
+        (false, true) => settings.clone(),
+        (true, false) => format!("without {unset}"),
+        (false, false) => format!("{settings}, without {unset}"),
+    };
+    info!(target: "ottla::topic", topic, settings, unset, "topic {topic} is configured: {said}");
+}
+
+fn trimmed(log: &str, (before, after): (Offset, Offset), is_asked: bool) {
+    let (before, after) = (before.0, after.0);
+    let why = if is_asked { "a client deleted the records before" } else { "older records were not to be kept longer" };
+    info!(target: "ottla::topic", log, before, after, why, "{log} begins at {after}, before at {before}: {why}");
+}
+
+/// A text of a client: not all of a long one, and no line break.
+fn shown(text: &str) -> String {
+    quoted(text).escape_debug().to_string()
+}
+
+/// Settings as people write them.
+fn pairs(settings: &[(Str, Str)]) -> String {
+    let pair = |(name, value): &(Str, Str)| format!("{}={}", shown(name), shown(value));
+    settings.iter().map(pair).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 use super::Teller;
 use crate::mail::DiskState;
 use ottla_core::boundary::{DiskFault, Note};
-use ottla_core::types::{LeaderEpoch, LogId, Mono, Offset, Uuid};
+use ottla_core::types::{LeaderEpoch, LogId, Mono, Offset, Str, Uuid};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use tracing_subscriber::fmt::MakeWriter;
@@ -94,4 +94,35 @@ fn a_log_that_is_led_in_another_epoch_is_still_one_log() {
         teller.note(&note, &|_| String::new());
     }
     assert_eq!(teller.leading(), 1);
+}
+
+#[test]
+fn what_became_of_topics_and_their_records_is_one_line_each_with_the_name() {
+    let topic: Str = "orders".into();
+    let settings = vec![("retention.ms".into(), "5".into()), ("x".into(), "two\nlines".into())];
+    let id = Uuid([1; 16]);
+    let notes = [
+        (
+            Note::TopicCreated { topic: topic.clone(), id, partitions: 6, replicas: 1, settings: settings.clone() },
+            "topic orders is created: 6 partitions, 1 replicas",
+        ),
+        (
+            Note::TopicConfigured { topic: topic.clone(), set: settings, unset: vec!["y".into()] },
+            "topic orders is configured: retention.ms=5, x=",
+        ),
+        (
+            Note::PartitionsAdded { topic: topic.clone(), before: 6, after: 12 },
+            "topic orders has 12 partitions, before 6",
+        ),
+        (
+            Note::Trimmed { log: log(3), before: Offset(7), after: Offset(9), is_asked: false },
+            "orders-3 begins at 9, before at 7: older records were not to be kept longer",
+        ),
+        (Note::TopicDeleted { topic, id }, "topic orders is deleted"),
+    ];
+    for (note, wanted) in notes {
+        let name_of = |log: LogId| format!("orders-{}", log.partition);
+        let told = lines(&mut Teller::default(), |teller| teller.note(&note, &name_of));
+        assert!(told.len() == 1 && told[0].contains("INFO") && told[0].contains(wanted), "{told:?}");
+    }
 }

@@ -1,7 +1,8 @@
 //! What happened, as typed facts: the shells make log lines and metrics of them, the simulator coverage marks.
 
 use super::DiskFault;
-use crate::types::{BrokerId, LeaderEpoch, LogId, Offset, Str};
+use crate::types::{BrokerId, LeaderEpoch, LogId, Offset, Str, Uuid};
+use alloc::vec::Vec;
 
 /// One fact. Notes change nothing; a driver may drop them all.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -86,6 +87,55 @@ pub enum Note {
     DiskFull {
         /// The log that met it.
         log: LogId,
+    },
+    /// A topic came into being.
+    TopicCreated {
+        /// Its name.
+        topic: Str,
+        /// Its id.
+        id: Uuid,
+        /// How many partitions it has.
+        partitions: usize,
+        /// How many replicas each has.
+        replicas: usize,
+        /// The settings of its own.
+        settings: Vec<(Str, Str)>,
+    },
+    /// A topic ceased to exist.
+    TopicDeleted {
+        /// Its name.
+        topic: Str,
+        /// Its id.
+        id: Uuid,
+    },
+    /// A topic has more partitions.
+    PartitionsAdded {
+        /// Its name.
+        topic: Str,
+        /// How many it had.
+        before: usize,
+        /// How many it has.
+        after: usize,
+    },
+    /// The settings of a topic changed.
+    TopicConfigured {
+        /// Its name.
+        topic: Str,
+        /// Settings that have another value of their own now.
+        set: Vec<(Str, Str)>,
+        /// Settings that are the broker's again.
+        unset: Vec<Str>,
+    },
+    /// Records at the beginning of a log are gone.
+    Trimmed {
+        /// Which log.
+        log: LogId,
+        /// It began here.
+        before: Offset,
+        /// It begins here.
+        after: Offset,
+        /// A client asked for it; else retention did it.
+        is_asked: bool,
     },
     /// A topic asks to be compacted, which this version does not do: all its records stay.
     NotCompacted {

@@ -2,7 +2,7 @@
 
 use super::apply::Touched;
 use super::image::{Image, Partition, Resource, Topic};
-use crate::types::{BrokerId, LogId, Str};
+use crate::types::{BrokerId, LogId, Offset, Str};
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -72,6 +72,16 @@ impl Delta {
         &self.after
     }
 
+    /// The earlier image.
+    pub fn before(&self) -> &Arc<Image> {
+        &self.before
+    }
+
+    /// True if everything is new only because nothing was known before.
+    pub fn is_from_nothing(&self) -> bool {
+        self.before.end() == Offset::ZERO
+    }
+
     /// What became of the logs of this broker, in the order of their ids; each log once.
     pub fn logs(&self, me: BrokerId) -> Vec<LogChange> {
         let logs: BTreeSet<LogId> = self.touched.logs.iter().copied().collect();
@@ -104,6 +114,16 @@ impl Delta {
     fn topics_only_in(&self, one: &Image, other: &Image) -> Vec<Arc<Topic>> {
         let ids: BTreeSet<_> = self.touched.topics.iter().copied().collect();
         ids.into_iter().filter(|id| other.topic(*id).is_none()).filter_map(|id| one.topic(id).cloned()).collect()
+    }
+
+    /// Topics that existed before and after, and have more partitions now; each with how many it had.
+    pub fn topics_grown(&self) -> Vec<(Arc<Topic>, usize)> {
+        let ids: BTreeSet<_> = self.touched.logs.iter().map(|log| log.topic).collect();
+        let grown = |id| {
+            let before = self.before.topic(id)?.partitions.len();
+            self.after.topic(id).filter(|topic| topic.partitions.len() > before).map(|topic| (topic.clone(), before))
+        };
+        ids.into_iter().filter_map(grown).collect()
     }
 
     /// Topics that existed before and after, and whose own settings changed: their logs are to be configured anew.

@@ -4,7 +4,8 @@ use super::Node;
 use super::cluster::From;
 use super::groups::OFFSETS_TOPIC;
 use super::lane::Order;
-use crate::boundary::{Effects, LogSpec};
+use super::news::news;
+use crate::boundary::{Effects, LogSpec, Note};
 use crate::config::TopicConfig;
 use crate::controller::Reply;
 use crate::metadata::{Delta, LogChange, Partition};
@@ -23,6 +24,8 @@ pub struct Following {
     at: Option<Mono>,
     /// The settings of the topic that was looked at last: its other partitions come next.
     settings: Option<(Str, TopicConfig)>,
+    /// Empty between steps: what people are told of committed changes.
+    notes: Vec<Note>,
 }
 
 #[derive(Clone, Hash, Debug)]
@@ -67,6 +70,7 @@ impl Node {
         if delta.is_broker_configured(me) {
             self.reconfigure(delta);
         }
+        self.following.notes.extend(news(delta));
         // Settings may have changed, of this topic or of all.
         self.following.settings = None;
         self.following.todo.extend(delta.logs(me).into_iter().map(Todo::Change));
@@ -101,6 +105,7 @@ impl Node {
             }
             changes += 1;
         }
+        out.notes.append(&mut self.following.notes);
         self.following.at = (!self.following.todo.is_empty()).then_some(now.mono);
         if self.following.todo.is_empty() {
             self.followed(out);

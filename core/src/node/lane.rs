@@ -173,7 +173,15 @@ impl Lane {
     ) {
         let (log, then) = self.ops.remove(&op).expect("INV-04: an operation ends once, and only if it began");
         match self.partitions.get_mut(&log) {
-            Some(partition) => partition.done(cx, then, outcome, scratch),
+            Some(partition) => {
+                let before = partition.log().start();
+                partition.done(cx, then, outcome, scratch);
+                let after = partition.log().start();
+                if before < after {
+                    let is_asked = matches!(then, Then::Trimmed(_));
+                    said.push(Said::Note(Note::Trimmed { log, before, after, is_asked }));
+                }
+            }
             None => {
                 if let Some((key, answer)) = then.orphaned() {
                     said.push(Said::Answer(key, answer));

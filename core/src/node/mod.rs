@@ -18,6 +18,7 @@ mod follow;
 mod front;
 mod groups;
 mod lane;
+mod news;
 mod post;
 mod request;
 mod route;
