@@ -64,6 +64,7 @@ impl Teller {
     }
 
     /// Something happened that people may want to know. `name_of` tells what people call a log.
+    #[expect(clippy::too_many_lines, reason = "an arm for each note")]
     pub fn note(&mut self, note: &Note, name_of: &dyn Fn(LogId) -> String) {
         match note {
             Note::Ignored(why) => debug!(target: "ottla::node", ?why, "ignored: {why:?}"),
