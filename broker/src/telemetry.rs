@@ -45,7 +45,7 @@ pub fn start_logging(format: LogFormat, level: &str) -> Result<(), String> {
 }
 
 /// Our messages say what their fields do, so that people read it once; programs read the fields.
-fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> fmt::Result {
+pub fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> fmt::Result {
     match field.name() {
         "message" => write!(writer, "{value:?}"),
         name if SAID.contains(&name) => Ok(()),
