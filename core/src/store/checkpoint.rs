@@ -107,6 +107,14 @@ impl Store {
         self.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.left.range(low..=high).next().is_some())
     }
 
+    /// A log is deleted, in the journal for good: nothing of it has to be moved any more. The catalogue may still speak of
+    /// it, since the deletion is replayed behind that.
+    pub(super) fn pass_over(&mut self, number: u32) {
+        if let Some(checkpoint) = &mut self.checkpoint {
+            checkpoint.left.retain(|key| key.0 != number);
+        }
+    }
+
     /// A segment is flushed as far as the checkpoint wants.
     pub(super) fn goal_reached(&mut self, key: Key, out: &mut Vec<StoreOut>) {
         let Some(log) = self.logs.get_mut(&key.0) else {

@@ -524,6 +524,7 @@ impl Store {
             }
         }
         flying.done.iter().for_each(|done| out.push(done.out()));
+        flying.doomed.iter().filter(|doomed| doomed.segment.is_none()).for_each(|gone| self.pass_over(gone.log));
         self.doomed.extend(flying.doomed);
         for (op, log) in flying.questions {
             self.answer_facts(op, log, out);

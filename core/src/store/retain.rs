@@ -23,8 +23,11 @@ impl Store {
         queued: Queued,
         out: &mut Vec<StoreOut>,
     ) -> Admitted {
-        // The catalogue under way counts on what its log holds. And batches of this very group are not in the cache yet.
-        if self.is_checkpointed(number) || building.has(number) {
+        // The catalogue under way counts on what its log holds, unless what is behind it says that there is no such log:
+        // a checkpoint that waits for room must not keep a deletion from making some. And batches of this very group are
+        // not in the cache yet.
+        let is_counted_on = self.is_checkpointed(number) && !matches!(queued.action, Action::Delete);
+        if is_counted_on || building.has(number) {
             return Admitted::Later(queued);
         }
         match &queued.action {

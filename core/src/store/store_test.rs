@@ -700,6 +700,38 @@ fn a_full_disk_takes_decisions_and_a_deletion_makes_room() {
 }
 
 #[test]
+fn a_deletion_makes_room_although_a_checkpoint_waits_for_some() {
+    let mut world = world(StoreConfig { journal_bytes: 1 << 17, behind_bytes: 1 << 20, ..StoreConfig::default() });
+    let (log, other) = (world.id(1), world.id(2));
+    for log in [log, other] {
+        world.create(log, 20_000);
+        world.finish_all();
+    }
+    world.disk.room = Some((1 << 17) + 30_000);
+    assert_eq!(append_until_refused(&mut world, log), DiskFault::Full);
+    for _ in 0..4 {
+        world.mono += 6_000_000_000;
+        world.finish_all();
+    }
+    let number = world.store.numbers[&log];
+    assert!(
+        world.store.is_checkpointed(number),
+        "what the journal holds of the log is to be moved, and there is no room"
+    );
+    assert!(world.act_now(log, Action::Delete).is_ok());
+    for _ in 0..4 {
+        world.mono += 6_000_000_000;
+        world.finish_all();
+    }
+    assert!(world.store.checkpoint.is_none() && !world.disk.paths().iter().any(|path| path.contains("1/")));
+    let op = world.append_unexpected(other, 3000);
+    world.finish_all();
+    assert!(matches!(world.done.get(&op), Some(Ok(_))), "there is room again: {:?}", world.done.get(&op));
+    let recovered = world.crash(true);
+    assert!(recovered.logs.iter().all(|found| found.id != log && found.is_online));
+}
+
+#[test]
 fn after_a_failed_flush_the_directory_is_offline_until_it_is_opened_again() {
     let mut world = world(roomy());
     let log = world.id(0);
