@@ -74,9 +74,17 @@ pub enum Said {
 pub struct Lane {
     /// This lane's place among the others; part of every operation's id.
     number: u64,
-    partitions: BTreeMap<LogId, Partition>,
+    partitions: BTreeMap<LogId, Held>,
     ops: BTreeMap<OpId, (LogId, Then)>,
     ops_begun: u64,
+}
+
+/// A partition of this lane.
+#[derive(Clone, Hash, Debug)]
+struct Held {
+    partition: Partition,
+    /// Operations before this one belong to a log of the same name that was held and given up before.
+    since: OpId,
 }
 
 impl Lane {
@@ -87,12 +95,16 @@ impl Lane {
 
     /// The partitions of this lane, in order.
     pub fn partitions(&self) -> impl Iterator<Item = (&LogId, &Partition)> {
-        self.partitions.iter()
+        self.partitions.iter().map(|(log, held)| (log, &held.partition))
     }
 
     /// One partition.
     pub fn partition(&self, log: LogId) -> Option<&Partition> {
-        self.partitions.get(&log)
+        self.partitions.get(&log).map(|held| &held.partition)
+    }
+
+    fn held(&mut self, log: LogId) -> Option<&mut Partition> {
+        self.partitions.get_mut(&log).map(|held| &mut held.partition)
     }
 
     /// Does what it is told. `scratch` is an empty buffer, and is left empty.
@@ -100,7 +112,7 @@ impl Lane {
         match order {
             Order::Ask(log, key, ask) => self.ask(cx, (log, key), ask, scratch, said),
             Order::Unwatch(log, ticket) => {
-                if let Some(partition) = self.partitions.get_mut(&log) {
+                if let Some(partition) = self.held(log) {
                     partition.unwatch(ticket);
                 }
             }
@@ -109,25 +121,26 @@ impl Lane {
                     None => Partition::create(cx, log, *spec, scratch),
                     Some(found) => Partition::recovered(cx, log, *spec, (found.log, found.is_online), scratch),
                 };
-                let before = self.partitions.insert(log, partition);
+                let since = super::op_id(self.ops_begun, self.number);
+                let before = self.partitions.insert(log, Held { partition, since });
                 assert!(before.is_none(), "a partition is held once: {log:?}");
                 self.carry(log, scratch, said);
             }
             Order::Assign(log, spec) => {
-                if let Some(partition) = self.partitions.get_mut(&log) {
+                if let Some(partition) = self.held(log) {
                     partition.assign(cx, *spec, scratch);
                 }
                 self.carry(log, scratch, said);
             }
             Order::Delete(log) => {
-                if let Some(partition) = self.partitions.remove(&log) {
-                    partition.delete(scratch);
+                if let Some(held) = self.partitions.remove(&log) {
+                    held.partition.delete(scratch);
                 }
                 self.carry(log, scratch, said);
             }
             Order::Done(op, outcome) => self.done(cx, op, outcome, scratch, said),
             Order::Unreadable(log, fault) => {
-                if let Some(partition) = self.partitions.get_mut(&log) {
+                if let Some(partition) = self.held(log) {
                     partition.unreadable(fault, scratch);
                 }
                 self.carry(log, scratch, said);
@@ -144,7 +157,7 @@ impl Lane {
         scratch: &mut Vec<PartitionOut>,
         said: &mut Vec<Said>,
     ) {
-        let Some(partition) = self.partitions.get_mut(&log) else {
+        let Some(partition) = self.held(log) else {
             said.push(Said::Answer(key, ask.refused(ErrorCode::UnknownTopicOrPartition)));
             return;
         };
@@ -172,8 +185,8 @@ impl Lane {
         said: &mut Vec<Said>,
     ) {
         let (log, then) = self.ops.remove(&op).expect("INV-04: an operation ends once, and only if it began");
-        match self.partitions.get_mut(&log) {
-            Some(partition) => {
+        match self.partitions.get_mut(&log).filter(|held| held.since <= op) {
+            Some(Held { partition, .. }) => {
                 let before = partition.log().start();
                 partition.done(cx, then, outcome, scratch);
                 let after = partition.log().start();
@@ -200,7 +213,7 @@ impl Lane {
             said.extend(logs.pop().map(Said::RetainOn));
         }
         for log in logs {
-            if let Some(partition) = self.partitions.get_mut(&log) {
+            if let Some(partition) = self.held(log) {
                 partition.retain(cx, scratch);
             }
             self.carry(log, scratch, said);
@@ -234,7 +247,7 @@ impl Lane {
 
     /// What must hold between any two steps.
     pub fn check(&self) {
-        self.partitions.values().for_each(Partition::check);
+        self.partitions.values().for_each(|held| held.partition.check());
     }
 }
 
@@ -255,3 +268,7 @@ impl PartAsk {
 
 /// So many logs are looked through in one step.
 const RETAINED_AT_ONCE: usize = 1000;
+
+#[cfg(test)]
+#[path = "lane_test.rs"]
+mod lane_test;
