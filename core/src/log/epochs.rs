@@ -95,7 +95,7 @@ impl Epochs {
         }
         let after = self.entries.partition_point(|entry| entry.epoch <= asked);
         let floor = after.checked_sub(1).map(|at| self.entries[at].epoch);
-        let end = self.entries.get(after).map_or(reign.start, |next| next.start.min(reign.start));
+        let end = self.entries.get(after).map_or(reign.start, |next| next.start);
         EpochEnd { epoch: floor.unwrap_or(asked), end }
     }
 

@@ -29,6 +29,20 @@ fn the_end_of_an_epoch_is_told_as_kafka_tells_it() {
 }
 
 #[test]
+fn a_reign_that_has_written_nothing_ends_the_one_before_it() {
+    let known = epochs(&[(2, 6), (4, 11)]);
+    let reign = EpochStart { epoch: LeaderEpoch(9), start: Offset(20) };
+    let asked = |epoch| known.end_under(LeaderEpoch(epoch), reign, Offset(20));
+    assert_eq!(asked(9), end(9, 20));
+    assert_eq!(asked(4), end(4, 20));
+    assert_eq!(asked(7), end(4, 20), "a reign that was never heard of here");
+    assert_eq!(asked(3), end(2, 11));
+    assert_eq!(asked(1), end(1, 6));
+    assert_eq!(asked(10), EpochEnd::UNKNOWN, "a reign to come");
+    assert_eq!(asked(-1), EpochEnd::UNKNOWN);
+}
+
+#[test]
 fn trimming_keeps_the_epoch_that_wrote_on() {
     let mut known = epochs(&[(2, 6), (4, 11), (7, 15)]);
     known.trim(Offset(5));

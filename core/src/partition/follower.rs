@@ -81,6 +81,7 @@ impl Partition {
             from: follower.anew_at.unwrap_or(self.log.end()),
             current_epoch: self.spec.assignment.leader_epoch,
             last_fetched,
+            log_start: self.log.start(),
             watch_below: 1,
             is_glance: follower.anew_at.is_some(),
         };
@@ -96,7 +97,10 @@ impl Partition {
         fetched: Fetched,
         out: &mut Vec<PartitionOut>,
     ) {
-        let is_wanted = self.wants(cx.now.mono).is_some_and(|(_, wanted)| wanted == asked);
+        // What is kept may have become less meanwhile; that changes nothing of the answer.
+        let log_start = self.log.start();
+        let is_wanted =
+            self.wants(cx.now.mono).is_some_and(|(_, wanted)| wanted == FollowerFetch { log_start, ..asked });
         let Role::Follower(follower) = &mut self.role else { return ignore(Ignored::AnswerStale, out) };
         if !is_wanted {
             return ignore(Ignored::AnswerStale, out);
@@ -112,12 +116,11 @@ impl Partition {
         }
     }
 
-    /// Keeps of the leader's epoch what both have, and nothing behind it. An epoch that only the leader has is none of
-    /// ours: what we have of the one before it may still be another's, so it is asked for again (KIP-279).
+    /// Keeps what was written here up to the leader's epoch, as far as that goes at the leader. An epoch that only the leader
+    /// has is none of ours: what we have of the one before it may still be another's, and is asked about again (KIP-279).
     fn diverged(&mut self, epoch: LeaderEpoch, end: Offset, out: &mut Vec<PartitionOut>) {
         let ours = self.log.epochs().end_of(epoch, self.log.end());
-        let to = if ours.epoch == epoch { ours.end.min(end) } else { ours.end };
-        let to = to.max(self.log.start());
+        let to = ours.end.min(end).max(self.log.start());
         if ours.end == Offset::NONE || to >= self.log.end() {
             return ignore(Ignored::AnswerUnsound, out);
         }

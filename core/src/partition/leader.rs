@@ -50,6 +50,8 @@ pub struct FollowerFetch {
     pub current_epoch: LeaderEpoch,
     /// The epoch of its last batch, or `NONE` if it has none (KIP-595).
     pub last_fetched: LeaderEpoch,
+    /// The first offset that it keeps.
+    pub log_start: Offset,
     /// With fewer bytes than this it is told whenever more can be read, until `unwatch`; 0 asks for no telling.
     pub watch_below: u64,
     /// It only looks, at what clients may read, and acknowledges nothing: its log is to begin anew at `from` but has not.
@@ -79,12 +81,19 @@ impl Leader {
         self.take_up_followers(assignment, now);
     }
 
-    /// The log is known, for the first time or once more.
+    /// The log is known, for the first time in this reign.
     pub(super) fn start(&mut self, log: &Log, epoch: LeaderEpoch) {
         let written = log.epochs().entries().last().filter(|entry| entry.epoch == epoch);
         let start = written.map_or(log.end(), |entry| entry.start);
         let end = self.started.map_or(log.end(), |started| started.end.min(log.end()));
         self.started = Some(Started { epoch: EpochStart { epoch, start }, end });
+    }
+
+    /// The log may be shorter than it was. Followers may have been compared with what is gone: they have to be once more.
+    pub(super) fn restart(&mut self, log: &Log, assignment: &Assignment, now: Mono) {
+        self.followers.clear();
+        self.take_up_followers(assignment, now);
+        self.start(log, assignment.leader_epoch);
     }
 
     /// News of the same reign.
@@ -185,6 +194,7 @@ impl Partition {
         let Role::Leader(leader) = &mut self.role else { unreachable!("only a leader is asked by followers") };
         let follower = leader.followers.iter_mut().find(|follower| follower.id == id).expect("looked for before");
         follower.asked(cx.now.mono, fetch.from, epoch, durable);
+        follower.is_comparable |= fetch.log_start >= self.log.start();
         // First this: who joins holds back what is committed.
         self.grow_by(cx, id, out);
         self.advance(cx, out);
@@ -216,7 +226,8 @@ impl Partition {
     }
 
     /// Proposes a follower that has caught up for the ISR. It must have what the log held when the reign began, since more
-    /// of that may be committed than is known here.
+    /// of that may be committed than is known here; and it must have dropped what was dropped here, since nobody can tell
+    /// any more whether it had the same.
     fn grow_by(&mut self, cx: PartitionCx<'_>, id: BrokerId, out: &mut Vec<PartitionOut>) {
         let Role::Leader(leader) = &mut self.role else { return };
         if !leader.isr.is_settled() || leader.isr.members().contains(&id) {
@@ -225,7 +236,7 @@ impl Partition {
         let follower = leader.followers.iter().find(|follower| follower.id == id).expect("it just fetched");
         let floor = leader.started.map(|started| started.end.max(self.high_watermark));
         let floor = floor.filter(|_| !planted(Bug::GrowthIgnoresReign)).unwrap_or(self.high_watermark);
-        if follower.end < floor || !cx.peers.may_join(follower) {
+        if follower.end < floor || !follower.is_comparable || !cx.peers.may_join(follower) {
             return;
         }
         let mut members = leader.isr.members().to_vec();

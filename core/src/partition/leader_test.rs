@@ -1,4 +1,5 @@
-use crate::boundary::{Action, Done, LogSettings, LogSpec, Note};
+use crate::boundary::{Action, DiskFault, Done, LogSettings, LogSpec, Note};
+use crate::log::Log;
 use crate::partition::{
     Acks, Answer, Assignment, FollowerFetch, IsrAnswer, IsrAsk, PartKey, Partition, PartitionCx, PartitionOut,
     PartitionSpec, Peer, Peers, ReadAsk, Readable, Then, WantedOffset,
@@ -8,6 +9,7 @@ use crate::types::{
     BrokerEpoch, BrokerId, ConnId, ErrorCode, LeaderEpoch, LogId, Mono, Now, Offset, PartitionEpoch, Str, Ticket, Uuid,
     Wall,
 };
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 use std::vec;
@@ -66,6 +68,7 @@ fn fetch(from: i64, last_fetched: i32) -> FollowerFetch {
         from: Offset(from),
         current_epoch: LeaderEpoch(3),
         last_fetched: LeaderEpoch(last_fetched),
+        log_start: Offset(0),
         watch_below: 1,
         is_glance: false,
     }
@@ -276,6 +279,21 @@ fn a_follower_is_not_proposed_before_it_has_what_the_reign_began_with() {
 }
 
 #[test]
+fn a_follower_that_keeps_what_was_dropped_here_is_not_proposed() {
+    // It wrote other records there once, in a reign that nobody remembers here.
+    let mut scene = Scene::led(&[ME, B]);
+    scene.produce(1, Acks::Committed, 3);
+    scene.stored(3);
+    scene.fetched_by(B, fetch(3, 3));
+    let trimmed = Done::Stored { start: Offset(3), end: Offset(3) };
+    scene.with(|partition, cx, out| partition.done(cx, Then::Trimmed(key(9)), Ok(trimmed), out));
+    assert_eq!(scene.fetched_by(C, fetch(3, 1)).diverging, None, "where one ends and the other begins all fits");
+    assert_eq!(scene.proposals(), vec![]);
+    scene.fetched_by(C, FollowerFetch { log_start: Offset(3), ..fetch(3, -1) });
+    assert_eq!(scene.proposals().len(), 1);
+}
+
+#[test]
 fn a_follower_that_is_fenced_or_restarted_since_is_not_proposed() {
     let mut scene = Scene::led(&[ME, B]);
     scene.peers = Peers::new(vec![Peer { id: C, epoch: BrokerEpoch(7), may_join: false }]);
@@ -357,16 +375,20 @@ fn who_waits_at_a_leader_that_leads_no_more_is_told() {
 
 #[test]
 fn a_leader_of_two_reigns_keeps_what_waits_and_knows_nothing_of_its_followers() {
-    let mut scene = Scene::led(&[ME, B]);
+    let mut scene = Scene::led(&[ME, B, C]);
     scene.produce(1, Acks::Committed, 1);
     scene.produce(2, Acks::Committed, 1);
     scene.stored(2);
-    scene.fetched_by(B, fetch(1, 3));
-    assert_eq!(scene.committed(), 1);
-    scene.answers();
-    scene.assign(spec(ME, 4, 6, &[ME, B]));
+    scene.fetched_by(B, fetch(2, 3));
+    scene.fetched_by(C, fetch(1, 3));
+    assert_eq!(scene.answers(), vec![(1, ErrorCode::None)]);
+    // It may not have heard of a reign between the two, in which B was cut back.
+    scene.assign(spec(ME, 5, 7, &[ME, B, C]));
     assert_eq!(scene.committed(), 1, "the high watermark stays");
-    scene.fetched_by(B, FollowerFetch { current_epoch: LeaderEpoch(4), ..fetch(2, 3) });
+    let of = |from, last| FollowerFetch { current_epoch: LeaderEpoch(5), ..fetch(from, last) };
+    scene.fetched_by(C, of(2, 3));
+    assert_eq!(scene.committed(), 1, "B has not been heard of");
+    scene.fetched_by(B, of(2, 3));
     assert_eq!(scene.answers(), vec![(2, ErrorCode::None)]);
 }
 
@@ -421,4 +443,21 @@ fn a_glance_sees_what_clients_see_and_acknowledges_nothing() {
     scene.stored(1);
     let readable = scene.fetched_by(B, FollowerFetch { is_glance: true, ..fetch(1, -1) });
     assert_eq!((readable.end, scene.committed()), (Offset(0), 0));
+}
+
+#[test]
+fn a_leader_that_lost_what_it_had_not_flushed_compares_itself_with_its_followers_again() {
+    // It followed, and leads before the disk has taken what it was given.
+    let mut scene = Scene::led(&[ME, B]);
+    scene.produce(1, Acks::Committed, 3);
+    scene.assign(spec(ME, 4, 6, &[ME, B]));
+    let of = |from| FollowerFetch { current_epoch: LeaderEpoch(4), ..fetch(from, 3) };
+    assert_eq!(scene.fetched_by(B, of(3)).diverging, None, "it has more of that than we have flushed");
+    scene.with(|partition, cx, out| partition.done(cx, Then::Appended(Offset(3)), Err(DiskFault::Full), out));
+    let log = Done::Log(Box::new(Log::empty(Offset(0))));
+    scene.with(|partition, cx, out| partition.done(cx, Then::Reloaded, Ok(log), out));
+    scene.produce(2, Acks::Committed, 1);
+    scene.stored(1);
+    assert_eq!(scene.committed(), 0, "what B has there is something else");
+    assert_eq!(scene.fetched_by(B, of(3)).diverging, Some((LeaderEpoch(3), Offset(0))));
 }

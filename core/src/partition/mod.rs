@@ -298,7 +298,7 @@ impl Partition {
         self.state = State::Open;
         match &mut self.role {
             Role::Leader(leader) => {
-                leader.start(&self.log, self.spec.assignment.leader_epoch);
+                leader.restart(&self.log, &self.spec.assignment, cx.now.mono);
                 self.flushed(cx, out);
             }
             Role::Follower(_) => self.follow_watermark(),

@@ -14,6 +14,8 @@ pub struct Progress {
     pub end: Offset,
     /// The registration under which it fetched last.
     pub epoch: BrokerEpoch,
+    /// Once in this reign it kept nothing that its leader had dropped.
+    pub is_comparable: bool,
     /// When it last had all that there was; never of one that joins from far behind.
     caught_up: Option<Mono>,
     /// When it fetched last, and what the leader had then.
@@ -25,7 +27,7 @@ impl Progress {
     /// it does not hold anybody up before it is heard of.
     pub fn unknown(id: BrokerId, is_member: bool, now: Mono) -> Self {
         let caught_up = is_member.then_some(now);
-        Self { id, end: Offset::NONE, epoch: BrokerEpoch::NONE, caught_up, fetched: None }
+        Self { id, end: Offset::NONE, epoch: BrokerEpoch::NONE, is_comparable: false, caught_up, fetched: None }
     }
 
     /// It asks for what comes from `from` on, so it has all before that. It was caught up now if that is all there is; else

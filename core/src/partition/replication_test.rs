@@ -14,8 +14,8 @@ use crate::record::{
     Builder, CheckedBatch, Functions, NewRecord, ProveRules, Proved, TimestampType, TopicRules, prove,
 };
 use crate::types::{
-    BrokerEpoch, BrokerId, ConnId, ErrorCode, LeaderEpoch, LogId, Mono, Now, Offset, PartitionEpoch, Rng, Str, Ticket,
-    Uuid, Wall, limit,
+    BrokerEpoch, BrokerId, ConnId, ErrorCode, LeaderEpoch, LogId, Mono, Now, Offset, PartitionEpoch, ProducerEpoch,
+    ProducerId, Rng, Str, Ticket, Uuid, Wall, limit,
 };
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
@@ -37,6 +37,8 @@ struct Disk {
     queue: VecDeque<(Then, Order)>,
     /// An append failed; all others do until it was asked what there is.
     is_refusing: bool,
+    /// What is known of producers from batches that are dropped.
+    forgotten: Producers,
 }
 
 enum Order {
@@ -46,7 +48,13 @@ enum Order {
 
 impl Disk {
     fn new() -> Self {
-        Self { log: Log::empty(Offset::ZERO), batches: Vec::new(), queue: VecDeque::new(), is_refusing: false }
+        Self {
+            log: Log::empty(Offset::ZERO),
+            batches: Vec::new(),
+            queue: VecDeque::new(),
+            is_refusing: false,
+            forgotten: Producers::default(),
+        }
     }
 
     /// Does the next thing; of an append perhaps only so many batches, as a crash leaves it.
@@ -83,20 +91,36 @@ impl Disk {
                 let end = self.batches.get(kept).map_or(self.log.end(), CheckedBatch::base_offset);
                 self.batches.truncate(kept);
                 if self.log.truncate(end.max(self.log.start())) == AfterCut::Rebuild {
-                    self.log.set_producers(Producers::default());
+                    let mut producers = self.forgotten.clone();
+                    self.batches.iter().for_each(|batch| producers.apply(batch, Wall(0)));
+                    self.log.set_producers(producers);
                 }
             }
             Action::Trim { start } if start > self.log.end() => {
                 self.log.begin_anew(start);
+                self.forgotten = self.log.producers().clone();
                 self.batches.clear();
             }
             Action::Trim { start } => {
                 self.log.trim(start);
-                self.batches.retain(|batch| batch.end_offset() > start);
+                let kept = self.batches.partition_point(|batch| batch.end_offset() <= start);
+                self.batches.drain(..kept).for_each(|batch| self.forgotten.apply(&batch, Wall(0)));
             }
             Action::Create(_) | Action::Configure(_) => {}
             Action::Retain { .. } | Action::Delete | Action::Vote { .. } => unreachable!("nobody asks for it here"),
         }
+    }
+
+    /// All that can be read, flushed or not: a store has the newest in memory.
+    fn held(&self) -> Vec<CheckedBatch> {
+        let mut held = self.batches.clone();
+        for (_, order) in &self.queue {
+            match order {
+                Order::Act(Action::Append { batches }) if !self.is_refusing => held.extend_from_slice(batches),
+                Order::Act(_) | Order::Tell => break,
+            }
+        }
+        held
     }
 
     fn batch_at(&self, base: Offset) -> Option<&CheckedBatch> {
@@ -202,6 +226,9 @@ struct World {
     has_faults: bool,
     /// How hard it is struck, of 4.
     fury: u64,
+    has_trims: bool,
+    /// One that hears late of what the controller decides, and seldom asks.
+    slow: usize,
     brokers: Vec<Broker>,
     /// What the controller decided, state after state.
     history: Vec<Image>,
@@ -212,7 +239,19 @@ struct World {
     /// Produces by their ticket: what was written.
     produced: BTreeMap<u64, (Acks, Bytes)>,
     tickets: u64,
+    client: Client,
     tally: Tally,
+}
+
+/// One that numbers its batches and sends each until it is acknowledged, to whoever leads by then.
+#[derive(Default)]
+struct Client {
+    /// The number of the batch that it wants to be rid of.
+    next: u64,
+    /// Under which tickets it was sent.
+    sent: Vec<u64>,
+    /// The last try has no answer yet.
+    is_waiting: bool,
 }
 
 /// What happened, to see that the world is not too quiet.
@@ -224,6 +263,7 @@ struct Tally {
     joins: u64,
     leaves: u64,
     anew: u64,
+    numbered: u64,
 }
 
 impl World {
@@ -243,13 +283,15 @@ impl World {
             seen: 0,
             calls: VecDeque::new(),
         };
-        let fury = rng.between(1, 4);
+        let (fury, slow) = (rng.between(1, 4), rng.below(8) as usize);
         let mut world = Self {
             rng,
             now: Mono(1),
             isr_min,
             has_faults: true,
             fury,
+            has_trims: seed.is_multiple_of(2),
+            slow,
             brokers: ids.iter().map(broker).collect(),
             history: vec![first],
             registrations: 0,
@@ -257,6 +299,7 @@ impl World {
             committed: Vec::new(),
             produced: BTreeMap::new(),
             tickets: 0,
+            client: Client::default(),
             tally: Tally::default(),
         };
         (0..count).for_each(|at| world.start(at));
@@ -332,6 +375,9 @@ impl World {
                 PartitionOut::Answer(key, Answer::Produced(Ok(appended))) => {
                     self.acknowledged(key.ticket.seq, appended.base);
                 }
+                PartitionOut::Answer(key, Answer::Produced(Err(refused))) => {
+                    self.refused(key.ticket.seq, refused.error);
+                }
                 PartitionOut::Answer(..) | PartitionOut::Grew(..) | PartitionOut::Note(_) => {}
                 PartitionOut::Ask(..) | PartitionOut::Work(..) => unreachable!("nobody asks for it here"),
             }
@@ -377,8 +423,22 @@ impl World {
         }
     }
 
+    /// A batch may be refused for many reasons, but not for its number: nothing is sent before what it follows is known to
+    /// be committed.
+    fn refused(&mut self, ticket: u64, error: ErrorCode) {
+        assert!(self.produced.remove(&ticket).is_some(), "a produce is answered once");
+        if self.client.sent.last() == Some(&ticket) {
+            self.client.is_waiting = false;
+            assert!(error.is_retriable(), "batch {} after {:?} is {error:?}", self.client.next, self.client.sent);
+        }
+    }
+
     fn acknowledged(&mut self, ticket: u64, base: Offset) {
         let (acks, body) = self.produced.remove(&ticket).expect("a produce is answered once");
+        if self.client.sent.contains(&ticket) {
+            self.tally.numbered += 1;
+            self.client = Client { next: self.client.next + 1, ..Client::default() };
+        }
         if acks != Acks::Committed {
             return;
         }
@@ -438,6 +498,7 @@ impl World {
         }
         self.brokers[at].calls.clear();
         self.produced.retain(|ticket, _| ticket % BROKERS_MAX != at as u64);
+        self.client.is_waiting &= self.client.sent.last().is_some_and(|ticket| self.produced.contains_key(ticket));
         self.check_members();
     }
 
@@ -515,8 +576,8 @@ impl World {
         let mut batches = Vec::new();
         if !readable.is_urgent() {
             let most = 1 + self.below(3);
-            let served = self.brokers[to].disk.batches.iter();
-            let served = served.filter(|one| one.end_offset() > fetch.from && one.base_offset() < readable.end);
+            let held = self.brokers[to].disk.held();
+            let served = held.iter().filter(|one| one.end_offset() > fetch.from && one.base_offset() < readable.end);
             batches = served.take(most).cloned().collect();
         }
         let fetched = Fetched {
@@ -536,7 +597,7 @@ impl World {
         self.tickets += 1;
         let ticket = self.tickets * BROKERS_MAX + at as u64;
         let records = 1 + self.below(3);
-        let proved = batch(ticket, records);
+        let proved = batch(ticket, records, None);
         if self.brokers[at].partition.is_some() {
             self.produced.insert(ticket, (acks, proved.batch().body().clone()));
             self.at(at, |partition, cx, out| partition.produce(cx, (key(ticket), acks), proved, out));
@@ -544,10 +605,39 @@ impl World {
         ticket
     }
 
+    /// The client goes on, or loses patience.
+    fn send(&mut self) {
+        let leader = self.image().leader;
+        if leader == BrokerId::NONE || self.client.is_waiting && self.rng.chance(3, 4) {
+            return;
+        }
+        let at = leader.0 as usize;
+        if self.brokers[at].partition.is_none() {
+            return;
+        }
+        self.tickets += 1;
+        let ticket = self.tickets * BROKERS_MAX + at as u64;
+        let number = i32::try_from(self.client.next).expect("a short history");
+        let proved = batch(u64::from(NUMBERED) + self.client.next, 1, Some(number));
+        self.client.sent.push(ticket);
+        self.client.is_waiting = true;
+        self.produced.insert(ticket, (Acks::Committed, proved.batch().body().clone()));
+        self.at(at, |partition, cx, out| partition.produce(cx, (key(ticket), Acks::Committed), proved, out));
+    }
+
+    /// What was numbered is there once, in its order.
+    fn check_numbers(&self) {
+        let numbered = self.committed.iter().filter(|batch| batch.header().has_producer());
+        let numbers: Vec<_> = numbered.map(|batch| batch.header().base_sequence).collect();
+        let all: Vec<_> = (0..numbers.len() as i32).collect();
+        assert_eq!(numbers, all, "each batch once, in order");
+        assert!(self.client.next <= numbers.len() as u64, "what was acknowledged is there");
+    }
+
     fn trim(&mut self, at: usize) {
         self.tickets += 1;
         let key = key(self.tickets * BROKERS_MAX + at as u64);
-        let back = self.below(6) as i64;
+        let back = self.below(3) as i64;
         self.at(at, |partition, _, out| {
             let to = Offset((partition.high_watermark().0 - back).max(0));
             partition.trim(key, to, out);
@@ -559,7 +649,7 @@ impl World {
         let newest = self.history.len() - 1;
         let seen = self.brokers[at].seen;
         if seen < newest && self.brokers[at].partition.is_some() {
-            self.brokers[at].seen = if self.rng.chance(1, 4) { newest } else { seen + 1 };
+            self.brokers[at].seen = if self.rng.chance(1, 3) { newest } else { seen + 1 };
             let spec = self.spec(at);
             self.at(at, |partition, cx, out| partition.assign(cx, spec, out));
         }
@@ -579,18 +669,22 @@ impl World {
         let at = self.below(self.brokers.len());
         match self.below(100) {
             0..=27 => self.deliver(),
+            28..=47 if at == self.slow && !self.rng.chance(1, 4) => {}
+            71..=83 if at == self.slow && !self.rng.chance(1, 6) => {}
             28..=47 => self.poll(at),
             48..=63 => self.work(at),
-            64..=69 => {
+            64..=66 => self.send(),
+            67..=70 => {
                 let acks = [Acks::Committed, Acks::Committed, Acks::Leader][self.below(3)];
                 let leader = self.image().leader;
                 let at = if self.rng.chance(3, 4) && leader != BrokerId::NONE { leader.0 as usize } else { at };
                 self.produce(at, acks);
             }
-            70..=83 => self.hear(at),
+            71..=83 => self.hear(at),
             84..=90 => self.call_on(at),
-            91..=94 => self.wake(at),
-            95 => self.trim(at),
+            91..=93 => self.wake(at),
+            // Who begins anew knows nothing of earlier producers, and may store a batch again that was dropped.
+            94..=95 if self.has_trims => self.trim(at),
             _ if self.rng.chance(self.fury, 4) => self.strike(at),
             _ => {}
         }
@@ -670,6 +764,8 @@ impl World {
 }
 
 const BROKERS_MAX: u64 = 8;
+/// Numbered batches say something else than all others.
+const NUMBERED: u32 = 1 << 31;
 const RULES: TopicRules = TopicRules {
     batch_bytes_max: 1 << 20,
     segment_bytes: 1 << 30,
@@ -684,8 +780,11 @@ fn key(seq: u64) -> PartKey {
     PartKey { ticket: Ticket { conn: ConnId(1), seq }, topic: 0, partition: 0 }
 }
 
-fn batch(ticket: u64, records: usize) -> Proved {
+fn batch(ticket: u64, records: usize, number: Option<i32>) -> Proved {
     let mut builder = Builder::new();
+    if let Some(number) = number {
+        builder = builder.numbered(ProducerId(5), ProducerEpoch(0), number);
+    }
     for _ in 0..records {
         builder.push(&NewRecord { timestamp: Wall(9), value: Some(&ticket.to_be_bytes()), ..NewRecord::default() });
     }
@@ -698,6 +797,9 @@ fn run(seed: u64) -> Tally {
     let mut world = World::new(seed);
     (0..STEPS).for_each(|_| world.step());
     world.heal();
+    if !world.has_trims {
+        world.check_numbers();
+    }
     world.tally
 }
 
@@ -713,14 +815,15 @@ fn whatever_fails_what_is_acknowledged_stays_and_all_logs_become_the_same() {
         sum.joins += tally.joins;
         sum.leaves += tally.leaves;
         sum.anew += tally.anew;
+        sum.numbered += tally.numbered;
     }
     std::println!("{sum:?} in {SEEDS} seeds");
-    let floors = [sum.acked, sum.cuts, sum.elections, sum.joins, sum.leaves, sum.anew];
+    let floors = [sum.acked, sum.cuts, sum.elections, sum.joins, sum.leaves, sum.anew, sum.numbered];
     assert!(floors.iter().all(|many| *many > SEEDS / 50), "too quiet a world: {sum:?}");
 }
 
 #[cfg(not(feature = "plant"))]
-const SEEDS: u64 = 1500;
+const SEEDS: u64 = 2000;
 
 /// To be run alone, since what is planted is planted in the whole process:
 /// `cargo test -p ottla-core --features plant --lib replication -- --nocapture`.
