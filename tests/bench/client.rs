@@ -116,11 +116,11 @@ impl Client {
         answers
     }
 
-    /// The answers that have come, without waiting for more.
-    pub fn collect(&mut self, of: &Prepared) -> Vec<Answer> {
+    /// The answers that have come by then, none if none has.
+    pub fn collect_until(&mut self, of: &Prepared, when: Instant) -> Vec<Answer> {
         let mut there = [PollFd::new(&self.socket, PollFlags::IN)];
-        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let ready = rustix::event::poll(&mut there, Some(&now)).expect("a socket can be polled") > 0;
+        let wait = Timespec::try_from(when.saturating_duration_since(Instant::now())).expect("a wait of seconds");
+        let ready = rustix::event::poll(&mut there, Some(&wait)).expect("a socket can be polled") > 0;
         if ready { self.take_answers(of) } else { Vec::new() }
     }
 

@@ -1,7 +1,6 @@
 //! Fetch in bulk, and one record's way from producer to consumer.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -68,37 +67,54 @@ fn fetch(client: &mut Client, topic: &str, at: i64, fetch_bytes: i32) -> (i64, u
     (next, records.len() as u64)
 }
 
-/// One producer at a steady rate and one consumer: from the moment before sending to the moment the record is read.
+/// Requests without an answer at a time, as producers have them by default.
+const IN_FLIGHT: usize = 5;
+/// Value bytes of a record whose way is measured.
+const SMALL_BYTES: usize = 100;
+/// So many of them go into one batch at most: 16 KiB, the batch of producers by default.
+const SMALL_RECORDS: usize = 160;
+
+/// One producer at a steady rate and one consumer: from the moment a record is due to the moment it is read.
+///
+/// The producer sends whatever is due as one batch when it may send, as clients do without lingering. So a slow broker is
+/// asked in larger batches, and a late record's wait counts.
 pub fn end_to_end(broker: &Broker, topic: &str, records: u64, every: Duration) -> Latencies {
-    let (sent_at, times) = mpsc::channel::<Instant>();
-    let (address, name) = (broker.address(), topic.to_owned());
-    let producer = thread::spawn(move || {
-        let mut client = Client::connect(&address);
-        let request = Prepared::produce(&name, 0..1, &batch(1, 100, "none"));
-        let started = Instant::now();
-        for number in 0..records {
-            let due = started + every * u32::try_from(number).expect("a run of minutes");
-            while Instant::now() < due {
-                thread::yield_now();
-            }
-            sent_at.send(Instant::now()).expect("the consumer listens");
-            client.send(&[&request]);
-            client.collect(&request).iter().for_each(Answer::acknowledged);
-        }
-        while client.in_flight() > 0 {
-            client.receive(&request).iter().for_each(Answer::acknowledged);
-        }
-    });
-    let mut client = Client::connect(&broker.address());
+    let requests: Vec<Prepared> =
+        (1..=SMALL_RECORDS).map(|count| Prepared::produce(topic, 0..1, &batch(count, SMALL_BYTES, "none"))).collect();
+    let (producing, mut client) = (Client::connect(&broker.address()), Client::connect(&broker.address()));
+    let started = Instant::now() + Duration::from_millis(1);
+    let due = |record: u64| started + every * u32::try_from(record).expect("a run of minutes");
     let (mut at, mut latencies) = (0, Latencies::default());
-    while at < records as i64 {
-        let (next, _) = fetch(&mut client, topic, at, 1 << 20);
-        let now = Instant::now();
-        (at..next).for_each(|_| latencies.add(now - times.recv().expect("it was sent")));
-        at = next;
-    }
-    producer.join().expect("the producer ends well");
+    thread::scope(|scope| {
+        let producer = scope.spawn(|| as_they_are_due(producing, &requests, records, due));
+        while at < records {
+            let (next, _) = fetch(&mut client, topic, at as i64, 1 << 20);
+            let now = Instant::now();
+            (at..next as u64).for_each(|record| latencies.add(now - due(record)));
+            at = next as u64;
+        }
+        producer.join().expect("the producer ends well");
+    });
     latencies
+}
+
+/// Sends records when they are due; a request for each number of records that a batch may have.
+fn as_they_are_due(mut client: Client, requests: &[Prepared], records: u64, due: impl Fn(u64) -> Instant) {
+    let mut sent = 0;
+    while sent < records || client.in_flight() > 0 {
+        let now = Instant::now();
+        let count = (sent..records).take(requests.len()).take_while(|record| due(*record) <= now).count();
+        if count > 0 && client.in_flight() < IN_FLIGHT {
+            client.send(&[&requests[count - 1]]);
+            sent += count as u64;
+        }
+        let answers = if sent == records || client.in_flight() == IN_FLIGHT {
+            client.receive(&requests[0])
+        } else {
+            client.collect_until(&requests[0], due(sent))
+        };
+        answers.iter().for_each(Answer::acknowledged);
+    }
 }
 
 /// What a consumer far behind did to itself and to the producer.
@@ -154,18 +170,17 @@ fn steady(mut client: Client, request: &Prepared, every: Duration, race: &Race) 
     let mut due = Instant::now();
     while !race.caught_up.load(Ordering::Relaxed) || client.in_flight() > 0 {
         let stopping = race.caught_up.load(Ordering::Relaxed);
-        if !stopping && client.in_flight() < 5 && Instant::now() >= due {
+        if !stopping && client.in_flight() < IN_FLIGHT && Instant::now() >= due {
             client.send(&[request]);
             due += every;
         }
-        let waits = stopping || client.in_flight() == 5;
-        let answers = if waits { client.receive(request) } else { client.collect(request) };
+        let waits = client.in_flight() > 0 && (stopping || client.in_flight() == IN_FLIGHT);
+        let answers = if waits { client.receive(request) } else { client.collect_until(request, due) };
         for answer in answers {
             answer.acknowledged();
             race.end.fetch_add(STEADY_RECORDS as i64, Ordering::Relaxed);
             if race.reading.load(Ordering::Relaxed) { beside.add(answer.took) } else { alone.add(answer.took) }
         }
-        thread::yield_now();
     }
     (alone, beside)
 }
