@@ -8,9 +8,11 @@ use crate::msg::{Request, Response};
 use crate::record::{CheckedBatch, Compression, Functions, Proved, find_by_time, find_max_time, recompress};
 use crate::types::{BrokerId, CallId, ConnId, LogId, Offset, OpId, Str, Ticket, Wall};
 use crate::wire::{Writer, encode_response};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::fmt;
+use core::time::Duration;
 
 /// One thing to be done. Effects of one step may be done in any order or in parallel, except those on the same log.
 #[derive(Clone, Debug)]
@@ -41,14 +43,16 @@ pub enum Effect {
         /// if it is larger than any bound (KIP-74).
         bytes_max: u32,
     },
-    /// A request of our own to another broker. Ends in one `Response`.
+    /// A request of our own to another node. Ends in one `Response`, after `wait` at the latest.
     Call {
         /// Its name.
         call: CallId,
-        /// To whom.
-        to: BrokerId,
+        /// Over which connection.
+        line: Arc<Line>,
         /// The request.
         body: Request,
+        /// After so long without an answer its line is given up, with all that is under way on it.
+        wait: Duration,
     },
     /// A change to a log. Ends in one `Done` once it is as durable as the mode promises.
     Store {
@@ -85,6 +89,34 @@ pub enum Effect {
         /// Why.
         fault: Fault,
     },
+}
+
+/// A connection that a node makes to another one. Its driver opens it when the first call comes and again after a loss;
+/// calls of one line are made in their order, and answered in it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Line {
+    /// To whom.
+    pub to: BrokerId,
+    /// Where that is: the host.
+    pub host: Str,
+    /// And the port.
+    pub port: u16,
+    /// What for.
+    pub purpose: Purpose,
+}
+
+/// What a line is for. Whatever waits at the other end has a line of its own, so that it holds nobody up.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Purpose {
+    /// A broker's own asks of the controller. That it stands is the broker's lease: the controller acts at once when it
+    /// breaks.
+    Lease,
+    /// Fetches of the metadata log.
+    Metadata,
+    /// Fetches of the replicas of one lane, by its number.
+    Replicas(usize),
+    /// What clients asked and only the controller can answer.
+    Forward,
 }
 
 /// Where record bytes belong in a fetch answer, and which.

@@ -17,7 +17,7 @@ mod input;
 mod note;
 
 pub use action::{Action, LogSettings, LogSpec, Query};
-pub use effect::{Effect, Effects, Fault, Job, Slot, answer_bytes};
+pub use effect::{Effect, Effects, Fault, Job, Line, Purpose, Slot, answer_bytes};
 pub use file::{Entry, FileDone, FileFault, FileId, FileOp, OpenMode};
 pub use ice::{Digest, Ice};
 pub use input::{Asker, DiskFault, Done, Input, JobDone, Lost, Produce, ProducePartition, ProduceTopic};

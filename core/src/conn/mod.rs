@@ -1,5 +1,6 @@
 //! One connection of a client, without its socket: bytes in → requests, answers → bytes out. Order, limits and muting are
-//! decided here, by the same code in production and in the simulator.
+//! decided here, by the same code in production and in the simulator. [`Outbound`] is the other way round: a connection
+//! that this node makes.
 //!
 //! ```text
 //!   bytes ──▶ Inbox ──▶ decode ──▶ prove (Produce) ──▶ Input ─▶ node
@@ -11,11 +12,13 @@
 
 pub mod client;
 mod inbox;
+mod outbound;
 mod produce;
 mod queue;
 mod splice;
 
 pub use inbox::{BadLength, Inbox};
+pub use outbound::{Outbound, OutboundOut};
 pub use produce::{ProveDone, ProveJob};
 pub use splice::splice;
 
