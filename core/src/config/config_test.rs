@@ -1,4 +1,7 @@
-use super::{Config, Durability, Overrides, Setting, TopicConfig, broker_key, broker_keys, topic_key, topic_keys};
+use super::{
+    Config, Durability, Overrides, QuorumVoter, Roles, Setting, TopicConfig, broker_key, broker_keys, topic_key,
+    topic_keys,
+};
 use crate::record::{Compression, TimestampType};
 use crate::types::{BrokerId, ListenerType, Str};
 use alloc::string::{String, ToString};
@@ -302,4 +305,150 @@ fn dynamic_settings_lie_on_top_of_the_file() {
     let again = changed.overlaid(pairs(&[])).expect("allowed");
     assert_eq!(again, config);
     assert!(config.overlaid(pairs(&[("message.max.bytes", "-1")])).is_err());
+}
+
+/// A combined node and a broker of one cluster, as Kafka's files have them.
+const CONTROLLER: &[(&str, &str)] = &[
+    ("node.id", "1"),
+    ("controller.quorum.voters", "1@one.example:9093"),
+    ("listeners", "PLAINTEXT://one.example:9092,CONTROLLER://one.example:9093"),
+    ("controller.listener.names", "CONTROLLER"),
+    ("listener.security.protocol.map", "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT"),
+];
+const BROKER: &[(&str, &str)] = &[
+    ("process.roles", "broker"),
+    ("node.id", "2"),
+    ("controller.quorum.voters", "1@one.example:9093"),
+    ("listeners", "PLAINTEXT://two.example:9092"),
+    ("inter.broker.listener.name", "PLAINTEXT"),
+    ("controller.listener.names", "CONTROLLER"),
+    ("listener.security.protocol.map", "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT"),
+];
+
+/// What is wrong once some settings are others.
+fn wrong(base: &[(&str, &str)], changed: &[(&str, &str)]) -> Vec<String> {
+    mistakes(&[base, changed].concat())
+}
+
+#[test]
+fn the_nodes_of_a_cluster_know_their_roles_and_the_voter() {
+    let voter = QuorumVoter { id: BrokerId(1), host: "one.example".into(), port: 9093 };
+    let controller = read(CONTROLLER);
+    assert_eq!(
+        (controller.broker.roles, controller.quorum.voters),
+        (Roles::BrokerAndController, [voter.clone()].into())
+    );
+    assert!(controller.broker.roles.is_controller());
+    let broker = read(BROKER);
+    assert_eq!((broker.broker.roles, broker.quorum.voters), (Roles::Broker, [voter].into()));
+    assert!(!broker.broker.roles.is_controller());
+    assert_eq!(broker.broker.listeners.len(), 1);
+    let alone = Config::default();
+    assert_eq!((alone.broker.roles, alone.quorum.voters), (Roles::BrokerAndController, Vec::new()));
+    let v6 = [("controller.quorum.voters", "7@[::1]:9093")];
+    assert_eq!(read(&[BROKER, &v6].concat()).quorum.voters[0].host, "::1");
+}
+
+#[test]
+fn roles_that_are_not_built_are_refused_with_a_sentence() {
+    for (roles, told) in [
+        ("controller", "no controller that is not a broker too"),
+        ("", "broker or broker,controller"),
+        ("broker,broker", "broker or broker,controller"),
+        ("observer", "a list of broker, controller"),
+    ] {
+        let found = mistakes(&[("process.roles", roles)]);
+        assert!(found.len() == 1 && found[0].contains(told), "{found:?}");
+    }
+    assert_eq!(read(&[("process.roles", "controller, broker")]).broker.roles, Roles::BrokerAndController);
+}
+
+#[test]
+fn voters_that_cannot_be_are_refused() {
+    for voters in
+        ["one.example:9093", "1@one.example", "1@:9093", "1@0.0.0.0:9093", "1@one.example:0", "-1@a:1", "x@a:1"]
+    {
+        let found = wrong(CONTROLLER, &[("controller.quorum.voters", voters)]);
+        assert!(found.len() == 1 && found[0].contains("ID@HOST:PORT"), "{found:?}");
+    }
+    let two = ("controller.quorum.voters", "1@one.example:9093,2@two.example:9093");
+    for base in [CONTROLLER, BROKER] {
+        let found = wrong(base, &[two]);
+        assert!(found.len() == 1 && found[0].contains("one voter"), "{found:?}");
+    }
+}
+
+#[test]
+fn roles_voters_and_listeners_must_agree() {
+    let told = |base, changed: &[(&str, &str)], key: &str, what: &str| {
+        let found = wrong(base, changed);
+        assert!(found.len() == 1 && found[0].starts_with(key) && found[0].contains(what), "{found:?}");
+    };
+    told(CONTROLLER, &[("node.id", "3")], "controller.quorum.voters=", "this node, 3");
+    told(BROKER, &[("node.id", "1")], "controller.quorum.voters=", "broker only");
+    told(BROKER, &[("controller.quorum.voters", "")], "controller.quorum.voters=", "ID@HOST:PORT of the controller");
+    told(CONTROLLER, &[("controller.listener.names", "")], "controller.listener.names=", "a voter is reached");
+    let both = ("listeners", "PLAINTEXT://two.example:9092,CONTROLLER://two.example:9093");
+    told(BROKER, &[both], "controller.listener.names=", "a broker only");
+}
+
+#[test]
+fn brokers_reach_each_other_through_the_listener_that_is_named() {
+    let name = |given: &[(&str, &str)]| read(given).broker.inter_broker_listener;
+    let map = ("listener.security.protocol.map", "INSIDE:PLAINTEXT,PLAINTEXT:PLAINTEXT,OUT:PLAINTEXT");
+    let listeners = ("listeners", "OUT://:9094,PLAINTEXT://:9092,INSIDE://:9095");
+    assert_eq!(name(&[]), "PLAINTEXT");
+    assert_eq!(name(&[map, listeners]), "PLAINTEXT");
+    assert_eq!(name(&[map, listeners, ("inter.broker.listener.name", "inside")]), "INSIDE");
+    let told = ("advertised.listeners", "OUT://out.example:9094");
+    assert_eq!(name(&[map, listeners, told]), "OUT", "the others are not advertised");
+    for changed in [
+        &[("inter.broker.listener.name", "NOWHERE")][..],
+        &[told, ("inter.broker.listener.name", "INSIDE")],
+        &[("controller.listener.names", "INSIDE"), ("inter.broker.listener.name", "INSIDE")],
+        &[("security.inter.broker.protocol", "PLAINTEXT"), ("inter.broker.listener.name", "INSIDE")],
+    ] {
+        let found = wrong(&[map, listeners], changed);
+        assert!(found.len() == 1 && found[0].starts_with("inter.broker.listener.name="), "{found:?}");
+    }
+}
+
+#[test]
+fn replicas_follow_as_kafkas_do_unless_told_otherwise() {
+    let config = Config::default();
+    let millis = Duration::from_millis;
+    assert_eq!((config.broker.heartbeat_interval, config.broker.session_timeout), (millis(2000), millis(9000)));
+    let quorum = &config.quorum;
+    assert_eq!(
+        (quorum.fetch_timeout, quorum.request_timeout, quorum.retry_backoff),
+        (millis(2000), millis(2000), millis(20))
+    );
+    let replica = &config.replica;
+    assert_eq!((replica.lag_max, replica.fetch_wait, replica.backoff), (millis(30_000), millis(500), millis(1000)));
+    assert_eq!((replica.fetch_bytes_max, replica.response_bytes_max, replica.fetch_bytes_min), (1 << 20, 10 << 20, 1));
+    let other = read(&[
+        ("replica.lag.time.max.ms", "700"),
+        ("broker.session.timeout.ms", "3000"),
+        ("replica.fetch.min.bytes", "9"),
+    ]);
+    assert_eq!(
+        (other.replica.lag_max, other.broker.session_timeout, other.replica.fetch_bytes_min),
+        (millis(700), millis(3000), 9)
+    );
+}
+
+#[test]
+fn times_that_would_never_let_a_follower_rest_are_refused() {
+    for name in super::quorum::PAUSES {
+        let found = mistakes(&[(name, "0")]);
+        assert!(found.len() == 1 && found[0].starts_with(name), "{found:?}");
+    }
+    for (name, value) in [
+        ("replica.lag.time.max.ms", "499"),
+        ("replica.socket.timeout.ms", "499"),
+        ("broker.session.timeout.ms", "2000"),
+    ] {
+        let found = mistakes(&[(name, value)]);
+        assert!(found.len() == 1 && found[0].contains(name), "{found:?}");
+    }
 }

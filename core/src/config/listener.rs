@@ -1,5 +1,6 @@
 //! `listeners`, `advertised.listeners` and what belongs to them.
 
+use super::Roles;
 use super::keys::items;
 use super::read::Reader;
 use crate::types::{ListenerType, Str};
@@ -45,6 +46,11 @@ impl Address {
         good.then(|| Self { host: Str::from(host), port })
     }
 
+    /// Can others connect to it as it is written?
+    pub(super) fn is_reachable(&self) -> bool {
+        self.port != 0 && !self.host.is_empty() && !self.is_everywhere()
+    }
+
     fn is_everywhere(&self) -> bool {
         self.host == "0.0.0.0" || self.host == "::"
     }
@@ -61,7 +67,7 @@ impl fmt::Display for Address {
 }
 
 /// All listeners, those for clients first.
-pub(super) fn read(reader: &mut Reader) -> Vec<Listener> {
+pub(super) fn read(reader: &mut Reader, roles: Roles) -> Vec<Listener> {
     let controllers: Vec<String> = names(reader.text("controller.listener.names").unwrap_or_default());
     let protocols = protocols(reader);
     let bound = addresses(reader, "listeners");
@@ -89,8 +95,16 @@ pub(super) fn read(reader: &mut Reader) -> Vec<Listener> {
     if told.iter().any(|(name, _)| !listeners.iter().any(|one| one.name == **name)) {
         reader.mistake("advertised.listeners", "a list whose names are names of listeners");
     }
-    if controllers.iter().any(|name| !listeners.iter().any(|one| one.name == **name)) {
-        reader.mistake("controller.listener.names", "a list whose names are names of listeners");
+    let has = |name: &String| listeners.iter().any(|one| one.name == **name);
+    match roles {
+        Roles::BrokerAndController if !controllers.iter().all(has) => {
+            reader.mistake("controller.listener.names", "a list whose names are names of listeners");
+        }
+        // It names the listener of the node that is the controller.
+        Roles::Broker if controllers.iter().any(has) => {
+            reader.mistake("controller.listener.names", "without names of listeners: this node is a broker only");
+        }
+        Roles::Broker | Roles::BrokerAndController => {}
     }
     let is_for_clients = |one: &Listener| one.listener_type == ListenerType::Broker;
     if !listeners.iter().any(|one| is_for_clients(one) && one.advertised.is_some()) {
@@ -98,6 +112,25 @@ pub(super) fn read(reader: &mut Reader) -> Vec<Listener> {
     }
     listeners.sort_by_key(|one| !is_for_clients(one));
     listeners
+}
+
+/// `inter.broker.listener.name`. As in Kafka it is the one called PLAINTEXT if nobody says otherwise; unlike there any other
+/// will do if none is called so.
+pub(super) fn between_brokers(reader: &mut Reader, listeners: &[Listener]) -> Str {
+    const NAME: &str = "inter.broker.listener.name";
+    let can_be = |one: &&Listener| one.listener_type == ListenerType::Broker && one.advertised.is_some();
+    let named = |name: &str| listeners.iter().filter(can_be).find(|one| one.name == *name);
+    if let Some(given) = reader.text(NAME).map(str::to_ascii_uppercase) {
+        if reader.is_set("security.inter.broker.protocol") {
+            reader.mistake(NAME, "left out where security.inter.broker.protocol is set, or that one left out");
+        }
+        match named(&given) {
+            Some(one) => return one.name.clone(),
+            None => reader.mistake(NAME, "the name of a listener that is advertised and not for controllers"),
+        }
+    }
+    let chosen = named("PLAINTEXT").or_else(|| listeners.iter().find(can_be));
+    chosen.map(|one| one.name.clone()).unwrap_or_default()
 }
 
 fn names(list: &str) -> Vec<String> {

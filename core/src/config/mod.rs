@@ -5,6 +5,7 @@ mod accepted_keys;
 mod broker_keys;
 mod keys;
 mod listener;
+mod quorum;
 mod read;
 mod topic;
 mod topic_keys;
@@ -43,6 +44,8 @@ pub struct Config {
     pub producer: ProducerConfig,
     /// The metadata quorum.
     pub quorum: QuorumConfig,
+    /// How replicas follow their leader.
+    pub replica: ReplicaConfig,
     /// What was set at start, sorted by key, each key once: for DescribeConfigs.
     given: Vec<Setting>,
     /// The same with dynamic settings on top: what the typed values were read from.
@@ -59,8 +62,36 @@ pub struct BrokerConfig {
     /// `listeners`, with what `advertised.listeners` says of them: those for clients, of which there is one at least, then
     /// those of controllers.
     pub listeners: Vec<Listener>,
+    /// `process.roles`.
+    pub roles: Roles,
+    /// `inter.broker.listener.name`, in capitals: through the listener of this name brokers reach each other, whoever of
+    /// them it is. This broker has one, which is for clients and advertised.
+    pub inter_broker_listener: Str,
+    /// `broker.heartbeat.interval.ms`.
+    pub heartbeat_interval: Duration,
+    /// `broker.session.timeout.ms`: a broker that the controller has not heard from for so long is fenced.
+    pub session_timeout: Duration,
     /// `ottla.lanes`.
     pub lanes: usize,
+}
+
+/// What a process is. There is no controller yet that is not a broker too.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Roles {
+    /// It keeps logs and serves clients; the controller is another node.
+    Broker,
+    /// Both in one.
+    BrokerAndController,
+}
+
+impl Roles {
+    /// Does this process have a vote in the metadata quorum?
+    pub fn is_controller(self) -> bool {
+        match self {
+            Self::Broker => false,
+            Self::BrokerAndController => true,
+        }
+    }
 }
 
 /// What connections may ask of us.
@@ -174,6 +205,43 @@ pub struct QuorumConfig {
     pub election_timeout: Duration,
     /// `metadata.log.max.record.bytes.between.snapshots`.
     pub snapshot_bytes_between: u64,
+    /// `controller.quorum.voters`: one at most; empty on a node that is its own controller and tells nobody.
+    pub voters: Vec<QuorumVoter>,
+    /// `controller.quorum.fetch.timeout.ms`: whoever follows the metadata log looks for its leader again after so long
+    /// without an answer.
+    pub fetch_timeout: Duration,
+    /// `controller.quorum.request.timeout.ms`: how long an answer from the quorum is waited for.
+    pub request_timeout: Duration,
+    /// `controller.quorum.retry.backoff.ms`: the pause before a request to the quorum is made again.
+    pub retry_backoff: Duration,
+}
+
+/// A voter of the metadata quorum, and where it listens for controllers and brokers.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct QuorumVoter {
+    /// Its node id.
+    pub id: BrokerId,
+    /// Its host: a name, an IPv4 or an IPv6 address without brackets.
+    pub host: Str,
+    /// Its port, which is not 0.
+    pub port: u16,
+}
+
+/// How replicas follow their leader.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct ReplicaConfig {
+    /// `replica.lag.time.max.ms`: a replica that has not caught up for so long is no longer in sync.
+    pub lag_max: Duration,
+    /// `replica.fetch.max.bytes`, of one partition.
+    pub fetch_bytes_max: u32,
+    /// `replica.fetch.response.max.bytes`, of all partitions together.
+    pub response_bytes_max: u32,
+    /// `replica.fetch.min.bytes`: fewer are waited for.
+    pub fetch_bytes_min: u32,
+    /// `replica.fetch.wait.max.ms`: how long.
+    pub fetch_wait: Duration,
+    /// `replica.fetch.backoff.ms`: the pause after a fetch that went wrong.
+    pub backoff: Duration,
 }
 
 impl Config {

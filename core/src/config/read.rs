@@ -2,8 +2,8 @@
 
 use super::keys::{Key, broker_key, items};
 use super::{
-    BrokerConfig, Config, ConnConfig, Durability, FetchConfig, GroupConfig, OffsetsConfig, ProducerConfig,
-    QuorumConfig, StoreConfig, TopicConfig, TopicsConfig, listener,
+    BrokerConfig, Config, ConnConfig, Durability, FetchConfig, GroupConfig, OffsetsConfig, ProducerConfig, StoreConfig,
+    TopicConfig, TopicsConfig, listener, quorum,
 };
 use crate::types::{BrokerId, Str, quoted};
 use alloc::string::{String, ToString};
@@ -174,15 +174,20 @@ impl Reader {
         self.text(name).and_then(|value| value.parse().ok())
     }
 
-    fn number_or_zero(&self, name: &'static str) -> i64 {
+    /// Was the key given, be it with a value that is not allowed?
+    pub(super) fn is_set(&self, name: &'static str) -> bool {
+        lookup(&self.settings, name).is_some()
+    }
+
+    pub(super) fn number_or_zero(&self, name: &'static str) -> i64 {
         self.number(name).unwrap_or(0)
     }
 
-    fn count(&self, name: &'static str) -> u32 {
+    pub(super) fn count(&self, name: &'static str) -> u32 {
         u32::try_from(self.number_or_zero(name)).unwrap_or(0)
     }
 
-    fn millis(&self, name: &'static str) -> Duration {
+    pub(super) fn millis(&self, name: &'static str) -> Duration {
         millis(self.number_or_zero(name)).unwrap_or_default()
     }
 
@@ -199,8 +204,11 @@ impl Reader {
 
     fn config(&mut self) -> Config {
         self.check_together();
+        let broker = self.broker();
         Config {
-            broker: self.broker(),
+            quorum: quorum::read(self, &broker),
+            replica: quorum::replica(self),
+            broker,
             conn: self.conn(),
             store: self.store(),
             topics: self.topics(),
@@ -218,20 +226,13 @@ impl Reader {
             },
             offsets: self.offsets(),
             producer: ProducerConfig { id_expiry: self.millis("producer.id.expiration.ms") },
-            quorum: QuorumConfig {
-                election_timeout: self.millis("controller.quorum.election.timeout.ms"),
-                snapshot_bytes_between: self
-                    .number_or_zero("metadata.log.max.record.bytes.between.snapshots")
-                    .unsigned_abs(),
-            },
             given: Vec::new(),
             settings: Vec::new(),
         }
     }
 
     fn broker(&mut self) -> BrokerConfig {
-        let is_set = |name| lookup(&self.settings, name).is_some();
-        let (older, newer) = (is_set("broker.id"), is_set("node.id"));
+        let (older, newer) = (self.is_set("broker.id"), self.is_set("node.id"));
         let name = if older && !newer { "broker.id" } else { "node.id" };
         let id = self.number_or_zero(name);
         if id < 0 {
@@ -240,10 +241,16 @@ impl Reader {
         if older && newer && self.number("broker.id") != self.number("node.id") {
             self.mistake("broker.id", "equal to node.id, or left out");
         }
+        let roles = quorum::roles(self);
+        let listeners = listener::read(self, roles);
         BrokerConfig {
             id: BrokerId(i32::try_from(id).unwrap_or(0)),
             rack: self.text("broker.rack").filter(|rack| !rack.is_empty()).map(Str::from),
-            listeners: listener::read(self),
+            inter_broker_listener: listener::between_brokers(self, &listeners),
+            listeners,
+            roles,
+            heartbeat_interval: self.millis("broker.heartbeat.interval.ms"),
+            session_timeout: self.millis("broker.session.timeout.ms"),
             lanes: usize::try_from(self.number_or_zero("ottla.lanes")).unwrap_or(1),
         }
     }
@@ -314,13 +321,6 @@ impl Reader {
     fn check_together(&mut self) {
         if self.number("group.min.session.timeout.ms") > self.number("group.max.session.timeout.ms") {
             self.mistake("group.min.session.timeout.ms", "at most group.max.session.timeout.ms");
-        }
-        let roles: Vec<&str> = items(self.text("process.roles").unwrap_or_default()).collect();
-        if roles.len() != 2 {
-            self.mistake("process.roles", "broker,controller: this version is always both");
-        }
-        if items(self.text("controller.quorum.voters").unwrap_or_default()).count() > 1 {
-            self.mistake("controller.quorum.voters", "at most one voter: this version is a cluster of its own");
         }
         // Kafka checks these in the log's own settings (LogConfig.validateValues).
         if self.number("log.cleaner.min.compaction.lag.ms") > self.number("log.cleaner.max.compaction.lag.ms") {
