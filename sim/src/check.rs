@@ -3,9 +3,9 @@
 
 use crate::client::batch::decode;
 use crate::disk::Disk;
-use crate::machine::store_config;
 use crate::model::{LogFacts, LogName};
 use crate::run::functions;
+use crate::settings::store_config;
 use crate::world::World;
 use ottla_core::boundary::{Done, Query};
 use ottla_core::store::{Claim, Recovered, RecoveredLog, Recovery, RecoveryStep, Store, StoreConfig, StoreOut};

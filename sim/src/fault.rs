@@ -2,7 +2,7 @@
 
 use crate::clock::At;
 use crate::disk::Armed;
-use crate::net::{End, Told};
+use crate::net::{Flow, Told};
 use ottla_core::types::Rng;
 use std::fmt;
 use std::time::Duration;
@@ -28,8 +28,8 @@ pub enum Strike {
     Sever(Told),
     /// All connections break.
     SeverAll(Told),
-    /// Nothing reaches one end for a while.
-    Stall(End, Duration),
+    /// Nothing that the machine sends, or that is sent to it, arrives for a while.
+    Stall(Flow, Duration),
     /// The disk takes so many times longer for a while.
     Slow(u32, Duration),
     /// No operation of the disk ends for a while.
@@ -131,7 +131,7 @@ impl Weather {
 }
 
 fn draw(kind: Kind, rng: &mut Rng) -> Strike {
-    let told = [Told::Both, Told::Both, Told::Client, Told::Broker, Told::Nobody];
+    let told = [Told::Both, Told::Both, Told::Opener, Told::Accepter, Told::Nobody];
     match kind {
         Kind::Kill => Strike::Kill(wait(rng, 1, 3_000)),
         Kind::PowerLoss => Strike::PowerLoss(wait(rng, 10, 3_000)),
@@ -145,7 +145,7 @@ fn draw(kind: Kind, rng: &mut Rng) -> Strike {
         Kind::Freeze => Strike::Freeze(wait(rng, 10, 10_000)),
         Kind::Sever => Strike::Sever(told[rng.below(5) as usize]),
         Kind::SeverAll => Strike::SeverAll(told[rng.below(5) as usize]),
-        Kind::Stall => Strike::Stall(if rng.chance(1, 2) { End::Client } else { End::Broker }, wait(rng, 10, 8_000)),
+        Kind::Stall => Strike::Stall(if rng.chance(1, 2) { Flow::Out } else { Flow::In }, wait(rng, 10, 8_000)),
         Kind::Slow => Strike::Slow(1 << rng.between(1, 7), wait(rng, 100, 15_000)),
         Kind::Stuck => Strike::Stuck(wait(rng, 10, 8_000)),
         Kind::Full => {
@@ -178,7 +178,8 @@ impl fmt::Display for Strike {
             Self::Freeze(wait) => write!(f, "clock frozen for {wait:?}"),
             Self::Sever(told) => write!(f, "a connection breaks, told: {told:?}"),
             Self::SeverAll(told) => write!(f, "all connections break, told: {told:?}"),
-            Self::Stall(end, wait) => write!(f, "nothing reaches the {end:?} end for {wait:?}"),
+            Self::Stall(Flow::Out, wait) => write!(f, "nothing that it sends arrives for {wait:?}"),
+            Self::Stall(Flow::In, wait) => write!(f, "nothing that is sent to it arrives for {wait:?}"),
             Self::Slow(factor, wait) => write!(f, "disk {factor} times slower for {wait:?}"),
             Self::Stuck(wait) => write!(f, "disk stuck for {wait:?}"),
             Self::Full(spare, wait) => write!(f, "disk full but for {spare} bytes, for {wait:?}"),

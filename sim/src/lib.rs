@@ -1,6 +1,7 @@
 //! The simulator: one thread, one heap of events, one seed. It drives the very node, connection, store and recovery that
 //! production runs, through crashes, cuts, skewed clocks and failing disks, and judges them from outside.
 
+mod calls;
 mod check;
 pub mod client;
 pub mod clock;
@@ -8,6 +9,7 @@ pub mod disk;
 pub mod fault;
 pub mod fleet;
 pub mod groups;
+mod links;
 pub mod machine;
 pub mod model;
 pub mod net;
@@ -17,6 +19,7 @@ pub mod plants;
 pub mod process;
 pub mod report;
 pub mod run;
+mod settings;
 pub mod shrink;
 pub mod solo;
 mod strike;

@@ -2,19 +2,17 @@
 
 use crate::clock::{At, Clock};
 use crate::disk::{Disk, Token};
-use crate::net::LinkId;
+use crate::net::{End, LinkId, Plug};
 use crate::plan::{EPOCH_MS, Options, Plan};
 use crate::process::{Process, ProcessOut};
 use crate::run::functions;
+use crate::settings::{config, store_config};
 use crate::world::MachineEvent;
 use bytes::Bytes;
 use ottla_core::boundary::{Effects, FileDone, FileFault, FileId, FileOp, OpenMode};
-use ottla_core::config::{Config, Setting};
 use ottla_core::log::Log;
 use ottla_core::node::{Boot, FoundLog, Node};
-use ottla_core::store::{
-    Claim, Recovered, RecoveredLog, Recovery, RecoveryRefusal, RecoveryStep, Store, StoreConfig, StoreOut,
-};
+use ottla_core::store::{Claim, Recovered, RecoveredLog, Recovery, RecoveryRefusal, RecoveryStep, Store, StoreOut};
 use ottla_core::types::{BrokerId, FileOpId, Now, OffsetRange, Rng, Str, Uuid, Wall};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -23,16 +21,27 @@ use std::time::Duration;
 pub enum MachineOut {
     /// This is to happen to it then.
     Later(At, MachineEvent),
-    /// Bytes for a client.
-    Send(LinkId, Bytes),
-    /// A connection is closed from this side.
-    Close(LinkId),
+    /// An attempt to connect to a host and a port; then [`Machine::reached_out`].
+    Connect(u64, (Str, u16)),
+    /// Bytes from this end.
+    Send(Plug, Bytes),
+    /// A connection is closed from this end.
+    Close(Plug),
     /// For the trace: a fact, and a line.
     Line(u64, String),
     /// Something was reached.
     Mark(&'static str),
     /// What must not be.
     Finding(&'static str, String),
+}
+
+/// What a machine sees of whoever connects to it.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// Its address, as Kafka prints it.
+    pub host: Str,
+    /// The port at which it came in.
+    pub port: u16,
 }
 
 enum State {
@@ -43,10 +52,11 @@ enum State {
 
 /// What came while the process stood still.
 enum Waiting {
-    Accepted(LinkId),
-    Received(LinkId, Bytes),
+    Accepted(LinkId, Caller),
+    Connected(LinkId),
+    Received(Plug, Bytes),
     Taken(LinkId, usize),
-    Dropped(LinkId),
+    Dropped(Plug),
 }
 
 /// The machine.
@@ -55,12 +65,13 @@ pub struct Machine {
     pub disk: Disk,
     /// Its clock.
     pub clock: Clock,
+    number: usize,
     options: Options,
     state: State,
     incarnation: u64,
     rng: Rng,
     ops: BTreeMap<Token, FileOpId>,
-    links: BTreeSet<LinkId>,
+    plugs: BTreeSet<Plug>,
     paused_until: Option<At>,
     waiting: VecDeque<Waiting>,
     stuck_until: At,
@@ -79,16 +90,17 @@ pub struct Machine {
 
 impl Machine {
     /// A machine with an empty disk, switched off.
-    pub fn new(plan: &Plan, disk: Rng, rng: Rng) -> Self {
+    pub fn new(number: usize, plan: &Plan, disk: Rng, rng: Rng) -> Self {
         Self {
             disk: Disk::new(plan.options.disk.clone(), disk),
             clock: Clock::new(Wall(EPOCH_MS)),
+            number,
             options: plan.options.clone(),
             state: State::Off,
             incarnation: 0,
             rng,
             ops: BTreeMap::new(),
-            links: BTreeSet::new(),
+            plugs: BTreeSet::new(),
             paused_until: None,
             waiting: VecDeque::new(),
             stuck_until: At::START,
@@ -101,9 +113,9 @@ impl Machine {
         }
     }
 
-    /// Whether connections are accepted.
-    pub fn is_up(&self) -> bool {
-        matches!(&self.state, State::Up(process) if process.node.view().is_ready())
+    /// Whether connections are accepted at this port.
+    pub fn listens(&self, port: u16) -> bool {
+        matches!(&self.state, State::Up(process) if process.node.view().is_ready() && process.listens(port))
     }
 
     /// Why it can never start again, if so.
@@ -157,30 +169,55 @@ impl Machine {
         }
     }
 
-    /// A client connected.
-    pub fn accepted(&mut self, at: At, link: LinkId, out: &mut Vec<MachineOut>) {
-        self.links.insert(link);
-        self.outside(at, Waiting::Accepted(link), out);
+    /// Somebody connected.
+    pub fn accepted(&mut self, at: At, link: LinkId, caller: Caller, out: &mut Vec<MachineOut>) {
+        self.plugs.insert(Plug::accepter(link));
+        self.outside(at, Waiting::Accepted(link, caller), out);
     }
 
-    /// Bytes came. A connection that this process does not know is refused.
-    pub fn received(&mut self, at: At, link: LinkId, bytes: Bytes, out: &mut Vec<MachineOut>) {
-        match self.links.contains(&link) {
-            true => self.outside(at, Waiting::Received(link, bytes), out),
-            false => out.push(MachineOut::Close(link)),
+    /// This is the link of an attempt. False if nobody wants it any more.
+    pub fn reached_out(&mut self, attempt: u64, link: LinkId) -> bool {
+        let State::Up(process) = &mut self.state else { return false };
+        let is_wanted = process.reached_out(attempt, link);
+        if is_wanted {
+            self.plugs.insert(Plug::opener(link));
+        }
+        is_wanted
+    }
+
+    /// The other side accepted. A connection that this process does not know is given up.
+    pub fn connected(&mut self, at: At, link: LinkId, out: &mut Vec<MachineOut>) {
+        match self.plugs.contains(&Plug::opener(link)) {
+            true => self.outside(at, Waiting::Connected(link), out),
+            false => out.push(MachineOut::Close(Plug::opener(link))),
         }
     }
 
-    /// A client took bytes.
+    /// Bytes came. A connection that this process does not know is refused.
+    pub fn received(&mut self, at: At, plug: Plug, bytes: Bytes, out: &mut Vec<MachineOut>) {
+        match self.plugs.contains(&plug) {
+            true => self.outside(at, Waiting::Received(plug, bytes), out),
+            false => out.push(MachineOut::Close(plug)),
+        }
+    }
+
+    /// Whoever connected took bytes.
     pub fn taken(&mut self, at: At, link: LinkId, bytes: usize, out: &mut Vec<MachineOut>) {
         self.outside(at, Waiting::Taken(link, bytes), out);
     }
 
-    /// A client is gone.
-    pub fn dropped(&mut self, at: At, link: LinkId, out: &mut Vec<MachineOut>) {
-        if self.links.remove(&link) {
-            self.outside(at, Waiting::Dropped(link), out);
+    /// The other side is gone.
+    pub fn dropped(&mut self, at: At, plug: Plug, out: &mut Vec<MachineOut>) {
+        if self.plugs.remove(&plug) {
+            self.outside(at, Waiting::Dropped(plug), out);
         }
+    }
+
+    /// Makes the node ask another one.
+    #[cfg(test)]
+    pub fn ask(&mut self, at: At, effects: Effects, out: &mut Vec<MachineOut>) {
+        let now = self.clock.now(at);
+        self.with(at, out, |process, out| process.booted(now, effects, out));
     }
 
     /// The process is killed.
@@ -197,10 +234,10 @@ impl Machine {
         let running = !matches!(self.state, State::Off);
         self.disk.lose_power();
         if running {
-            // Half of the clients are told by nobody: the machine that would is dark.
-            let (told, _): (BTreeSet<LinkId>, BTreeSet<LinkId>) =
-                std::mem::take(&mut self.links).into_iter().partition(|_| self.rng.chance(1, 2));
-            self.links = told;
+            // Half of those at the other ends are told by nobody: the machine that would is dark.
+            let (told, _): (BTreeSet<Plug>, BTreeSet<Plug>) =
+                std::mem::take(&mut self.plugs).into_iter().partition(|_| self.rng.chance(1, 2));
+            self.plugs = told;
             self.end_process(at, down, out);
         }
     }
@@ -283,7 +320,7 @@ impl Machine {
         self.starts += 1;
         self.ailing = false;
         let claim = Claim {
-            node: BrokerId(1),
+            node: broker_id(self.number),
             cluster: None,
             new_directory: Uuid(self.rng.bytes16()),
             new_cluster: Str::from_static("simulated-cluster-0001"),
@@ -316,10 +353,10 @@ impl Machine {
 
     fn boot(&mut self, at: At, now: Now, store: Store, recovered: Recovered, out: &mut Vec<MachineOut>) {
         out.push(MachineOut::Line(20, format!("recovered {} logs", recovered.logs.len())));
-        let config = config(&self.options);
+        let config = config(&self.options, self.number);
         let mut effects = Effects::default();
         let boot = Boot {
-            config,
+            config: config.clone(),
             functions: functions(),
             seed: self.rng.next_u64(),
             cluster_id: recovered.identity.cluster.clone(),
@@ -329,7 +366,7 @@ impl Machine {
             request_cost_max: self.options.request_cost_max,
         };
         let node = Node::boot(boot, now, &mut effects);
-        let process = Process::new(node, store, functions(), self.options.segment_bytes);
+        let process = Process::new(node, store, self.options.segment_bytes, &config);
         self.state = State::Up(Box::new(process));
         self.with(at, out, |process, out| process.booted(now, effects, out));
     }
@@ -361,7 +398,7 @@ impl Machine {
         self.paused_until = None;
         self.booked = None;
         self.stopping = None;
-        out.extend(std::mem::take(&mut self.links).into_iter().map(MachineOut::Close));
+        out.extend(std::mem::take(&mut self.plugs).into_iter().map(MachineOut::Close));
         out.push(MachineOut::Later(at + down, MachineEvent::Start));
     }
 
@@ -371,10 +408,13 @@ impl Machine {
         }
         let now = self.clock.now(at);
         self.with(at, out, |process, out| match what {
-            Waiting::Accepted(link) => process.accepted(now, link, out),
-            Waiting::Received(link, bytes) => process.received(now, link, bytes, out),
+            Waiting::Accepted(link, caller) => process.accepted(now, link, caller, out),
+            Waiting::Connected(link) => process.connected(now, link, out),
+            Waiting::Received(Plug { link, end: End::Accepter }, bytes) => process.received(now, link, bytes, out),
+            Waiting::Received(Plug { link, end: End::Opener }, bytes) => process.answered(now, link, bytes, out),
             Waiting::Taken(link, bytes) => process.taken(now, link, bytes, out),
-            Waiting::Dropped(link) => process.dropped(now, link, out),
+            Waiting::Dropped(Plug { link, end: End::Accepter }) => process.dropped(now, link, out),
+            Waiting::Dropped(Plug { link, end: End::Opener }) => process.cut_off(now, link, out),
         });
     }
 
@@ -400,14 +440,16 @@ impl Machine {
                     let wait = Duration::from_micros(self.rng.between(1, 2_000));
                     out.push(MachineOut::Later(at + wait, MachineEvent::Errand(self.incarnation, number)));
                 }
-                ProcessOut::Send(link, bytes) => out.push(MachineOut::Send(link, bytes)),
-                ProcessOut::Close(link, reason) => {
-                    self.links.remove(&link);
+                ProcessOut::Connect(attempt, address) => out.push(MachineOut::Connect(attempt, address)),
+                ProcessOut::Send(plug, bytes) => out.push(MachineOut::Send(plug, bytes)),
+                ProcessOut::Close(plug, reason) => {
+                    self.plugs.remove(&plug);
                     if let Some(reason) = reason {
-                        out.push(MachineOut::Line(22, format!("closes {link:?}: {reason}")));
+                        out.push(MachineOut::Line(22, format!("closes {:?}: {reason}", plug.link)));
                     }
-                    out.push(MachineOut::Close(link));
+                    out.push(MachineOut::Close(plug));
                 }
+                ProcessOut::Mark(mark) => out.push(MachineOut::Mark(mark)),
                 ProcessOut::Note(note) => out.push(MachineOut::Line(23, format!("{note:?}"))),
                 ProcessOut::Halt(why) => halted = Some(why),
                 ProcessOut::Finding(oracle, text) => out.push(MachineOut::Finding(oracle, text)),
@@ -462,49 +504,14 @@ impl Machine {
     }
 }
 
+/// The number of the broker on a machine.
+pub fn broker_id(machine: usize) -> BrokerId {
+    BrokerId(machine as i32 + 1)
+}
+
 /// What recovery says of a log, as the node wants it.
 fn found(log: RecoveredLog) -> FoundLog {
     let range = OffsetRange { start: log.start, end: log.end };
     let kept = Log::recovered(range, log.epochs, log.producers);
     FoundLog { id: log.id, log: kept, vote: log.vote, is_online: log.is_online }
-}
-
-/// The store as the run has it.
-pub fn store_config(options: &Options) -> StoreConfig {
-    StoreConfig {
-        is_durable: !options.relaxed,
-        journal_bytes: options.journal_bytes,
-        cache_bytes_max: options.cache_bytes,
-        behind_bytes: options.behind_bytes,
-        group_bytes_max: options.group_bytes,
-        bypass_bytes_min: options.group_bytes / 4,
-        room_bytes: 4 * options.behind_bytes,
-        read_bytes_max: options.read_bytes,
-        ahead_bytes_max: options.cache_bytes.max(4 * options.read_bytes),
-        index_interval_bytes_min: options.index_interval_bytes,
-        index_bytes_max: options.index_bytes,
-        ..StoreConfig::default()
-    }
-}
-
-/// The settings of the broker.
-fn config(options: &Options) -> Config {
-    let lanes = options.lanes.to_string();
-    let settings = [
-        ("node.id", "1"),
-        ("ottla.lanes", lanes.as_str()),
-        ("ottla.durability", if options.relaxed { "relaxed" } else { "durable" }),
-        ("log.retention.check.interval.ms", "2000"),
-        ("offsets.topic.num.partitions", "3"),
-        ("offsets.retention.minutes", "2147483647"),
-        ("group.initial.rebalance.delay.ms", "100"),
-        ("log.message.timestamp.after.max.ms", "9223372036854775807"),
-    ];
-    let settings = settings.map(|(key, value)| Setting {
-        key: Str::from_static(key),
-        value: Str::from(value),
-        origin: Str::from_static("simulator"),
-    });
-    let (config, _) = Config::read(settings).unwrap_or_else(|mistakes| panic!("the settings are wrong: {mistakes:?}"));
-    config
 }

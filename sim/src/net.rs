@@ -1,5 +1,5 @@
-//! Connections between clients and brokers: two streams of bytes each, in order, delayed, cut into pieces at any place,
-//! stalled, and broken, known to both ends, to one, or to none.
+//! Connections between clients and machines, and among machines: two streams of bytes each, in order, delayed, cut into
+//! pieces at any place, held back, and broken, known to both ends, to one, or to none.
 
 use crate::clock::At;
 use bytes::Bytes;
@@ -15,9 +15,64 @@ pub struct LinkId(pub u64);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum End {
     /// The one that connected.
-    Client,
+    Opener,
     /// The one that accepted.
-    Broker,
+    Accepter,
+}
+
+impl End {
+    /// The end at the other side.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Opener => Self::Accepter,
+            Self::Accepter => Self::Opener,
+        }
+    }
+}
+
+/// One end of one connection.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Plug {
+    /// The connection.
+    pub link: LinkId,
+    /// Which of its ends.
+    pub end: End,
+}
+
+impl Plug {
+    /// The end that connected.
+    pub fn opener(link: LinkId) -> Self {
+        Self { link, end: End::Opener }
+    }
+
+    /// The end that accepted.
+    pub fn accepter(link: LinkId) -> Self {
+        Self { link, end: End::Accepter }
+    }
+
+    /// The end at the other side.
+    #[must_use]
+    pub fn other(self) -> Self {
+        Self { link: self.link, end: self.end.other() }
+    }
+}
+
+/// Who is at an end.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Who {
+    /// A client, by its number.
+    Client(usize),
+    /// A machine, by its number.
+    Machine(usize),
+}
+
+/// Where a connection leads to.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Door {
+    /// The machine; none at an address that nobody has.
+    pub machine: Option<usize>,
+    /// The port.
+    pub port: u16,
 }
 
 /// How a break of a connection becomes known.
@@ -25,12 +80,21 @@ pub enum End {
 pub enum Told {
     /// Both ends hear of it.
     Both,
-    /// Only the client does: the broker keeps a connection to nobody.
-    Client,
-    /// Only the broker does.
-    Broker,
+    /// Only the one that connected does: the other keeps a connection to nobody.
+    Opener,
+    /// Only the one that accepted does.
+    Accepter,
     /// Nobody does.
     Nobody,
+}
+
+/// A direction, as a machine sees it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Flow {
+    /// What it sends.
+    Out,
+    /// What is sent to it.
+    In,
 }
 
 /// What the network of a run is like.
@@ -50,10 +114,13 @@ impl Default for Quality {
 
 #[derive(Clone, Debug)]
 struct Link {
-    client: usize,
+    opener: Who,
+    door: Door,
     broken: bool,
-    /// When the last byte on its way arrives, per direction: to the client, to the broker.
+    /// When the last byte on its way arrives, per direction: to the opener, to the accepter.
     last: [At; 2],
+    /// Which ends know that it is over, or made it so.
+    ended: [bool; 2],
 }
 
 /// All connections.
@@ -62,37 +129,50 @@ pub struct Net {
     quality: Quality,
     links: BTreeMap<LinkId, Link>,
     next: u64,
-    stalled_until: [At; 2],
+    /// Until when what a machine sends, or what is sent to it, is held back.
+    stalled: BTreeMap<(usize, Flow), At>,
+    /// Until when what the first machine sends to the second is held back.
+    cuts: BTreeMap<(usize, usize), At>,
     rng: Rng,
 }
 
 impl Net {
     /// A network without connections.
     pub fn new(quality: Quality, rng: Rng) -> Self {
-        Self { quality, links: BTreeMap::new(), next: 0, stalled_until: [At::START; 2], rng }
+        Self { quality, links: BTreeMap::new(), next: 0, stalled: BTreeMap::new(), cuts: BTreeMap::new(), rng }
     }
 
-    /// A client reaches out; the broker hears of it at the returned time.
-    pub fn connect(&mut self, now: At, client: usize) -> (LinkId, At) {
+    /// Somebody reaches out; the other side hears of it at the returned time.
+    pub fn connect(&mut self, now: At, opener: Who, door: Door) -> (LinkId, At) {
         let id = LinkId(self.next);
         self.next += 1;
-        self.links.insert(id, Link { client, broken: false, last: [now; 2] });
-        (id, self.arrival(now, id, End::Broker))
+        self.links.insert(id, Link { opener, door, broken: false, last: [now; 2], ended: [false; 2] });
+        (id, self.arrival(now, Plug::accepter(id)))
     }
 
-    /// When a signal without bytes sent now arrives at this end, behind all bytes on their way.
-    pub fn arrival(&mut self, now: At, id: LinkId, to: End) -> At {
+    /// When a signal without bytes sent now arrives at this end, behind all bytes on their way. What is held back is not
+    /// lost: it is sent again until it gets through.
+    pub fn arrival(&mut self, now: At, to: Plug) -> At {
         let delay = self.delay();
-        let stalled = self.stalled_until[side(to)];
-        let link = self.links.get_mut(&id).expect("a link is known until it is forgotten");
-        let at = (now + delay).max(link.last[side(to)]).max(stalled);
-        link.last[side(to)] = at;
-        at
+        let link = self.links.get_mut(&to.link).expect("a link is known until it is forgotten");
+        let accepter = link.door.machine.map(Who::Machine);
+        let (sender, receiver) = match to.end {
+            End::Opener => (accepter, Some(link.opener)),
+            End::Accepter => (Some(link.opener), accepter),
+        };
+        let machine = |who: Option<Who>| who.and_then(Who::machine);
+        let out = machine(sender).and_then(|machine| self.stalled.get(&(machine, Flow::Out)));
+        let inward = machine(receiver).and_then(|machine| self.stalled.get(&(machine, Flow::In)));
+        let cut = machine(sender).zip(machine(receiver)).and_then(|way| self.cuts.get(&way));
+        let held = out.into_iter().chain(inward).chain(cut).copied().max().unwrap_or(At::START);
+        let last = &mut link.last[side(to.end)];
+        *last = (now + delay).max(*last).max(held);
+        *last
     }
 
     /// Bytes set out to this end: pieces, and when each arrives. Nothing of them does if the connection is broken.
-    pub fn send(&mut self, now: At, id: LinkId, to: End, bytes: Bytes) -> Vec<(At, Bytes)> {
-        if self.is_broken(id) || bytes.is_empty() {
+    pub fn send(&mut self, now: At, to: Plug, bytes: Bytes) -> Vec<(At, Bytes)> {
+        if self.is_broken(to.link) || bytes.is_empty() {
             return Vec::new();
         }
         let mut left = bytes;
@@ -101,21 +181,34 @@ impl Net {
         while count > 1 && left.len() > 1 {
             let cut = 1 + self.rng.below(left.len() as u64 - 1) as usize;
             let piece = left.split_to(cut);
-            pieces.push((self.arrival(now, id, to), piece));
+            pieces.push((self.arrival(now, to), piece));
             count -= 1;
         }
-        pieces.push((self.arrival(now, id, to), left));
+        pieces.push((self.arrival(now, to), left));
         pieces
     }
 
-    /// Whether bytes still pass.
+    /// Whether no bytes pass any more.
     pub fn is_broken(&self, id: LinkId) -> bool {
         self.links.get(&id).is_none_or(|link| link.broken)
     }
 
-    /// Whose connection it is.
-    pub fn client_of(&self, id: LinkId) -> Option<usize> {
-        self.links.get(&id).map(|link| link.client)
+    /// Who connected.
+    pub fn opener(&self, id: LinkId) -> Option<Who> {
+        self.links.get(&id).map(|link| link.opener)
+    }
+
+    /// Where it leads to.
+    pub fn door(&self, id: LinkId) -> Option<Door> {
+        self.links.get(&id).map(|link| link.door)
+    }
+
+    /// Who is at this end.
+    pub fn at(&self, plug: Plug) -> Option<Who> {
+        match plug.end {
+            End::Opener => self.opener(plug.link),
+            End::Accepter => self.door(plug.link)?.machine.map(Who::Machine),
+        }
     }
 
     /// The connection breaks: what is on its way is lost.
@@ -125,9 +218,18 @@ impl Net {
         }
     }
 
-    /// Neither end knows it any more.
-    pub fn forget(&mut self, id: LinkId) {
-        self.links.remove(&id);
+    /// This end gave the connection up, or heard that it is gone. What nobody has a part in any more is forgotten; a
+    /// client's connection as soon as the client has heard.
+    pub fn ended(&mut self, plug: Plug) {
+        let Some(link) = self.links.get_mut(&plug.link) else { return };
+        link.ended[side(plug.end)] = true;
+        let is_over = match link.opener {
+            Who::Client(_) => plug.end == End::Opener,
+            Who::Machine(_) => link.ended == [true; 2] || link.ended[0] && link.door.machine.is_none(),
+        };
+        if is_over {
+            self.links.remove(&plug.link);
+        }
     }
 
     /// Every connection through which bytes still pass.
@@ -135,9 +237,15 @@ impl Net {
         self.links.iter().filter(|(_, link)| !link.broken).map(|(id, _)| *id).collect()
     }
 
-    /// Nothing sent from now on arrives at these ends before then.
-    pub fn stall(&mut self, to: End, until: At) {
-        let held = &mut self.stalled_until[side(to)];
+    /// Nothing that this machine sends, or that is sent to it, from now on arrives before then.
+    pub fn stall(&mut self, machine: usize, flow: Flow, until: At) {
+        let held = self.stalled.entry((machine, flow)).or_default();
+        *held = until.max(*held);
+    }
+
+    /// Nothing that the first machine sends to the second from now on arrives before then.
+    pub fn cut(&mut self, from: usize, to: usize, until: At) {
+        let held = self.cuts.entry((from, to)).or_default();
         *held = until.max(*held);
     }
 
@@ -158,10 +266,19 @@ impl Net {
     }
 }
 
+impl Who {
+    fn machine(self) -> Option<usize> {
+        match self {
+            Self::Client(_) => None,
+            Self::Machine(number) => Some(number),
+        }
+    }
+}
+
 fn side(end: End) -> usize {
     match end {
-        End::Client => 0,
-        End::Broker => 1,
+        End::Opener => 0,
+        End::Accepter => 1,
     }
 }
 

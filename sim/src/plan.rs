@@ -25,6 +25,8 @@ pub struct Options {
     pub production: bool,
     /// Nothing is flushed before it is acknowledged: the first loss of power ends the run, after a look at what is left.
     pub relaxed: bool,
+    /// How many machines there are.
+    pub machines: usize,
     /// The network.
     pub net: Quality,
     /// The disk.
@@ -190,6 +192,7 @@ impl Options {
             return Self {
                 production,
                 relaxed: false,
+                machines: 1,
                 net: Quality::default(),
                 disk: Traits::default(),
                 segment_bytes: 1 << 20,
@@ -209,6 +212,7 @@ impl Options {
         Self {
             production,
             relaxed: false,
+            machines: 1,
             net: Quality { delay_us: 1 << rng.between(5, 14), pieces_max: 1 << rng.below(4) },
             disk: Traits {
                 whole_pages: rng.chance(1, 2),

@@ -1,9 +1,13 @@
 //! One running broker process: the node, its store and its connections, carried from one to the other exactly as the
 //! production driver does it, with nothing in between.
 
-use crate::net::LinkId;
+use crate::calls::{Calls, CallsOut};
+use crate::machine::Caller;
+use crate::net::{LinkId, Plug};
+use crate::run::functions;
 use bytes::Bytes;
 use ottla_core::boundary::{Action, Asker, Effect, Effects, FileDone, FileFault, FileOp, Input, Job, Note};
+use ottla_core::config::Config;
 use ottla_core::conn::{Conn, ConnLimits, ConnOut, ProveJob, Reason, splice};
 use ottla_core::msg::fetch::FetchResponse;
 use ottla_core::node::Node;
@@ -26,12 +30,16 @@ pub enum ProcessOut {
     File(FileOpId, FileOp),
     /// To be done by another thread; the number comes back with it.
     Errand(u64),
-    /// Bytes for the peer.
-    Send(LinkId, Bytes),
-    /// The connection is closed from this side.
-    Close(LinkId, Option<Reason>),
+    /// An attempt to connect to a host and a port; then [`Process::reached_out`].
+    Connect(u64, (Str, u16)),
+    /// Bytes from this end.
+    Send(Plug, Bytes),
+    /// The connection is closed from this end.
+    Close(Plug, Option<Reason>),
     /// A fact.
     Note(Note),
+    /// Something was reached.
+    Mark(&'static str),
     /// The process stops, since nothing right can be done any more.
     Halt(String),
     /// What must not be.
@@ -54,6 +62,9 @@ pub struct Process {
     functions: Functions,
     limits: ConnLimits,
     segment_bytes: u32,
+    /// The port of each listener, and whom it is for.
+    listeners: Vec<(u16, ListenerType)>,
+    calls: Calls,
     sockets: BTreeMap<ConnId, Socket>,
     links: BTreeMap<LinkId, ConnId>,
     conn_next: u64,
@@ -76,13 +87,16 @@ pub struct Process {
 
 impl Process {
     /// A process whose node has just been booted, with what that left to do.
-    pub fn new(node: Node, store: Store, functions: Functions, segment_bytes: u32) -> Self {
+    pub fn new(node: Node, store: Store, segment_bytes: u32, config: &Config) -> Self {
+        let listeners = config.broker.listeners.iter();
         Self {
             node,
             store,
-            functions,
+            functions: functions(),
             limits: ConnLimits::default(),
             segment_bytes,
+            listeners: listeners.map(|listener| (listener.bind.port, listener.listener_type)).collect(),
+            calls: Calls::new(Str::from(format!("node-{}", config.broker.id.0))),
             sockets: BTreeMap::new(),
             links: BTreeMap::new(),
             conn_next: 0,
@@ -105,23 +119,53 @@ impl Process {
         self.turn(now, out);
     }
 
+    /// Whether somebody listens at this port.
+    pub fn listens(&self, port: u16) -> bool {
+        self.listeners.iter().any(|(bound, _)| *bound == port)
+    }
+
     /// Somebody connected.
-    pub fn accepted(&mut self, now: Now, link: LinkId, out: &mut Vec<ProcessOut>) {
+    pub fn accepted(&mut self, now: Now, link: LinkId, caller: Caller, out: &mut Vec<ProcessOut>) {
         if self.stopping {
-            return out.push(ProcessOut::Close(link, None));
+            return out.push(ProcessOut::Close(Plug::accepter(link), None));
         }
+        let listener = self.listeners.iter().position(|(port, _)| *port == caller.port);
+        let listener = listener.expect("who came in did so at a port that is listened at");
         let id = ConnId(self.conn_next);
         self.conn_next += 1;
         let asker = Asker {
             conn: id,
             client_id: Str::new(),
-            host: Str::from_static("/127.0.0.1"),
-            listener: 0,
-            listener_type: ListenerType::Broker,
+            host: caller.host,
+            listener,
+            listener_type: self.listeners[listener].1,
         };
         let conn = Conn::new(asker, self.limits, self.functions, now);
         self.sockets.insert(id, Socket { link, conn, paused: false, held: VecDeque::new() });
         self.links.insert(link, id);
+    }
+
+    /// This is the link of an attempt. False if nobody wants it any more.
+    pub fn reached_out(&mut self, attempt: u64, link: LinkId) -> bool {
+        self.calls.reached_out(attempt, link)
+    }
+
+    /// A connection that was reached out for was accepted.
+    pub fn connected(&mut self, now: Now, link: LinkId, out: &mut Vec<ProcessOut>) {
+        self.with_calls(out, |calls, said| calls.connected(link, said));
+        self.turn(now, out);
+    }
+
+    /// Bytes came over a connection of our own.
+    pub fn answered(&mut self, now: Now, link: LinkId, bytes: Bytes, out: &mut Vec<ProcessOut>) {
+        self.with_calls(out, |calls, said| calls.received(link, bytes, said));
+        self.turn(now, out);
+    }
+
+    /// A connection of our own is gone, or was refused.
+    pub fn cut_off(&mut self, now: Now, link: LinkId, out: &mut Vec<ProcessOut>) {
+        self.with_calls(out, |calls, said| calls.dropped(link, said));
+        self.turn(now, out);
     }
 
     /// Bytes came from a peer.
@@ -199,6 +243,7 @@ impl Process {
             said.push((socket.conn.id(), one));
         }
         said.into_iter().for_each(|(id, said)| self.heed(id, said, out));
+        self.with_calls(out, |calls, said| calls.woken(now.mono, said));
         self.turn(now, out);
         self.judge_rest(now, out);
     }
@@ -207,7 +252,12 @@ impl Process {
     fn judge_rest(&mut self, now: Now, out: &mut Vec<ProcessOut>) {
         let is_due = |deadline: Option<Mono>| deadline.is_some_and(|at| at <= now.mono);
         let conns = self.sockets.values().filter_map(|socket| socket.conn.deadline()).min();
-        let spinning = [("node", self.node.deadline()), ("store", self.store.deadline()), ("connection", conns)];
+        let spinning = [
+            ("node", self.node.deadline()),
+            ("store", self.store.deadline()),
+            ("connection", conns),
+            ("line", self.calls.deadline()),
+        ];
         match spinning.into_iter().find(|(_, deadline)| is_due(*deadline)) {
             None => self.spins = 0,
             Some((who, deadline)) => {
@@ -223,7 +273,7 @@ impl Process {
     /// When to wake it.
     pub fn deadline(&self) -> Option<Mono> {
         let conns = self.sockets.values().filter_map(|socket| socket.conn.deadline());
-        conns.chain(self.node.deadline()).chain(self.store.deadline()).min()
+        conns.chain(self.node.deadline()).chain(self.store.deadline()).chain(self.calls.deadline()).min()
     }
 
     /// No more requests: answer what is owed, put everything where it belongs.
@@ -232,7 +282,7 @@ impl Process {
         let open: Vec<ConnId> = self.sockets.keys().copied().collect();
         for id in open {
             let link = self.sockets[&id].link;
-            out.push(ProcessOut::Close(link, None));
+            out.push(ProcessOut::Close(Plug::accepter(link), None));
             self.forget(id);
         }
         self.turn(now, out);
@@ -243,9 +293,9 @@ impl Process {
         self.stopping && self.ops.is_empty() && self.store.is_quiet()
     }
 
-    /// How many requests wait for an answer.
+    /// How many requests wait for an answer, others' and our own.
     pub fn owed(&self) -> usize {
-        self.tickets.len()
+        self.tickets.len() + self.calls.open()
     }
 
     /// Bytes that connections hold.
@@ -315,9 +365,8 @@ impl Process {
                     self.serving.insert(ticket, (body, slots));
                     self.store_said(now, said, out);
                 }
-                Effect::Call { call, .. } => {
-                    let text = format!("{call:?} goes to another broker, of which there is none");
-                    out.push(ProcessOut::Finding("calls", text));
+                Effect::Call { call, line, body, wait } => {
+                    self.with_calls(out, |calls, said| calls.call(now.mono, call, line, (body, wait), said));
                 }
                 Effect::Store { op, log, action } => {
                     self.begin(op, out);
@@ -335,11 +384,29 @@ impl Process {
                 }
                 Effect::Hangup { conn } => {
                     if let Some(socket) = self.sockets.get(&conn) {
-                        out.push(ProcessOut::Close(socket.link, None));
+                        out.push(ProcessOut::Close(Plug::accepter(socket.link), None));
                         self.forget(conn);
                     }
                 }
                 Effect::Halt { fault } => out.push(ProcessOut::Halt(format!("{fault:?}"))),
+            }
+        }
+    }
+
+    /// Lets the connections of our own do something, and does what they ask for.
+    fn with_calls(&mut self, out: &mut Vec<ProcessOut>, act: impl FnOnce(&mut Calls, &mut Vec<CallsOut>)) {
+        let mut said = Vec::new();
+        act(&mut self.calls, &mut said);
+        for said in said {
+            match said {
+                CallsOut::Connect(attempt, address) => out.push(ProcessOut::Connect(attempt, address)),
+                CallsOut::Send(link, bytes) => out.push(ProcessOut::Send(Plug::opener(link), bytes)),
+                CallsOut::Close(link) => out.push(ProcessOut::Close(Plug::opener(link), None)),
+                CallsOut::Ended(call, body) => {
+                    out.push(ProcessOut::Mark(if body.is_ok() { "calls answered" } else { "calls lost" }));
+                    self.inputs.push_back(Input::Response { call, body });
+                }
+                CallsOut::Finding(text) => out.push(ProcessOut::Finding("calls", text)),
             }
         }
     }
@@ -437,13 +504,13 @@ impl Process {
                 ConnOut::Prove(job) => self.run_errand(Errand::Prove(job), out),
                 ConnOut::Write(chunks) => {
                     let bytes: Vec<u8> = chunks.iter().flatten().copied().collect();
-                    out.push(ProcessOut::Send(socket.link, Bytes::from(bytes)));
+                    out.push(ProcessOut::Send(Plug::accepter(socket.link), Bytes::from(bytes)));
                 }
                 ConnOut::Answered { .. } => {}
                 ConnOut::PauseReading => socket.paused = true,
                 ConnOut::ResumeReading => socket.paused = false,
                 ConnOut::Close(reason) => {
-                    out.push(ProcessOut::Close(socket.link, Some(reason)));
+                    out.push(ProcessOut::Close(Plug::accepter(socket.link), Some(reason)));
                     self.forget(id);
                 }
             }

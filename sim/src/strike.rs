@@ -2,7 +2,7 @@
 
 use crate::disk::Armed;
 use crate::fault::Strike;
-use crate::net::End;
+use crate::net::Flow;
 use crate::world::{Event, World};
 use std::time::Duration;
 
@@ -38,9 +38,9 @@ impl World {
                     self.sever(link, told);
                 }
             }
-            Strike::Stall(end, wait) => {
+            Strike::Stall(flow, wait) => {
                 let until = self.now + wait;
-                self.net().stall(end, until);
+                self.net().stall(0, flow, until);
             }
             Strike::Slow(factor, wait) => {
                 self.machines[0].disk.slow_down(factor);
@@ -66,7 +66,7 @@ impl World {
     pub fn heal(&mut self) {
         self.trace.event(self.now, 10, || ("nemesis".into(), "calm".into()));
         let soon = self.now + Duration::from_millis(1);
-        self.net().stall(End::Client, soon);
+        self.net().stall(0, Flow::Out, soon);
         self.with_machine(0, |machine, now, out| machine.heal(now, out));
     }
 

@@ -5,9 +5,10 @@ use crate::client::{Peer, PeerOut};
 use crate::clock::At;
 use crate::machine::{Machine, MachineOut};
 use crate::model::Model;
-use crate::net::{End, LinkId, Net, Told};
+use crate::net::{Door, LinkId, Net, Plug, Who};
 use crate::plan::Plan;
 use crate::report::Trace;
+use crate::settings::PORT;
 use bytes::Bytes;
 use ottla_core::types::Rng;
 use std::cmp::Reverse;
@@ -22,14 +23,12 @@ pub enum Event {
     Machine(usize, MachineEvent),
     /// A connection attempt arrives.
     Accept(LinkId),
-    /// Bytes arrive at a broker.
-    ToBroker(LinkId, Bytes),
-    /// Bytes arrive at a client.
-    ToClient(LinkId, Bytes),
-    /// A broker hears that a connection is gone.
-    BrokerTold(LinkId),
-    /// A client hears that a connection is gone.
-    ClientTold(LinkId),
+    /// Whoever connected hears that it was accepted.
+    Accepted(LinkId),
+    /// Bytes arrive at an end.
+    Bring(Plug, Bytes),
+    /// Somebody hears that a connection is gone.
+    Gone(Who, Plug),
     /// A client is woken.
     Client(usize),
     /// A strike comes, by its number in the plan.
@@ -87,15 +86,15 @@ pub struct World {
     pub model: Model,
     /// What is told.
     pub trace: Trace,
-    /// The brokers; one for now, at index 0.
+    /// The machines. The first one is the controller's, and a broker's as all others are.
     pub machines: Vec<Machine>,
     pub(crate) plan: Plan,
     pub(crate) now: At,
     pub(crate) rng: Rng,
     heap: BinaryHeap<Reverse<Due>>,
     seq: u64,
-    net: Net,
-    peers: Vec<Peer>,
+    pub(crate) net: Net,
+    pub(crate) peers: Vec<Peer>,
     /// A relaxed broker lost its power, and what was left was looked at: the clients know of things that are no more.
     pub(crate) is_over: bool,
     /// Events since the clock last passed a multiple of [`PACE_NS`].
@@ -104,7 +103,7 @@ pub struct World {
 
 /// A tenth of a second.
 const PACE_NS: u64 = 100_000_000;
-/// The most events in that time.
+/// The most events in that time, for each machine.
 const LATELY_MAX: u64 = 200_000;
 
 impl World {
@@ -112,17 +111,22 @@ impl World {
     pub fn new(plan: Plan, trace: Trace) -> Self {
         let mut rng = Rng::new(plan.seed);
         let (net, disk) = (rng.fork("network"), rng.fork("disk"));
-        let machine = Machine::new(&plan, disk, rng.fork("machine"));
+        let mut machines = vec![Machine::new(0, &plan, disk, rng.fork("machine"))];
+        let own = rng.fork("world");
+        for number in 1..plan.options.machines {
+            let (disk, machine) = (rng.fork("disk"), rng.fork("machine"));
+            machines.push(Machine::new(number, &plan, disk, machine));
+        }
         let told = trace.keeps_lines().then(Vec::new);
         let model = Model { topics: plan.options.topics.clone(), told, ..Model::default() };
         let net = Net::new(plan.options.net.clone(), net);
         let mut world = Self {
             model,
             trace,
-            machines: vec![machine],
+            machines,
             plan,
             now: At::START,
-            rng: rng.fork("world"),
+            rng: own,
             heap: BinaryHeap::new(),
             seq: 0,
             net,
@@ -130,7 +134,9 @@ impl World {
             is_over: false,
             lately: 0,
         };
-        world.foresee(At::START, Event::Machine(0, MachineEvent::Start));
+        for number in 0..world.machines.len() {
+            world.foresee(At::START, Event::Machine(number, MachineEvent::Start));
+        }
         let strikes: Vec<(usize, At)> = world.plan.ops.iter().map(|(number, op)| (*number, op.at)).collect();
         strikes.into_iter().for_each(|(number, at)| world.foresee(at, Event::Strike(number)));
         world
@@ -164,8 +170,9 @@ impl World {
             self.lately = 0;
         }
         self.lately += 1;
-        if self.lately == LATELY_MAX {
-            let text = format!("{LATELY_MAX} events within a tenth of a second");
+        let most = LATELY_MAX * self.machines.len() as u64;
+        if self.lately == most {
+            let text = format!("{most} events within a tenth of a second");
             self.model.find("spinning", text);
         }
     }
@@ -208,13 +215,9 @@ impl World {
                 self.with_machine(machine, |machine, now, out| machine.happened(now, event, out));
             }
             Event::Accept(link) => self.accept(link),
-            Event::ToBroker(link, bytes) => self.reach_broker(link, bytes),
-            Event::ToClient(link, bytes) => self.reach_client(link, bytes),
-            Event::BrokerTold(link) => {
-                self.trace.event(self.now, (5, link), || ("node 0".into(), format!("{link:?} is gone")));
-                self.with_machine(0, |machine, now, out| machine.dropped(now, link, out));
-            }
-            Event::ClientTold(link) => self.tell_client(link),
+            Event::Accepted(link) => self.accepted(link),
+            Event::Bring(plug, bytes) => self.bring(plug, bytes),
+            Event::Gone(who, plug) => self.tell_gone(who, plug),
             Event::Client(client) => {
                 self.with_peer(client, |peer, now, model, out| peer.woken(now, model, out));
             }
@@ -226,52 +229,7 @@ impl World {
         }
     }
 
-    fn accept(&mut self, link: LinkId) {
-        if self.net.is_broken(link) {
-            return;
-        }
-        let up = self.machines[0].is_up();
-        self.trace.event(self.now, (2, link, up), || ("network".into(), format!("{link:?} accepted: {up}")));
-        let back = self.net.arrival(self.now, link, End::Client);
-        if up {
-            self.with_machine(0, |machine, now, out| machine.accepted(now, link, out));
-            self.foresee(back, Event::ToClient(link, Bytes::new()));
-        } else {
-            self.net.sever(link);
-            self.foresee(back, Event::ClientTold(link));
-        }
-    }
-
-    fn reach_broker(&mut self, link: LinkId, bytes: Bytes) {
-        if self.net.is_broken(link) {
-            return;
-        }
-        self.trace.event(self.now, (3, link, &bytes), || ("node 0".into(), format!("{link:?} brings {}", bytes.len())));
-        self.with_machine(0, |machine, now, out| machine.received(now, link, bytes, out));
-    }
-
-    /// Bytes for a client; none at all say that the broker has accepted.
-    fn reach_client(&mut self, link: LinkId, bytes: Bytes) {
-        let Some(client) = self.net.client_of(link).filter(|_| !self.net.is_broken(link)) else { return };
-        let name = &self.peers[client].name;
-        self.trace.event(self.now, (4, link, &bytes), || (name.clone(), format!("{link:?} brings {}", bytes.len())));
-        let len = bytes.len();
-        if len == 0 {
-            return self.with_peer(client, |peer, now, model, out| peer.connected(now, link, model, out));
-        }
-        self.with_peer(client, |peer, now, model, out| peer.received(now, link, bytes, model, out));
-        self.with_machine(0, |machine, now, out| machine.taken(now, link, len, out));
-    }
-
-    fn tell_client(&mut self, link: LinkId) {
-        let Some(client) = self.net.client_of(link) else { return };
-        let name = &self.peers[client].name;
-        self.trace.event(self.now, (6, link), || (name.clone(), format!("{link:?} is gone")));
-        self.net.forget(link);
-        self.with_peer(client, |peer, now, model, out| peer.dropped(now, link, model, out));
-    }
-
-    fn with_peer(&mut self, client: usize, act: impl FnOnce(&mut Peer, At, &mut Model, &mut Vec<PeerOut>)) {
+    pub(crate) fn with_peer(&mut self, client: usize, act: impl FnOnce(&mut Peer, At, &mut Model, &mut Vec<PeerOut>)) {
         let mut out = Vec::new();
         act(&mut self.peers[client], self.now, &mut self.model, &mut out);
         if let Some(told) = &mut self.model.told {
@@ -282,19 +240,10 @@ impl World {
         for out in out {
             match out {
                 PeerOut::Connect => {
-                    let (link, at) = self.net.connect(self.now, client);
-                    self.peers[client].reached_out(link);
-                    self.foresee(at, Event::Accept(link));
+                    self.client_connects(client, Door { machine: Some(0), port: PORT });
                 }
-                PeerOut::Send(link, bytes) => {
-                    for (at, piece) in self.net.send(self.now, link, End::Broker, bytes) {
-                        self.foresee(at, Event::ToBroker(link, piece));
-                    }
-                }
-                PeerOut::HangUp(link) => {
-                    let at = self.net.arrival(self.now, link, End::Broker);
-                    self.foresee(at, Event::BrokerTold(link));
-                }
+                PeerOut::Send(link, bytes) => self.send(Plug::accepter(link), bytes),
+                PeerOut::HangUp(link) => self.client_hangs_up(link),
                 PeerOut::Wake(at) => self.foresee(at, Event::Client(client)),
             }
         }
@@ -306,17 +255,9 @@ impl World {
         for out in out {
             match out {
                 MachineOut::Later(at, event) => self.foresee(at, Event::Machine(number, event)),
-                MachineOut::Send(link, bytes) => {
-                    for (at, piece) in self.net.send(self.now, link, End::Client, bytes) {
-                        self.foresee(at, Event::ToClient(link, piece));
-                    }
-                }
-                MachineOut::Close(link) => {
-                    if !self.net.is_broken(link) {
-                        let at = self.net.arrival(self.now, link, End::Client);
-                        self.foresee(at, Event::ClientTold(link));
-                    }
-                }
+                MachineOut::Connect(attempt, address) => self.machine_connects(number, attempt, address),
+                MachineOut::Send(plug, bytes) => self.send(plug.other(), bytes),
+                MachineOut::Close(plug) => self.machine_hangs_up(plug),
                 MachineOut::Line(facts, text) => {
                     self.trace.event(self.now, facts, || (format!("node {number}"), text));
                 }
@@ -326,21 +267,10 @@ impl World {
         }
     }
 
-    /// A connection breaks, as far as anybody is told.
-    pub(crate) fn sever(&mut self, link: LinkId, told: Told) {
-        self.net.sever(link);
-        let (client, broker) = match told {
-            Told::Both => (true, true),
-            Told::Client => (true, false),
-            Told::Broker => (false, true),
-            Told::Nobody => (false, false),
-        };
-        let wait = self.net.delay();
-        if client {
-            self.foresee(self.now + wait, Event::ClientTold(link));
-        }
-        if broker {
-            self.foresee(self.now + wait, Event::BrokerTold(link));
+    /// Bytes set out to this end.
+    fn send(&mut self, to: Plug, bytes: Bytes) {
+        for (at, piece) in self.net.send(self.now, to, bytes) {
+            self.foresee(at, Event::Bring(to, piece));
         }
     }
 

@@ -1,0 +1,52 @@
+//! The settings that a run gives to its machines.
+
+use crate::links::host_of;
+use crate::plan::Options;
+use ottla_core::config::{Config, Setting};
+use ottla_core::store::StoreConfig;
+use ottla_core::types::Str;
+
+/// The port at which every machine listens for clients and for other machines.
+pub const PORT: u16 = 9092;
+
+/// The store as the run has it.
+pub fn store_config(options: &Options) -> StoreConfig {
+    StoreConfig {
+        is_durable: !options.relaxed,
+        journal_bytes: options.journal_bytes,
+        cache_bytes_max: options.cache_bytes,
+        behind_bytes: options.behind_bytes,
+        group_bytes_max: options.group_bytes,
+        bypass_bytes_min: options.group_bytes / 4,
+        room_bytes: 4 * options.behind_bytes,
+        read_bytes_max: options.read_bytes,
+        ahead_bytes_max: options.cache_bytes.max(4 * options.read_bytes),
+        index_interval_bytes_min: options.index_interval_bytes,
+        index_bytes_max: options.index_bytes,
+        ..StoreConfig::default()
+    }
+}
+
+/// The settings of a machine's broker. One that is alone tells nobody where it is.
+pub fn config(options: &Options, machine: usize) -> Config {
+    let mut settings = vec![
+        ("node.id", (machine + 1).to_string()),
+        ("ottla.lanes", options.lanes.to_string()),
+        ("ottla.durability", if options.relaxed { "relaxed" } else { "durable" }.to_owned()),
+        ("log.retention.check.interval.ms", "2000".to_owned()),
+        ("offsets.topic.num.partitions", "3".to_owned()),
+        ("offsets.retention.minutes", "2147483647".to_owned()),
+        ("group.initial.rebalance.delay.ms", "100".to_owned()),
+        ("log.message.timestamp.after.max.ms", "9223372036854775807".to_owned()),
+    ];
+    if options.machines > 1 {
+        settings.push(("listeners", format!("PLAINTEXT://{}:{PORT}", host_of(machine))));
+    }
+    let settings = settings.into_iter().map(|(key, value)| Setting {
+        key: Str::from_static(key),
+        value: Str::from(value),
+        origin: Str::from_static("simulator"),
+    });
+    let (config, _) = Config::read(settings).unwrap_or_else(|mistakes| panic!("the settings are wrong: {mistakes:?}"));
+    config
+}
