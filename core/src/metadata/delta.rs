@@ -50,21 +50,23 @@ impl Delta {
 
     /// From nothing to this image: what a broker does at start.
     pub fn from_nothing(image: Arc<Image>) -> Self {
-        let log = |topic: &Arc<Topic>| {
-            let id = topic.id;
-            topic
-                .partitions
-                .iter()
-                .map(move |(partition, _)| LogId { topic: id, partition: *partition })
-                .collect::<Vec<_>>()
-        };
-        let touched = Touched {
-            topics: image.topics().map(|topic| topic.id).collect(),
-            logs: image.topics().flat_map(log).collect(),
-            resources: image.resources().map(|(resource, _)| resource.clone()).collect(),
-            brokers: image.brokers().map(|broker| broker.id).collect(),
-        };
-        Self::new(Arc::new(Image::default()), image, touched)
+        Self::between(Arc::default(), image)
+    }
+
+    /// From one image to another, of which nobody knows what lies between: everything may have changed.
+    pub fn between(before: Arc<Image>, after: Arc<Image>) -> Self {
+        let mut touched = Touched::default();
+        for image in [&before, &after] {
+            for topic in image.topics() {
+                touched.topics.push(topic.id);
+                touched.logs.extend(
+                    topic.partitions.iter().map(|(partition, _)| LogId { topic: topic.id, partition: *partition }),
+                );
+            }
+            touched.resources.extend(image.resources().map(|(resource, _)| resource.clone()));
+            touched.brokers.extend(image.brokers().map(|broker| broker.id));
+        }
+        Self::new(before, after, touched)
     }
 
     /// The later image.

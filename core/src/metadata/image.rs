@@ -145,6 +145,11 @@ impl Resource {
 }
 
 impl Image {
+    /// Do both say the same of the cluster? Where they end may differ: not every record of the log changes what it says.
+    pub fn says_what(&self, other: &Self) -> bool {
+        *self == Self { end: self.end, ..other.clone() }
+    }
+
     /// The first offset of the log that the image does not know.
     pub fn end(&self) -> Offset {
         self.end

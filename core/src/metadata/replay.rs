@@ -13,7 +13,7 @@
 use super::record::read_batch;
 use super::{Delta, Image, advance};
 use crate::record::{CheckedBatch, ControlKind, Functions};
-use crate::types::Str;
+use crate::types::{Offset, Str};
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -24,6 +24,10 @@ pub struct Replay {
     image: Arc<Image>,
     place: Place,
     bytes: u64,
+    /// Where the run began that is being read.
+    run: Offset,
+    /// Where the last whole run began, until somebody takes note of it.
+    saved: Option<Offset>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -48,6 +52,16 @@ impl Replay {
     /// Bytes of batches that a reader would have to read beside the last snapshot.
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// The image is that of the log: none of a snapshot is missing that is all the log begins with.
+    pub fn is_whole(&self) -> bool {
+        matches!(self.place, Place::Outside | Place::Again)
+    }
+
+    /// Where a snapshot begins that was read to its end, told once: nothing before it is needed any more.
+    pub fn take_saved(&mut self) -> Option<Offset> {
+        self.saved.take()
     }
 
     /// Takes the next committed batch. The delta is what it changed; the error, for people, says why this version cannot
@@ -81,10 +95,17 @@ impl Replay {
             let kind =
                 record.key.and_then(ControlKind::from_key).ok_or(Str::from_static("an unknown control record"))?;
             self.place = match (kind, self.place) {
-                (ControlKind::SnapshotHeader, Place::Beginning) => Place::First,
-                (ControlKind::SnapshotHeader, Place::Outside | Place::Again) => Place::Again,
+                (ControlKind::SnapshotHeader, Place::Beginning) => {
+                    self.run = batch.base_offset();
+                    Place::First
+                }
+                (ControlKind::SnapshotHeader, Place::Outside | Place::Again) => {
+                    self.run = batch.base_offset();
+                    Place::Again
+                }
                 (ControlKind::SnapshotFooter, Place::First | Place::Again) => {
                     self.bytes = 0;
+                    self.saved = Some(self.run);
                     Place::Outside
                 }
                 (ControlKind::LeaderChange, Place::Beginning | Place::Outside | Place::Again) => Place::Outside,

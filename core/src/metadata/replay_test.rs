@@ -31,7 +31,7 @@ impl Writer {
         let [QuorumOut::Vote { term, .. }] = out[..] else { panic!("{out:?}") };
         self.quorum.voted(term, NOW, &self.functions, &mut out);
         let Some(QuorumOut::Append(batch)) = out.pop() else { panic!("a reign begins with a record") };
-        self.batches.push(batch);
+        self.batches.extend(batch);
     }
 
     fn write(&mut self, records: &[MetadataRecord]) {

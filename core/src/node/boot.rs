@@ -60,7 +60,8 @@ impl Node {
         let is_new = metadata.is_none();
         let me = Voter { id: boot.config.broker.id, directory: boot.directory };
         let (log, vote) = metadata.map_or((None, None), |found| (Some(found.log), found.vote));
-        let cluster = Cluster::new(Found { id: boot.cluster_id, me, log, vote, is_whole }, now);
+        let leader = boot.config.quorum.voters.first().filter(|_| !boot.config.broker.roles.is_controller());
+        let cluster = Cluster::new(Found { id: boot.cluster_id, me, log, vote, is_whole }, leader, now);
         let retain_at = now.mono + boot.config.store.retention_check_interval;
         let mut node = Self {
             file_config: boot.config.clone(),
@@ -75,6 +76,7 @@ impl Node {
             groups: super::groups::Gathering::default(),
             following: super::follow::Following::default(),
             slices: super::Slices::new(boot.request_cost_max),
+            calls: super::calls::Calls::default(),
             found,
             retain_at,
             retain_on: Vec::new(),

@@ -1,4 +1,5 @@
 use super::boot::FoundLog;
+use super::calls::CallFor;
 use super::coordinators::Coordinators;
 use super::front::Front;
 use super::groups::Gathering;
@@ -19,7 +20,8 @@ use crate::msg::find_coordinator::FindCoordinatorRequest;
 use crate::msg::init_producer_id::InitProducerIdRequest;
 use crate::msg::join_group::{JoinGroupRequest, JoinGroupRequestProtocol};
 use crate::msg::offset_commit::{OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic};
-use crate::types::{BrokerId, ConnId, LeaderEpoch, LogId, Offset, Rng, Str, Uuid, limit};
+use crate::quorum::FetchAsk;
+use crate::types::{BrokerId, CallId, ConnId, LeaderEpoch, LogId, Offset, Rng, Str, Uuid, limit};
 use alloc::vec::Vec;
 use core::time::Duration;
 use std::vec;
@@ -106,6 +108,9 @@ fn create(scene: &mut Scene) {
     scene.ask(7, Request::CreateTopics(CreateTopicsRequest { topics: vec![topic], ..Default::default() }));
 }
 
+const ASK: FetchAsk =
+    FetchAsk { term: LeaderEpoch(1), from: Offset(0), last: LeaderEpoch(1), high_watermark: Offset(0) };
+
 fn other_config() -> Config {
     let setting = |(key, value)| Setting {
         key: Str::from_static(key),
@@ -121,7 +126,7 @@ fn every_part_of_a_node_shows_in_its_digest() {
     // Named one by one, so that a new part has to be thought of here.
     let Node { config: _, file_config: _, functions: _, rng: _, front: _, lanes: _, post: _, .. } = &node;
     let Node { cluster: _, coordinators: _, groups: _, found: _, retain_at: _, scratch: _, .. } = &node;
-    let Node { following: _, slices: _, retain_on: _, .. } = &node;
+    let Node { following: _, slices: _, calls: _, retain_on: _, .. } = &node;
     let log = LogId { topic: Uuid([3; 16]), partition: 0 };
     let vote = Some((LeaderEpoch(1), Some(BrokerId(1))));
     let found = FoundLog { id: log, log: Log::empty(Offset(0)), vote, is_online: true };
@@ -136,6 +141,7 @@ fn every_part_of_a_node_shows_in_its_digest() {
         ("coordinators", &|node| node.coordinators = Coordinators::default()),
         ("groups", &|node| node.groups = Gathering::default()),
         ("slices", &|node| node.slices = Slices::new(7)),
+        ("calls", &|node| assert_eq!(node.calls.begin(CallFor::Metadata(ASK)), CallId(0))),
         ("found", &|node| drop(node.found.insert(log, found.clone()))),
         ("retain_at", &|node| node.retain_at = Mono(node.retain_at.0 + 1)),
     ];

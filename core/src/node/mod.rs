@@ -12,6 +12,7 @@
 //! ```
 
 mod boot;
+mod calls;
 mod cluster;
 mod coordinators;
 mod follow;
@@ -35,7 +36,7 @@ use lane::Lane;
 use post::Post;
 use slices::Slices;
 
-use crate::boundary::{Digest, Effects, Ice, Ignored, Input, Note};
+use crate::boundary::{Digest, Effects, Ice, Input};
 use crate::config::Config;
 use crate::partition::PartitionOut;
 use crate::record::Functions;
@@ -61,6 +62,7 @@ pub struct Node {
     groups: groups::Gathering,
     following: follow::Following,
     slices: Slices,
+    calls: calls::Calls,
     /// Logs that were on disk at start and that the metadata have not claimed yet.
     found: BTreeMap<LogId, FoundLog>,
     /// When records are next looked through for those that may go.
@@ -81,9 +83,9 @@ impl Node {
                     self.request(now, (ticket, &asker, version), body, out);
                 }
             }
-            Input::Response { .. } => out.note(Note::Ignored(Ignored::TicketVoid)),
+            Input::Response { call, body } => self.called(now, call, body, out),
             Input::Done { op, outcome } => self.done(now, op, outcome, out),
-            Input::Served { ticket, outcome } => self.served(now, ticket, outcome),
+            Input::Served { ticket, outcome } => self.served(now, ticket, outcome, out),
             Input::Closed { conn } => self.closed(now, conn, out),
             Input::Wake => self.wake(now, out),
         }
@@ -148,6 +150,7 @@ impl Hash for Node {
         self.groups.hash(state);
         self.following.hash(state);
         self.slices.hash(state);
+        self.calls.hash(state);
         self.found.hash(state);
         self.config.hash(state);
         self.retain_at.hash(state);
@@ -181,6 +184,9 @@ mod digest_test;
 #[cfg(test)]
 #[path = "node_test.rs"]
 mod node_test;
+#[cfg(test)]
+#[path = "observe_test.rs"]
+mod observe_test;
 #[cfg(test)]
 #[path = "scene_test.rs"]
 mod scene_test;

@@ -2,6 +2,7 @@
 
 use super::Node;
 use super::cluster::From;
+use super::front::{Front, FrontCx, FrontOut};
 use super::groups::NO_TRANSACTIONS;
 use crate::boundary::{Asker, Effect, Effects, Ignored, Note};
 use crate::metadata::answer::{self, Known};
@@ -20,7 +21,7 @@ type Caller<'a> = (Ticket, &'a Asker, i16);
 impl Node {
     /// Any request but Produce.
     pub(super) fn request(&mut self, now: Now, caller: Caller<'_>, body: Request, out: &mut Effects) {
-        let (ticket, _, version) = caller;
+        let (ticket, asker, version) = caller;
         if !self.cluster.is_ready() && !matches!(body, Request::ApiVersions(_)) {
             out.note(Note::Ignored(Ignored::NotReady));
             return out.push(Effect::Hangup { conn: ticket.conn });
@@ -35,23 +36,16 @@ impl Node {
             | Request::AlterPartition(_)
             | Request::BrokerRegistration(_)
             | Request::BrokerHeartbeat(_) => out.push(Effect::Hangup { conn: ticket.conn }),
-            Request::Fetch(body) => self.with_front(now, out, |front, cx, said| {
-                front.fetch(cx, (ticket, version), body, said);
-            }),
-            Request::ListOffsets(body) => {
-                self.with_front(now, out, |front, cx, said| front.list_offsets(cx, (ticket, version), body, said));
+            Request::Fetch(body) if asker.listener_type == ListenerType::Controller => {
+                self.fetch_metadata(now, ticket, &body, out);
             }
-            Request::OffsetForLeaderEpoch(body) => {
-                self.with_front(now, out, |front, cx, said| front.epoch_ends(cx, ticket, body, said));
-            }
-            Request::DeleteRecords(body) => {
-                self.with_front(now, out, |front, cx, said| front.delete_records(cx, ticket, body, said));
-            }
-            Request::DescribeProducers(body) => {
-                self.with_front(now, out, |front, cx, said| front.describe_producers(cx, ticket, body, said));
-            }
-            Request::DescribeLogDirs(body) => {
-                self.with_front(now, out, |front, cx, said| front.log_dirs(cx, ticket, body, said));
+            Request::Fetch(_)
+            | Request::ListOffsets(_)
+            | Request::OffsetForLeaderEpoch(_)
+            | Request::DeleteRecords(_)
+            | Request::DescribeProducers(_)
+            | Request::DescribeLogDirs(_) => {
+                self.with_front(now, out, |front, cx, said| ask_front(front, cx, (ticket, version), body, said));
             }
             Request::FindCoordinator(body) => self.find_coordinator(now, caller, body, out),
             Request::OffsetCommit(_)
@@ -167,6 +161,25 @@ impl Node {
             ..Default::default()
         };
         out.push(Effect::Reply { ticket, body: Some(Response::InitProducerId(response)) });
+    }
+}
+
+/// What is asked of logs.
+fn ask_front(
+    front: &mut Front,
+    cx: &mut FrontCx<'_>,
+    (ticket, version): (Ticket, i16),
+    body: Request,
+    said: &mut Vec<FrontOut>,
+) {
+    match body {
+        Request::Fetch(body) => front.fetch(cx, (ticket, version), body, said),
+        Request::ListOffsets(body) => front.list_offsets(cx, (ticket, version), body, said),
+        Request::OffsetForLeaderEpoch(body) => front.epoch_ends(cx, ticket, body, said),
+        Request::DeleteRecords(body) => front.delete_records(cx, ticket, body, said),
+        Request::DescribeProducers(body) => front.describe_producers(cx, ticket, body, said),
+        Request::DescribeLogDirs(body) => front.log_dirs(cx, ticket, body, said),
+        other => unreachable!("nothing that logs answer: {other:?}"),
     }
 }
 

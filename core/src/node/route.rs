@@ -6,7 +6,7 @@ use super::front::{FrontCx, FrontOut};
 use super::lane::{Order, Said};
 use super::post::Letter;
 use super::{Node, OWNER_CLUSTER, OWNER_COORDINATORS, OWNER_LANES, OWNER_SLICES, owner_of};
-use crate::boundary::{DiskFault, Done, Effect, Effects, Produce};
+use crate::boundary::{DiskFault, Done, Effect, Effects, Fault, Produce};
 use crate::partition::{PartitionCx, Peers};
 use crate::types::{ConnId, LogId, Now, OpId, Ticket, Uuid, limit};
 use alloc::vec::Vec;
@@ -35,7 +35,19 @@ impl Node {
     }
 
     /// The bytes of a fetch are out. If a log could not be read, its partition learns so.
-    pub(super) fn served(&mut self, now: Now, ticket: Ticket, outcome: Result<(), (LogId, DiskFault)>) {
+    pub(super) fn served(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        outcome: Result<(), (LogId, DiskFault)>,
+        out: &mut Effects,
+    ) {
+        if self.metadata_served(ticket) {
+            if let Err((_, DiskFault::Rot | DiskFault::Offline)) = outcome {
+                out.push(Effect::Halt { fault: Fault::MetadataOffline });
+            }
+            return;
+        }
         self.front.served(ticket);
         if let Err((log, fault)) = outcome {
             self.order(now, log, Order::Unreadable(log, fault));

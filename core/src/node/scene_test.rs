@@ -2,14 +2,15 @@
 
 use super::{Boot, FoundLog, Node};
 use crate::boundary::{
-    Action, Asker, DiskFault, Done, Effect, Effects, Input, Note, Produce, ProducePartition, ProduceTopic, Query, Slot,
+    Action, Asker, DiskFault, Done, Effect, Effects, Input, Line, Note, Produce, ProducePartition, ProduceTopic, Query,
+    Slot,
 };
 use crate::config::{Config, Setting};
 use crate::log::Log;
 use crate::msg::fetch::FetchResponse;
 use crate::msg::{Request, Response};
 use crate::record::{Builder, CheckedBatch, Functions, NewRecord, ProveRules, Proved, Records, prove};
-use crate::types::{ConnId, ListenerType, LogId, Mono, Now, Offset, OpId, Str, Ticket, Uuid, Wall, limit};
+use crate::types::{CallId, ConnId, ListenerType, LogId, Mono, Now, Offset, OpId, Str, Ticket, Uuid, Wall, limit};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -25,6 +26,8 @@ pub struct Scene {
     /// Answers that came encoded.
     pub sent: Vec<(Ticket, bytes::Bytes)>,
     pub hangups: Vec<ConnId>,
+    /// Calls to other nodes that nobody has answered yet.
+    pub calls: Vec<(CallId, Arc<Line>, Request)>,
     pub notes: Vec<Note>,
     /// What is appended fails like this, as long as it is set.
     pub append_fault: Option<DiskFault>,
@@ -77,6 +80,7 @@ impl Scene {
             replies: Vec::new(),
             sent: Vec::new(),
             hangups: Vec::new(),
+            calls: Vec::new(),
             notes: Vec::new(),
             append_fault: None,
             readable_to: None,
@@ -101,6 +105,7 @@ impl Scene {
         };
         let mut out = Effects::default();
         self.held.clear();
+        self.calls.clear();
         self.node = Node::boot(boot(config(pairs), self.logs.iter().map(found).collect()), self.now, &mut out);
         self.act(out);
     }
@@ -134,13 +139,17 @@ impl Scene {
     }
 
     pub fn ask(&mut self, version: i16, body: Request) -> Ticket {
+        self.ask_on(ListenerType::Broker, version, body)
+    }
+
+    pub fn ask_on(&mut self, listener_type: ListenerType, version: i16, body: Request) -> Ticket {
         let ticket = self.ticket();
         let asker = Arc::new(Asker {
             conn: ticket.conn,
             client_id: Str::from("tester"),
             host: Str::from("/127.0.0.1"),
             listener: 0,
-            listener_type: ListenerType::Broker,
+            listener_type,
         });
         self.step(Input::Request { ticket, asker, version, body });
         ticket
@@ -201,7 +210,7 @@ impl Scene {
                     inputs.push(Input::Done { op, outcome });
                 }
                 Effect::Hangup { conn } => self.hangups.push(conn),
-                Effect::Call { .. } => panic!("there is nobody to call"),
+                Effect::Call { call, line, body, .. } => self.calls.push((call, line, body)),
                 Effect::Halt { fault } => panic!("halted: {fault:?}"),
             }
         }
@@ -232,7 +241,10 @@ impl Scene {
                 facts.stored(facts.end());
             }
             Action::Trim { start } => {
-                facts.trim(start);
+                match start > facts.end() {
+                    true => facts.begin_anew(start),
+                    false => facts.trim(start),
+                }
                 batches.retain(|batch| batch.end_offset() > start);
             }
             Action::Truncate { .. } => panic!("a single replica is never cut back"),

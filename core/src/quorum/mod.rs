@@ -1,4 +1,5 @@
-//! The quorum that keeps the metadata log: Raft as KRaft has it (KIP-595), with a single voter in this version.
+//! The quorum that keeps the metadata log: Raft as KRaft has it (KIP-595), with a single voter in this version, and any number
+//! of observers that follow it.
 //!
 //! ```text
 //!                 wake                     voted                       (a restart)
@@ -7,6 +8,9 @@
 //!        │                   └ out: Vote                ├ out: Lead, Append(LeaderChange)
 //!        └ deadline: at once,                           └ stored ▶ out: Committed
 //!          it is the only voter
+//!
+//!   Observer   (for good: it has no vote)
+//!        └ ask, fetched ▶ out: Append, Truncate, BeginAnew;  stored ▶ out: Committed
 //! ```
 //!
 //! | event | function | what comes out |
@@ -17,6 +21,9 @@
 //! | the controller decided | [`Quorum::append`] | the batch, in its place |
 //! | a batch is durable | [`Quorum::stored`] | [`QuorumOut::Committed`], [`QuorumOut::Trim`] behind a snapshot |
 //! | the log has grown | [`Quorum::snapshot`] | the image as a run of batches |
+//! | a follower fetches | [`Quorum::readable`] | what it may read, or why not |
+//! | an observer wants more | [`Quorum::ask`], [`Quorum::fetched`] | what the leader has, made its own |
+//! | an observer has a snapshot | [`Quorum::saved`] | [`QuorumOut::Trim`] of what lies before it |
 //!
 //! Terms grow by one with each start, and nobody ever votes twice in one: the vote is durable before anything is said
 //! (Raft, section 5.2). What a leader commits begins with a record of its own reign (section 5.4.2).
@@ -24,8 +31,13 @@
 mod candidate;
 mod describe;
 mod leader;
+mod observer;
 mod run;
+mod serve;
 mod unattached;
+
+pub use observer::{FetchAsk, FetchTold, Taken};
+pub use serve::Readable;
 
 use crate::log::Log;
 use crate::record::{CheckedBatch, Functions};
@@ -34,6 +46,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use candidate::Candidate;
 use leader::Leader;
+use observer::Observer;
 use run::Run;
 use unattached::Unattached;
 
@@ -64,6 +77,7 @@ enum Role {
     Unattached(Unattached),
     Candidate(Candidate),
     Leader(Leader),
+    Observer(Observer),
 }
 
 /// What the quorum wants done.
@@ -76,8 +90,19 @@ pub enum QuorumOut {
         /// For whom.
         voted: BrokerId,
     },
-    /// Append this batch to the metadata log, then call [`Quorum::stored`].
-    Append(CheckedBatch),
+    /// Append these batches to the metadata log, then call [`Quorum::stored`].
+    Append(Vec<CheckedBatch>),
+    /// Forget everything from this offset on, then call [`Quorum::stored`].
+    Truncate {
+        /// Where the log ends from now on.
+        end: Offset,
+    },
+    /// Forget everything: the log begins at this offset, which lies behind its end. Then call [`Quorum::stored`]. What was made
+    /// of the log is to be made anew, from the snapshot that it will begin with.
+    BeginAnew {
+        /// Where the log begins from now on.
+        start: Offset,
+    },
     /// This member leads from now on, and its reign begins at this offset: everything before is there to be applied.
     Lead {
         /// The term.
@@ -108,11 +133,19 @@ impl Quorum {
         Self { me, log, role, high_watermark, bytes_unsaved: 0, run: None }
     }
 
+    /// A node without a vote that starts with the log that was found on disk, and fetches from `leader`.
+    pub fn observe(me: Voter, leader: BrokerId, log: Log) -> Self {
+        let term = log.epochs().latest().unwrap_or(LeaderEpoch::NONE);
+        let high_watermark = log.start();
+        let role = Role::Observer(Observer::of(leader, term));
+        Self { me, log, role, high_watermark, bytes_unsaved: 0, run: None }
+    }
+
     /// When to call [`Quorum::wake`].
     pub fn deadline(&self) -> Option<Mono> {
         match &self.role {
             Role::Unattached(role) => Some(role.deadline()),
-            Role::Candidate(_) | Role::Leader(_) => None,
+            Role::Candidate(_) | Role::Leader(_) | Role::Observer(_) => None,
         }
     }
 
@@ -136,7 +169,7 @@ impl Quorum {
         let batch = leader.change(self.me, now.wall, f);
         self.role = Role::Leader(leader);
         self.log.append(&batch, now.wall);
-        out.push(QuorumOut::Append(batch));
+        out.push(QuorumOut::Append(alloc::vec![batch]));
     }
 
     /// Puts records at the end of the log, as one batch. Only a leader may; the error is for whoever asked.
@@ -156,6 +189,7 @@ impl Quorum {
     /// The log is durable up to `end`.
     pub fn stored(&mut self, end: Offset, out: &mut Vec<QuorumOut>) {
         self.log.stored(end);
+        self.observed(end, out);
         let Role::Leader(leader) = &self.role else { return };
         let committed = leader.committed(self.log.durable());
         if let Some(end) = committed.filter(|end| *end > self.high_watermark) {
@@ -169,8 +203,16 @@ impl Quorum {
         self.check();
     }
 
+    /// A snapshot that begins at `start` is committed and was read: an observer needs nothing before it.
+    pub fn saved(&self, start: Offset, out: &mut Vec<QuorumOut>) {
+        if self.is_observer() && start > self.log.start() && start <= self.high_watermark {
+            out.push(QuorumOut::Trim { start });
+        }
+    }
+
     /// Everything before `start` is in a snapshot and was dropped.
     pub fn trimmed(&mut self, start: Offset) {
+        // An observer may have begun anew behind it meanwhile.
         self.log.trim(start);
     }
 
@@ -180,6 +222,7 @@ impl Quorum {
             Role::Unattached(role) => role.term,
             Role::Candidate(role) => role.term,
             Role::Leader(role) => role.term,
+            Role::Observer(role) => role.term,
         }
     }
 
@@ -188,6 +231,7 @@ impl Quorum {
         match &self.role {
             Role::Unattached(_) | Role::Candidate(_) => None,
             Role::Leader(_) => Some(self.me.id),
+            Role::Observer(role) => Some(role.leader),
         }
     }
 

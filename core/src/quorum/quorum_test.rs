@@ -23,8 +23,8 @@ fn elect(quorum: &mut Quorum) -> CheckedBatch {
     assert_eq!(voted, ME.id);
     out.clear();
     quorum.voted(term, NOW, &f(), &mut out);
-    let [QuorumOut::Lead { .. }, QuorumOut::Append(batch)] = &out[..] else { panic!("{out:?}") };
-    batch.clone()
+    let [QuorumOut::Lead { .. }, QuorumOut::Append(batches)] = &out[..] else { panic!("{out:?}") };
+    batches[0].clone()
 }
 
 fn fresh() -> Quorum {

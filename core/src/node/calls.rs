@@ -1,0 +1,42 @@
+//! Our own calls to other nodes: whose answer is whose.
+
+use super::Node;
+use crate::boundary::{Effects, Lost};
+use crate::msg::Response;
+use crate::quorum::FetchAsk;
+use crate::types::{CallId, Now};
+use alloc::collections::BTreeMap;
+
+/// What a call is for.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum CallFor {
+    /// More of the metadata log.
+    Metadata(FetchAsk),
+}
+
+/// The calls under way.
+#[derive(Clone, Hash, Debug, Default)]
+pub struct Calls {
+    begun: u64,
+    waiting: BTreeMap<CallId, CallFor>,
+}
+
+impl Calls {
+    /// The name of one more call.
+    pub fn begin(&mut self, what: CallFor) -> CallId {
+        let call = CallId(self.begun);
+        self.begun += 1;
+        self.waiting.insert(call, what);
+        call
+    }
+}
+
+impl Node {
+    /// A call ended: whoever made it learns how.
+    pub(super) fn called(&mut self, now: Now, call: CallId, body: Result<Response, Lost>, out: &mut Effects) {
+        let what = self.calls.waiting.remove(&call).expect("INV-03: a call ends once, and only if it was made");
+        match what {
+            CallFor::Metadata(asked) => self.metadata_fetched(now, asked, body, out),
+        }
+    }
+}

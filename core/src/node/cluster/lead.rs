@@ -1,0 +1,204 @@
+//! The controller at work: what is asked of it is decided, appended, and told once it is committed.
+
+use super::{From, Phase, RETRY, Then};
+use crate::boundary::{Action, Effect, Effects, Note};
+use crate::config::Durability;
+use crate::controller::{Ask, Controller, Registration, Reply};
+use crate::metadata::{Delta, Endpoint, record};
+use crate::msg::Request;
+use crate::node::Node;
+use crate::node::follow::CHANGES_PER_STEP_MAX;
+use crate::node::groups::OFFSETS_TOPIC;
+use crate::quorum::QuorumOut;
+use crate::shard::Cx;
+use crate::types::{BrokerEpoch, ErrorCode, ListenerType, LogId, Now, Offset, Str, Uuid};
+use alloc::vec::Vec;
+
+impl Node {
+    /// No room for a decision: whoever waits is refused, and a new reign begins with what is durable, after a while.
+    pub(super) fn metadata_full(&mut self, now: Now, out: &mut Effects) {
+        if self.cluster.retry_at.is_some() {
+            return;
+        }
+        out.note(Note::DiskFull { log: LogId::METADATA });
+        self.cluster.retry_at = Some(now.mono + RETRY);
+        self.cluster.controller = None;
+        for (_, from, _) in core::mem::take(&mut self.cluster.promised) {
+            // Nobody knows whether the decision will stand, so nothing may be said of it.
+            if let From::Client(ticket) = from {
+                out.push(Effect::Hangup { conn: ticket.conn });
+            }
+        }
+        self.refuse_numbers(ErrorCode::CoordinatorNotAvailable, out);
+    }
+
+    pub(super) fn carry_quorum(&mut self, now: Now, said: Vec<QuorumOut>, out: &mut Effects) {
+        for one in said {
+            match one {
+                QuorumOut::Vote { term, voted } => {
+                    self.cluster.store(Action::Vote { term, voted: Some(voted) }, Then::Voted(term), out);
+                }
+                QuorumOut::Append(batches) => {
+                    let then = Then::Appended(self.cluster.quorum.log().end());
+                    self.cluster.store(Action::Append { batches }, then, out);
+                }
+                QuorumOut::Truncate { end } => {
+                    out.note(Note::Truncated { log: LogId::METADATA, from: end, to: end });
+                    self.cluster.store(Action::Truncate { end }, Then::Changed(end), out);
+                }
+                QuorumOut::BeginAnew { start } => self.begin_image_anew(start, out),
+                QuorumOut::Lead { term, .. } => {
+                    self.cluster.controller = Some(Controller::new(self.cluster.image.clone()));
+                    out.note(Note::Controller { leader: self.cluster.me.id, term });
+                }
+                QuorumOut::Committed { end } => self.committed(now, end, out),
+                QuorumOut::Trim { start } => {
+                    self.cluster.store(Action::Trim { start }, Then::Trimmed(start), out);
+                }
+            }
+        }
+    }
+
+    /// Everything before `end` is committed: it becomes public, and what depends on it is said.
+    fn committed(&mut self, now: Now, end: Offset, out: &mut Effects) {
+        self.tell_followers(now.mono, out);
+        if self.cluster.quorum.is_observer() {
+            return self.load_on(now, out);
+        }
+        let deltas = self.cluster.controller.as_mut().map_or(Vec::new(), |controller| controller.committed(end));
+        for delta in deltas {
+            self.cluster.image = delta.after().clone();
+            if matches!(self.cluster.phase, Phase::Following | Phase::Ready) {
+                self.follow(&delta);
+            }
+        }
+        while self.cluster.promised.front().is_some_and(|(needed, ..)| *needed <= end) {
+            let (_, from, reply) = self.cluster.promised.pop_front().expect("just seen");
+            self.following.tell(from, reply);
+        }
+        self.follow_on(now, CHANGES_PER_STEP_MAX, out);
+        if self.cluster.phase == Phase::Electing {
+            self.cluster.phase = Phase::Registering;
+            match self.cluster.image.features().is_empty() {
+                true => self.ask_controller(now, From::Own, &Ask::Bootstrap, out),
+                false => self.register(now, out),
+            }
+        }
+    }
+
+    fn register(&mut self, now: Now, out: &mut Effects) {
+        if self.cluster.epoch != BrokerEpoch::NONE {
+            // A new reign in the same life of this process: it is registered already.
+            self.cluster.phase = Phase::Following;
+            if !self.following.is_busy() {
+                self.followed(out);
+            }
+            return;
+        }
+        let me = &self.config.broker;
+        let for_clients = me.listeners.iter().filter(|listener| listener.listener_type == ListenerType::Broker);
+        let listeners = for_clients.filter_map(|listener| {
+            let at = listener.advertised.as_ref()?;
+            Some(Endpoint { listener: listener.name.clone(), host: at.host.clone(), port: at.port, protocol: 0 })
+        });
+        let known = self.cluster.image.broker(me.id).map(|broker| broker.epoch);
+        let registration = Registration {
+            id: me.id,
+            incarnation: Uuid(self.rng.bytes16()),
+            endpoints: listeners.collect(),
+            rack: me.rack.clone(),
+            directories: alloc::vec![self.cluster.me.directory],
+            is_durable: self.config.store.durability == Durability::Durable,
+            whole_since: known.filter(|epoch| self.cluster.is_whole && epoch.0 >= self.cluster.last_reign.0),
+            epoch: BrokerEpoch(self.cluster.quorum.log().end().0),
+        };
+        self.ask_controller(now, From::Own, &Ask::Register(registration), out);
+    }
+
+    /// A question for the controller. Its answer waits for everything that it could rest on.
+    pub(in crate::node) fn ask_controller(&mut self, now: Now, from: From, ask: &Ask, out: &mut Effects) {
+        let Some(controller) = &mut self.cluster.controller else {
+            return self.refuse_controller(from, out);
+        };
+        let mut cx = Cx { now, config: &self.config, rng: &mut self.rng, notes: &mut out.notes };
+        let verdict = controller.decide(&mut cx, ask);
+        if !verdict.records.is_empty() {
+            let encoded: Vec<_> = verdict.records.iter().map(record::encode).collect();
+            let batch = self.cluster.quorum.append(&encoded, now, &self.functions).expect("the controller leads");
+            let applied = controller.apply(batch.base_offset(), &verdict.records);
+            assert!(applied.is_ok(), "INV-12: what is decided can be applied: {applied:?}");
+            let then = Then::Appended(batch.end_offset());
+            self.cluster.store(Action::Append { batches: alloc::vec![batch] }, then, out);
+        }
+        let needed = self.cluster.quorum.log().end();
+        let is_committed = needed <= self.cluster.quorum.high_watermark();
+        for reply in verdict.replies {
+            match is_committed {
+                true => self.following.tell(from, reply),
+                false => self.cluster.promised.push_back((needed, from, reply)),
+            }
+        }
+        self.follow_on(now, CHANGES_PER_STEP_MAX, out);
+        self.take_snapshot(now, out);
+    }
+
+    /// Writes the whole image once more, if the log has grown enough since it was last written.
+    fn take_snapshot(&mut self, now: Now, out: &mut Effects) {
+        let Some(controller) = &self.cluster.controller else { return };
+        if self.cluster.quorum.wants_snapshot(self.config.quorum.snapshot_bytes_between) {
+            let records: Vec<_> = controller.head().to_records().iter().map(record::encode).collect();
+            let batches = self.cluster.quorum.snapshot(&records, now, &self.functions).expect("the controller leads");
+            let then = Then::Appended(self.cluster.quorum.log().end());
+            self.cluster.store(Action::Append { batches }, then, out);
+        }
+    }
+
+    /// There is no controller at the moment: the connection ends, and the client asks again.
+    fn refuse_controller(&self, from: From, out: &mut Effects) {
+        if let From::Client(ticket) = from {
+            out.push(Effect::Hangup { conn: ticket.conn });
+        }
+    }
+
+    /// A decision is committed.
+    pub(in crate::node) fn decided(&mut self, now: Now, from: From, reply: Reply, out: &mut Effects) {
+        match reply {
+            Reply::Bootstrapped => self.register(now, out),
+            Reply::Registered(epoch) => {
+                self.cluster.epoch = epoch;
+                self.cluster.phase = Phase::Following;
+                let delta = Delta::from_nothing(self.cluster.image.clone());
+                self.follow(&delta);
+            }
+            Reply::Created(_) => {}
+            Reply::ProducerIds(ids) => self.numbered(now, ids, out),
+            Reply::Response(body) => {
+                if let From::Client(ticket) = from {
+                    out.push(Effect::Reply { ticket, body: Some(body) });
+                }
+            }
+        }
+    }
+
+    /// The first question about a group makes the topic that coordinators live in.
+    pub(in crate::node) fn create_offsets_topic(&mut self, now: Now, out: &mut Effects) {
+        self.create_missing(now, alloc::vec![Str::from_static(OFFSETS_TOPIC)], out);
+    }
+
+    /// Topics that somebody asked for and that do not exist.
+    pub(in crate::node) fn create_missing(&mut self, now: Now, names: Vec<Str>, out: &mut Effects) {
+        self.ask_controller(now, From::Own, &Ask::CreateMissing(names), out);
+    }
+
+    /// A client's request that changes the metadata. `None` if it is no such request.
+    pub(in crate::node) fn admin_ask(request: Request, version: i16) -> Option<Ask> {
+        Some(match request {
+            Request::CreateTopics(body) => Ask::CreateTopics(body),
+            Request::DeleteTopics(body) => Ask::DeleteTopics(body, version),
+            Request::CreatePartitions(body) => Ask::CreatePartitions(body),
+            Request::AlterConfigs(body) => Ask::AlterConfigs(body),
+            Request::IncrementalAlterConfigs(body) => Ask::IncrementalAlterConfigs(body),
+            _ => return None,
+        })
+    }
+}

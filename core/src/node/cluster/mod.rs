@@ -1,0 +1,318 @@
+//! The cluster's metadata on this broker: hosts the quorum and the controller, and publishes the image.
+//!
+//! ```text
+//!   Loading ──▶ Electing ──▶ Registering ──▶ Following ──▶ Ready
+//!      the log        the vote is      the cluster has begun and   what is known
+//!      is applied     durable          this broker is part of it   is taken up
+//!                ▲                                              │
+//!                └──── an append failed for want of room: what is durable stands, a new reign begins
+//! ```
+//!
+//! Decisions are appended as one batch each; their replies leave when it is committed. Nothing is public before that.
+//!
+//! A broker that is no voter never elects: it is Loading until it has everything that the leader said is committed, and goes
+//! on following the log from there.
+
+mod lead;
+mod load;
+mod numbers;
+mod observe;
+mod serve;
+
+use super::{Node, OWNER_CLUSTER, op_id};
+use crate::boundary::{Action, DiskFault, Done, Effect, Effects, Fault, Query};
+use crate::config::QuorumVoter;
+use crate::controller::{Controller, Reply};
+use crate::log::Log;
+use crate::metadata::{Image, Replay};
+use crate::quorum::{Quorum, Voter};
+use crate::types::{BrokerEpoch, ConnId, LeaderEpoch, LogId, Mono, Now, Offset, OpId, Str, Ticket};
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+use numbers::Numbers;
+use observe::Observing;
+use serve::Followers;
+
+/// The metadata log, and everything that is made from it.
+#[derive(Clone, Hash, Debug)]
+pub struct Cluster {
+    /// The cluster's id, as clients see it.
+    pub id: Str,
+    phase: Phase,
+    me: Voter,
+    quorum: Quorum,
+    /// Present while this broker leads the quorum.
+    controller: Option<Controller>,
+    /// What is committed, for everybody.
+    image: Arc<Image>,
+    /// The log so far, while it is read at start.
+    replay: Option<Replay>,
+    /// Whether the directory came back whole.
+    is_whole: bool,
+    /// Where the last reign that was found began. A registration before it may not have been the last: that one may be
+    /// lost.
+    last_reign: Offset,
+    /// Decisions under way: what must be committed, whom to tell, what.
+    promised: VecDeque<(Offset, From, Reply)>,
+    ops: BTreeMap<OpId, Then>,
+    ops_begun: u64,
+    vote: Option<(LeaderEpoch, Option<crate::types::BrokerId>)>,
+    retry_at: Option<Mono>,
+    /// Where the piece of the log begins that is being read.
+    loading: Option<Offset>,
+    /// What is public is not what the next record builds on: nothing yet, or what was known before the log began anew.
+    is_anew: bool,
+    /// Present on a node that follows the log of another.
+    observing: Option<Observing>,
+    /// Who follows the log of this node.
+    followers: Followers,
+    epoch: BrokerEpoch,
+    numbers: Numbers,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Phase {
+    Loading,
+    Electing,
+    Registering,
+    Following,
+    Ready,
+}
+
+/// Who asked the controller.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum From {
+    /// A client, which gets the answer.
+    Client(Ticket),
+    /// This broker itself.
+    Own,
+}
+
+impl From {
+    /// The connection is gone: if it asked, nobody waits any more.
+    pub fn closed(&mut self, conn: ConnId) {
+        if matches!(self, Self::Client(ticket) if ticket.conn == conn) {
+            *self = Self::Own;
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Then {
+    /// A piece of the log from here on, to be applied.
+    Load(Offset),
+    Created,
+    Voted(LeaderEpoch),
+    Appended(Offset),
+    /// The log was cut back to here, or begins anew here.
+    Changed(Offset),
+    /// What lies before a snapshot is gone.
+    Trimmed(Offset),
+    /// What the store holds after a failed append.
+    Reload,
+}
+
+/// What the cluster starts from.
+pub struct Found {
+    /// The cluster's id.
+    pub id: Str,
+    /// This broker as a voter.
+    pub me: Voter,
+    /// The metadata log, if there was one.
+    pub log: Option<Log>,
+    /// The vote that was kept.
+    pub vote: Option<(LeaderEpoch, Option<crate::types::BrokerId>)>,
+    /// Whether the directory came back whole.
+    pub is_whole: bool,
+}
+
+impl Cluster {
+    /// The metadata before anything was read; [`Node::load_metadata`] goes on. `leader` is the voter whose log is followed, if
+    /// this node has no vote.
+    pub fn new(found: Found, leader: Option<&QuorumVoter>, now: Now) -> Self {
+        let log = found.log.unwrap_or_else(|| Log::empty(Offset::ZERO));
+        // A vote of which the log knows nothing tells of a reign that is lost altogether. A reign that began before the log
+        // does left a snapshot, and with it its registration.
+        let reign = log.epochs().entries().last().copied();
+        let is_known = |(term, _)| reign.is_none_or(|reign| reign.epoch == term);
+        let last_reign = reign.map_or(Offset::ZERO, |reign| reign.start);
+        let last_reign = if last_reign == log.start() { Offset::ZERO } else { last_reign };
+        let boot = || Quorum::boot(found.me, found.vote, log.clone(), now);
+        Self {
+            id: found.id,
+            phase: Phase::Loading,
+            me: found.me,
+            quorum: leader.map_or_else(boot, |leader| Quorum::observe(found.me, leader.id, log.clone())),
+            controller: None,
+            image: Arc::default(),
+            replay: Some(Replay::default()),
+            is_whole: found.is_whole && found.vote.is_none_or(is_known),
+            last_reign,
+            promised: VecDeque::new(),
+            ops: BTreeMap::new(),
+            ops_begun: 0,
+            vote: found.vote,
+            retry_at: None,
+            loading: None,
+            is_anew: true,
+            observing: leader.map(|leader| Observing::of(leader, now.mono)),
+            followers: Followers::default(),
+            epoch: BrokerEpoch::NONE,
+            numbers: Numbers::default(),
+        }
+    }
+
+    /// What is committed.
+    pub fn image(&self) -> &Image {
+        &self.image
+    }
+
+    /// The same, to be kept.
+    pub fn shared_image(&self) -> &Arc<Image> {
+        &self.image
+    }
+
+    /// The quorum's member here.
+    pub fn quorum(&self) -> &Quorum {
+        &self.quorum
+    }
+
+    /// True once clients may come.
+    pub fn is_ready(&self) -> bool {
+        self.phase == Phase::Ready
+    }
+
+    /// When the cluster wants to be woken.
+    pub fn deadline(&self) -> Option<Mono> {
+        let own = match self.phase {
+            Phase::Electing => self.retry_at.or(self.quorum.deadline()),
+            Phase::Loading | Phase::Registering | Phase::Following | Phase::Ready => self.retry_at,
+        };
+        let is_idle = self.retry_at.is_none() && self.quorum.ask().is_some();
+        let asking = self.observing.as_ref().filter(|_| is_idle).and_then(Observing::deadline);
+        own.into_iter().chain(self.followers.deadline()).chain(asking).min()
+    }
+
+    /// The connection is gone: nobody waits for what it asked.
+    pub fn closed(&mut self, conn: ConnId) {
+        self.promised.iter_mut().for_each(|(_, from, _)| from.closed(conn));
+        self.numbers.closed(conn);
+        self.followers.closed(conn);
+    }
+
+    fn begin(&mut self, then: Then) -> OpId {
+        let op = op_id(self.ops_begun, OWNER_CLUSTER);
+        self.ops_begun += 1;
+        self.ops.insert(op, then);
+        op
+    }
+
+    fn store(&mut self, action: Action, then: Then, out: &mut Effects) {
+        let op = self.begin(then);
+        out.push(Effect::Store { op, log: LogId::METADATA, action });
+    }
+
+    fn read(&mut self, query: Query, then: Then, out: &mut Effects) {
+        let op = self.begin(then);
+        out.push(Effect::Read { op, log: LogId::METADATA, query });
+    }
+}
+
+impl Node {
+    /// Time-outs that are due.
+    pub(super) fn cluster_wake(&mut self, now: Now, out: &mut Effects) {
+        if self.cluster.retry_at.is_some_and(|at| at <= now.mono) {
+            self.cluster.retry_at = None;
+            self.cluster.read(Query::Log, Then::Reload, out);
+        } else if self.cluster.phase == Phase::Electing && self.cluster.retry_at.is_none() {
+            let mut said = Vec::new();
+            self.cluster.quorum.wake(now, &mut said);
+            self.carry_quorum(now, said, out);
+        }
+        self.tell_followers(now.mono, out);
+        self.observe(now, out);
+    }
+
+    /// An operation on the metadata log ended.
+    pub(super) fn cluster_done(&mut self, now: Now, op: OpId, outcome: Result<Done, DiskFault>, out: &mut Effects) {
+        let then = self.cluster.ops.remove(&op).expect("INV-04: an operation ends once, and only if it began");
+        match (then, outcome) {
+            (Then::Load(from), Ok(Done::Records(records))) => self.loaded(now, from, &records, out),
+            // The log began anew meanwhile.
+            (Then::Load(from), Err(DiskFault::OutOfRange)) if self.cluster.loading != Some(from) => {}
+            (Then::Voted(term), Ok(_)) => {
+                self.cluster.vote = Some((term, Some(self.cluster.me.id)));
+                let mut said = Vec::new();
+                self.cluster.quorum.voted(term, now, &self.functions, &mut said);
+                self.carry_quorum(now, said, out);
+            }
+            (Then::Appended(end), Ok(_)) => {
+                let mut said = Vec::new();
+                // An append of an earlier reign may end after the log was taken from the store again.
+                if self.cluster.quorum.log().durable() < end && self.cluster.retry_at.is_none() {
+                    self.cluster.quorum.stored(end, &mut said);
+                }
+                self.carry_quorum(now, said, out);
+            }
+            (Then::Changed(end), Ok(_)) => {
+                let mut said = Vec::new();
+                self.cluster.quorum.stored(end, &mut said);
+                self.carry_quorum(now, said, out);
+            }
+            (Then::Created, Ok(_)) => {}
+            (Then::Trimmed(start), Ok(_)) => self.cluster.quorum.trimmed(start),
+            (Then::Reload, Ok(Done::Log(log))) => {
+                let (me, vote) = (self.cluster.me, self.cluster.vote);
+                match self.cluster.quorum.is_observer() {
+                    true => self.cluster.quorum.reload(*log),
+                    false => {
+                        self.cluster.quorum = Quorum::boot(me, vote, *log, now);
+                        self.cluster.phase = Phase::Electing;
+                    }
+                }
+                self.cluster_wake(now, out);
+            }
+            (_, Err(DiskFault::Full)) => self.metadata_full(now, out),
+            (_, Ok(_) | Err(_)) => out.push(Effect::Halt { fault: Fault::MetadataOffline }),
+        }
+        // What is durable by now may be told, and asked for more.
+        self.tell_followers(now.mono, out);
+        self.observe(now, out);
+    }
+
+    /// All that was known at start is followed: clients may come.
+    pub(super) fn followed(&mut self, out: &mut Effects) {
+        if self.cluster.phase == Phase::Following {
+            self.cluster.phase = Phase::Ready;
+            self.drop_strays(out);
+        }
+    }
+
+    /// Logs that no topic claims are what a crash left of a deletion: ids are never reused.
+    fn drop_strays(&mut self, out: &mut Effects) {
+        for (log, _) in core::mem::take(&mut self.found) {
+            self.cluster.store_for(log, Action::Delete, out);
+        }
+    }
+
+    /// Whether this broker leads the partition.
+    pub(super) fn is_leading(&self, log: LogId) -> bool {
+        self.cluster.image.partition(log).is_some_and(|partition| partition.leader == self.config.broker.id)
+    }
+}
+
+impl Cluster {
+    fn store_for(&mut self, log: LogId, action: Action, out: &mut Effects) {
+        let op = self.begin(Then::Created);
+        out.push(Effect::Store { op, log, action });
+    }
+}
+
+/// The metadata log, as Kafka names its topic.
+const METADATA_TOPIC: &str = "__cluster_metadata";
+/// So much of the metadata log is applied in one step.
+const LOAD_BYTES: u32 = 64 << 10;
+/// After so long a full disk is tried again.
+const RETRY: Duration = Duration::from_secs(1);

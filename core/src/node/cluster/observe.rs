@@ -1,0 +1,152 @@
+//! A broker that does not lead the quorum: it fetches the metadata log from whoever does, and takes up what is committed.
+//!
+//! ```text
+//!   ask ──▶ Call(Fetch) ──▶ Response ──▶ quorum ──▶ Store ──▶ Done ──▶ committed ──▶ load ──▶ image
+//!    ▲                                                          │
+//!    └────────── at once; after a pause if it went wrong ───────┘
+//! ```
+
+use super::Phase;
+use crate::boundary::{Effect, Effects, Ignored, Line, Lost, Note, Purpose};
+use crate::config::QuorumVoter;
+use crate::msg::fetch::{FetchPartition, FetchRequest, FetchTopic, PartitionData, ReplicaState};
+use crate::msg::{Request, Response};
+use crate::node::Node;
+use crate::node::calls::CallFor;
+use crate::quorum::{FetchAsk, FetchTold, Taken};
+use crate::record::check_stored;
+use crate::types::{BrokerEpoch, ErrorCode, LeaderEpoch, Mono, Now, Offset, Str, Uuid};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// How this node follows the metadata log.
+#[derive(Clone, Hash, Debug)]
+pub struct Observing {
+    /// Where the leader is.
+    line: Arc<Line>,
+    /// A fetch is under way.
+    is_asking: bool,
+    /// Nothing is asked before then.
+    ask_at: Mono,
+}
+
+impl Observing {
+    /// Follows this voter.
+    pub fn of(voter: &QuorumVoter, now: Mono) -> Self {
+        let QuorumVoter { id, host, port } = voter;
+        let line = Line { to: *id, host: host.clone(), port: *port, purpose: Purpose::Metadata };
+        Self { line: Arc::new(line), is_asking: false, ask_at: now }
+    }
+
+    /// When it asks again; at once if the quorum is waiting for that.
+    pub fn deadline(&self) -> Option<Mono> {
+        (!self.is_asking).then_some(self.ask_at)
+    }
+}
+
+impl Node {
+    /// Asks the leader for more, unless it was asked already or there is something to be done first.
+    pub(super) fn observe(&mut self, now: Now, out: &mut Effects) {
+        let Some(ask) = self.cluster.quorum.ask().filter(|_| self.cluster.retry_at.is_none()) else { return };
+        let Some(observing) = self.cluster.observing.as_mut().filter(|one| !one.is_asking && one.ask_at <= now.mono)
+        else {
+            return;
+        };
+        observing.is_asking = true;
+        let line = observing.line.clone();
+        let body = Request::Fetch(request(&self.cluster.id, self.config.broker.id.0, ask));
+        let wait = FETCH_WAIT + self.config.quorum.fetch_timeout;
+        let call = self.calls.begin(CallFor::Metadata(ask));
+        out.push(Effect::Call { call, line, body, wait });
+    }
+
+    /// The leader answered a fetch, or nobody did.
+    pub(in crate::node) fn metadata_fetched(
+        &mut self,
+        now: Now,
+        asked: FetchAsk,
+        body: Result<Response, Lost>,
+        out: &mut Effects,
+    ) {
+        let Some(observing) = &mut self.cluster.observing else { return };
+        observing.is_asking = false;
+        let pause = now.mono + self.config.quorum.retry_backoff;
+        let told = match body {
+            Ok(Response::Fetch(body)) if body.error_code == 0 => self.told(body.responses.into_iter().next()),
+            Ok(_) | Err(Lost::NotSent | Lost::Unknown) => None,
+        };
+        let mut said = Vec::new();
+        let taken = told.map_or(Taken::Refused, |told| self.cluster.quorum.fetched(asked, told, now.wall, &mut said));
+        if taken == Taken::Unsound {
+            out.note(Note::Ignored(Ignored::AnswerUnsound));
+        }
+        if let (Some(observing), Taken::Unsound | Taken::Refused) = (&mut self.cluster.observing, taken) {
+            observing.ask_at = pause;
+        }
+        self.carry_quorum(now, said, out);
+        self.load_on(now, out);
+        self.observe(now, out);
+    }
+
+    /// What an answer says of the metadata log; nothing if it does not, or if its records are broken.
+    fn told(&self, topic: Option<crate::msg::fetch::FetchableTopicResponse>) -> Option<FetchTold> {
+        let topic = topic.filter(|topic| topic.topic_id == Uuid::METADATA_TOPIC)?;
+        let PartitionData {
+            error_code,
+            high_watermark,
+            log_start_offset,
+            diverging_epoch,
+            current_leader,
+            records,
+            ..
+        } = topic.partitions.into_iter().find(|partition| partition.partition_index == 0)?;
+        let diverging = (diverging_epoch.epoch >= 0)
+            .then_some((LeaderEpoch(diverging_epoch.epoch), Offset(diverging_epoch.end_offset)));
+        let batches: Result<Vec<_>, _> = check_stored(records.to_bytes(), &self.functions).collect();
+        Some(FetchTold {
+            error: ErrorCode::from_code(error_code).unwrap_or(ErrorCode::UnknownServerError),
+            term: LeaderEpoch(current_leader.leader_epoch),
+            high_watermark: Offset(high_watermark),
+            log_start: Offset(log_start_offset),
+            diverging,
+            batches: batches.ok()?,
+        })
+    }
+
+    /// All that is known to be committed is applied.
+    pub(super) fn observed(&mut self, _now: Now, _out: &mut Effects) {
+        if self.cluster.phase == Phase::Loading && self.cluster.quorum.is_caught_up() && !self.cluster.is_anew {
+            self.cluster.phase = Phase::Registering;
+        }
+    }
+}
+
+fn request(cluster: &Str, me: i32, ask: FetchAsk) -> FetchRequest {
+    let partition = FetchPartition {
+        partition: 0,
+        current_leader_epoch: ask.term.0,
+        fetch_offset: ask.from.0,
+        last_fetched_epoch: ask.last.0,
+        log_start_offset: -1,
+        partition_max_bytes: FETCH_BYTES,
+        high_watermark: ask.high_watermark.0,
+        ..FetchPartition::default()
+    };
+    let topic =
+        FetchTopic { topic_id: Uuid::METADATA_TOPIC, partitions: alloc::vec![partition], ..FetchTopic::default() };
+    FetchRequest {
+        cluster_id: Some(cluster.clone()),
+        replica_state: ReplicaState { replica_id: me, replica_epoch: BrokerEpoch::NONE.0 },
+        max_wait_ms: i32::try_from(FETCH_WAIT.as_millis()).expect("half a second"),
+        min_bytes: 0,
+        max_bytes: FETCH_BYTES,
+        topics: alloc::vec![topic],
+        ..FetchRequest::default()
+    }
+}
+
+/// How long a leader may keep a fetch that there is no news for.
+const FETCH_WAIT: Duration = Duration::from_millis(500);
+/// So much of the metadata log is fetched at a time: its checksums are a short step.
+const FETCH_BYTES: i32 = 1 << 20;

@@ -1,0 +1,112 @@
+use super::scene_test::Scene;
+use crate::boundary::{Input, Lost};
+use crate::msg::create_topics::{CreatableTopic, CreateTopicsRequest};
+use crate::msg::{ApiKey, Request};
+use crate::types::{ListenerType, LogId, Offset, Str};
+use core::time::Duration;
+use std::format;
+use std::vec;
+
+const VOTERS: (&str, &str) = ("controller.quorum.voters", "1@node-1:9093");
+const CONTROLLER: &[(&str, &str)] = &[
+    VOTERS,
+    ("listeners", "PLAINTEXT://node-1:9092,CONTROLLER://node-1:9093"),
+    ("controller.listener.names", "CONTROLLER"),
+    ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"),
+    ("metadata.log.max.record.bytes.between.snapshots", "4000"),
+];
+const BROKER: &[(&str, &str)] = &[
+    VOTERS,
+    ("process.roles", "broker"),
+    ("node.id", "2"),
+    ("listeners", "PLAINTEXT://node-2:9092"),
+    ("controller.listener.names", "CONTROLLER"),
+    ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"),
+];
+
+fn create(controller: &mut Scene, name: &str) {
+    let topic =
+        CreatableTopic { name: Str::from(name), num_partitions: 3, replication_factor: 1, ..CreatableTopic::default() };
+    let body = CreateTopicsRequest { topics: vec![topic], ..CreateTopicsRequest::default() };
+    let ticket = controller.ask(7, Request::CreateTopics(body));
+    controller.answer(ticket).expect("it is answered");
+}
+
+/// Carries calls to the controller and answers back, until the broker waits for news.
+fn talk(broker: &mut Scene, controller: &mut Scene) {
+    for _ in 0..100 {
+        broker.pass(Duration::from_millis(30));
+        let calls = core::mem::take(&mut broker.calls);
+        for (call, line, body) in calls {
+            assert_eq!((line.to.0, &*line.host, line.port), (1, "node-1", 9093));
+            let version = body.api_key().facts().last;
+            assert_eq!(body.api_key(), ApiKey::Fetch);
+            let ticket = controller.ask_on(ListenerType::Controller, version, body);
+            controller.pass(Duration::from_millis(600));
+            let body = controller.answer(ticket).expect("answered by now").expect("not silent");
+            broker.step(Input::Response { call, body: Ok(body) });
+        }
+        if broker.node.cluster.quorum().is_caught_up()
+            && broker.node.view().image().says_what(controller.node.view().image())
+        {
+            return;
+        }
+    }
+    panic!("{:?}\n{:?}", broker.node.cluster.quorum(), controller.node.cluster.quorum());
+}
+
+#[test]
+fn a_broker_follows_the_metadata_of_the_controller() {
+    let (mut controller, mut broker) = (Scene::new(CONTROLLER), Scene::new(BROKER));
+    create(&mut controller, "one");
+    talk(&mut broker, &mut controller);
+    assert_eq!(broker.node.view().image().topics().count(), 1);
+    create(&mut controller, "two");
+    talk(&mut broker, &mut controller);
+    assert_eq!(broker.node.view().image().topics().count(), 2);
+}
+
+#[test]
+fn one_that_is_further_behind_than_the_log_reaches_begins_with_the_snapshot() {
+    let (mut controller, mut broker) = (Scene::new(CONTROLLER), Scene::new(BROKER));
+    create(&mut controller, "one");
+    talk(&mut broker, &mut controller);
+    let before = broker.log(LogId::METADATA).end();
+    (0..40).for_each(|number| create(&mut controller, &format!("topic-{number}")));
+    assert!(controller.log(LogId::METADATA).start() > before, "the controller forgot what this broker asks for");
+    talk(&mut broker, &mut controller);
+    assert!(broker.log(LogId::METADATA).start() > before);
+    let mut fresh = Scene::new(BROKER);
+    talk(&mut fresh, &mut controller);
+}
+
+#[test]
+fn a_snapshot_that_came_by_lets_go_of_the_log_before_it() {
+    let (mut controller, mut broker) = (Scene::new(CONTROLLER), Scene::new(BROKER));
+    for number in 0..40 {
+        create(&mut controller, &format!("topic-{number}"));
+        talk(&mut broker, &mut controller);
+    }
+    let start = controller.log(LogId::METADATA).start();
+    assert!(start > Offset::ZERO);
+    assert_eq!(broker.log(LogId::METADATA).start(), start);
+}
+
+#[test]
+fn it_goes_on_after_a_restart_and_after_losses() {
+    let (mut controller, mut broker) = (Scene::new(CONTROLLER), Scene::new(BROKER));
+    create(&mut controller, "one");
+    talk(&mut broker, &mut controller);
+    broker.restart(BROKER);
+    assert_eq!(broker.node.view().image().topics().count(), 0, "nobody has said yet how far the log is committed");
+    broker.pass(Duration::from_millis(10));
+    for lost in [Lost::NotSent, Lost::Unknown] {
+        let (call, ..) = broker.calls.pop().expect("it asks");
+        broker.step(Input::Response { call, body: Err(lost) });
+        assert!(broker.calls.is_empty(), "not at once");
+        broker.pass(Duration::from_millis(100));
+    }
+    let end = broker.log(LogId::METADATA).end();
+    talk(&mut broker, &mut controller);
+    assert_eq!(broker.log(LogId::METADATA).end(), end, "nothing was fetched again");
+}

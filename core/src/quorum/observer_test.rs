@@ -1,0 +1,145 @@
+use super::{FetchAsk, FetchTold, Taken};
+use crate::log::Log;
+use crate::quorum::{Quorum, QuorumOut, Voter};
+use crate::record::{Builder, CheckedBatch, Functions, NewRecord};
+use crate::types::{BrokerId, ErrorCode, LeaderEpoch, Offset, Uuid, Wall};
+use alloc::vec;
+use alloc::vec::Vec;
+
+const NOW: Wall = Wall(5);
+
+fn observer() -> Quorum {
+    let me = Voter { id: BrokerId(2), directory: Uuid([2; 16]) };
+    Quorum::observe(me, BrokerId(1), Log::empty(Offset::ZERO))
+}
+
+fn batch(base: i64, count: i64, term: i32) -> CheckedBatch {
+    let record = NewRecord { timestamp: NOW, key: None, value: Some(b"x"), headers: &[] };
+    let builder = (0..count).fold(Builder::new(), |builder, _| builder.with(&record));
+    builder.at(Offset(base), LeaderEpoch(term)).build_plain(&Functions::slow())
+}
+
+fn told(term: i32, watermark: i64, batches: Vec<CheckedBatch>) -> FetchTold {
+    FetchTold {
+        error: ErrorCode::None,
+        term: LeaderEpoch(term),
+        high_watermark: Offset(watermark),
+        log_start: Offset::ZERO,
+        diverging: None,
+        batches,
+    }
+}
+
+/// Takes an answer, and has the store do what comes of it.
+fn take(quorum: &mut Quorum, told: FetchTold) -> (Taken, Vec<QuorumOut>) {
+    let mut out = Vec::new();
+    let asked = quorum.ask().expect("it asks");
+    let taken = quorum.fetched(asked, told, NOW, &mut out);
+    if out.iter().any(|one| !matches!(one, QuorumOut::Committed { .. })) {
+        assert_eq!(quorum.ask(), None, "nothing is asked for while the log changes");
+        quorum.stored(quorum.log().end(), &mut out);
+    }
+    quorum.check();
+    (taken, out)
+}
+
+#[test]
+fn what_is_committed_is_what_the_leader_says_and_what_is_durable() {
+    let mut quorum = observer();
+    let (taken, out) = take(&mut quorum, told(1, 100, vec![batch(0, 3, 1), batch(3, 2, 1)]));
+    assert_eq!(taken, Taken::Well);
+    assert!(matches!(out[..], [QuorumOut::Append(_), QuorumOut::Committed { end: Offset(5) }]), "{out:?}");
+    assert!(!quorum.is_caught_up());
+    take(&mut quorum, told(1, 5, vec![]));
+    assert!(quorum.is_caught_up());
+}
+
+#[test]
+fn histories_that_part_are_cut_and_what_is_committed_is_not() {
+    let mut quorum = observer();
+    take(&mut quorum, told(1, 2, vec![batch(0, 2, 1), batch(2, 2, 1)]));
+    let parts = |end| FetchTold { diverging: Some((LeaderEpoch(1), Offset(end))), ..told(3, 2, vec![]) };
+    let (taken, out) = take(&mut quorum, parts(1));
+    assert_eq!((taken, out), (Taken::Unsound, vec![]), "this leader lacks what was committed");
+    let (taken, out) = take(&mut quorum, parts(2));
+    assert_eq!((taken, out), (Taken::Well, vec![QuorumOut::Truncate { end: Offset(2) }]));
+    let ask = quorum.ask().expect("it asks again");
+    assert_eq!((ask.from, ask.last, ask.term), (Offset(2), LeaderEpoch(1), LeaderEpoch(3)));
+}
+
+#[test]
+fn batches_that_no_leader_of_the_term_has_are_not_taken() {
+    for (why, batches) in [
+        ("a gap", vec![batch(1, 1, 1)]),
+        ("a gap between", vec![batch(0, 1, 1), batch(2, 1, 1)]),
+        ("a term that goes back", vec![batch(0, 1, 2), batch(1, 1, 1)]),
+        ("a term to come", vec![batch(0, 1, 4)]),
+    ] {
+        let mut quorum = observer();
+        assert_eq!(take(&mut quorum, told(3, 9, batches)), (Taken::Unsound, vec![]), "{why}");
+    }
+    let mut quorum = observer();
+    take(&mut quorum, told(3, 1, vec![batch(0, 1, 3)]));
+    assert_eq!(take(&mut quorum, told(2, 1, vec![])).0, Taken::Unsound, "a leader of the past");
+}
+
+#[test]
+fn an_answer_to_another_question_is_passed_over() {
+    let mut quorum = observer();
+    let asked = quorum.ask().expect("it asks");
+    take(&mut quorum, told(1, 1, vec![batch(0, 1, 1)]));
+    let mut out = Vec::new();
+    assert_eq!(quorum.fetched(asked, told(1, 1, vec![batch(0, 1, 1)]), NOW, &mut out), Taken::Stale);
+    assert!(out.is_empty());
+}
+
+#[test]
+fn a_leader_that_begins_behind_the_end_is_begun_with() {
+    let mut quorum = observer();
+    take(&mut quorum, told(1, 1, vec![batch(0, 1, 1)]));
+    let gone = FetchTold { error: ErrorCode::OffsetOutOfRange, log_start: Offset(50), ..told(2, 60, vec![]) };
+    let (taken, out) = take(&mut quorum, gone);
+    assert_eq!((taken, &out[..]), (Taken::Well, &[QuorumOut::BeginAnew { start: Offset(50) }][..]));
+    let ask = quorum.ask().expect("it asks again");
+    assert_eq!((ask.from, ask.last, ask.high_watermark), (Offset(50), LeaderEpoch::NONE, Offset(50)));
+}
+
+/// The leader's side.
+fn leader() -> Quorum {
+    let me = Voter { id: BrokerId(1), directory: Uuid([1; 16]) };
+    let mut log = Log::empty(Offset::ZERO);
+    [batch(0, 4, 1), batch(4, 4, 3)].iter().for_each(|batch| log.append(batch, NOW));
+    log.stored(log.end());
+    let now = crate::types::Now { mono: crate::types::Mono(0), wall: NOW };
+    let mut quorum = Quorum::boot(me, Some((LeaderEpoch(5), None)), log, now);
+    let mut out = Vec::new();
+    quorum.wake(now, &mut out);
+    quorum.voted(LeaderEpoch(6), now, &Functions::slow(), &mut out);
+    quorum.stored(Offset(9), &mut out);
+    quorum
+}
+
+#[test]
+fn a_leader_tells_what_it_has_where_histories_part_and_what_is_no_more() {
+    let leader = leader();
+    let ask = |from, last| FetchAsk {
+        term: LeaderEpoch(6),
+        from: Offset(from),
+        last: LeaderEpoch(last),
+        high_watermark: Offset::ZERO,
+    };
+    let plain = leader.readable(ask(8, 3));
+    assert_eq!((plain.error, plain.diverging, plain.end), (ErrorCode::None, None, Offset(9)));
+    assert!(plain.is_news(ask(8, 3)));
+    assert!(
+        !leader
+            .readable(FetchAsk { high_watermark: Offset(9), ..ask(9, 6) })
+            .is_news(FetchAsk { high_watermark: Offset(9), ..ask(9, 6) })
+    );
+    assert_eq!(leader.readable(ask(6, 1)).diverging, Some((LeaderEpoch(1), Offset(4))));
+    assert_eq!(leader.readable(ask(6, 2)).diverging, Some((LeaderEpoch(1), Offset(4))));
+    assert_eq!(leader.readable(ask(9, 3)).diverging, Some((LeaderEpoch(3), Offset(8))));
+    assert_eq!(leader.readable(FetchAsk { term: LeaderEpoch(5), ..ask(8, 3) }).error, ErrorCode::FencedLeaderEpoch);
+    assert_eq!(leader.readable(FetchAsk { term: LeaderEpoch(7), ..ask(8, 3) }).error, ErrorCode::UnknownLeaderEpoch);
+    assert_eq!(observer().readable(ask(0, -1)).error, ErrorCode::NotLeaderOrFollower);
+}
