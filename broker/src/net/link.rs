@@ -1,19 +1,17 @@
 //! One connection: its socket on one side, its machine on the other. A task a connection moves the bytes; it decides
 //! nothing and holds nothing but the socket.
 
+use super::stream::{Outbox, poll_read};
 use crate::brain::Brain;
 use crate::seam::TcpStream;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use ottla_core::conn::{Conn, Reason};
 use ottla_core::types::ConnId;
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::io::{self, IoSlice};
-use std::pin::{Pin, pin};
+use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
-use tokio::io::{AsyncReadExt, AsyncWrite};
 
 /// What the brain and the task of one connection share.
 pub struct Link {
@@ -24,7 +22,7 @@ pub struct Link {
     /// Its peer, for people.
     pub peer: String,
     /// What is to be written, in order; bounded by the machine, which stops reading requests.
-    outbox: RefCell<VecDeque<Bytes>>,
+    outbox: Outbox,
     /// True while the machine wants no more bytes.
     pub is_paused: Cell<bool>,
     /// True while the broker has no room for more requests, whoever sends them.
@@ -59,7 +57,7 @@ impl Link {
             id: machine.id(),
             machine: RefCell::new(machine),
             peer,
-            outbox: RefCell::default(),
+            outbox: Outbox::default(),
             is_paused: Cell::new(false),
             is_muted: Cell::new(false),
             doom: RefCell::default(),
@@ -70,7 +68,7 @@ impl Link {
 
     /// Adds to what is to be written.
     pub fn write(&self, chunks: Vec<Bytes>) {
-        self.outbox.borrow_mut().extend(chunks);
+        self.outbox.extend(chunks);
     }
 
     /// Closes the connection as soon as its task runs; what is already written may still go out.
@@ -122,16 +120,8 @@ impl Link {
         if self.is_paused.get() || brain.is_stopping() || !brain.may_read(self) {
             return Ok(None);
         }
-        let bytes = {
-            let mut buffer = brain.read_buffer();
-            make_room(&mut buffer);
-            // Cancel-safe: a read that is not ready leaves nothing behind.
-            match pin!(stream.read_buf(&mut *buffer)).poll(cx) {
-                Poll::Pending => return Ok(None),
-                Poll::Ready(Err(fault)) => return Err(fault),
-                Poll::Ready(Ok(_)) => buffer.split().freeze(),
-            }
-        };
+        let read = poll_read(cx, stream, &mut brain.read_buffer())?;
+        let Some(bytes) = read else { return Ok(None) };
         let len = bytes.len();
         if len > 0 {
             brain.received(self, bytes);
@@ -141,58 +131,11 @@ impl Link {
 
     /// One vectored write, if there is anything to write. True if the peer took some.
     fn poll_write(&self, cx: &mut Context<'_>, brain: &Brain, stream: &mut TcpStream) -> io::Result<bool> {
-        let sent = {
-            let mut outbox = self.outbox.borrow_mut();
-            if outbox.is_empty() {
-                return Ok(false);
-            }
-            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-            let count = outbox.len().min(SLICES_MAX);
-            outbox.iter().zip(&mut slices).for_each(|(chunk, slice)| *slice = IoSlice::new(chunk));
-            match Pin::new(&mut *stream).poll_write_vectored(cx, &slices[..count]) {
-                Poll::Pending => return Ok(false),
-                Poll::Ready(Err(fault)) => return Err(fault),
-                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(Ok(sent)) => {
-                    consume(&mut outbox, sent);
-                    sent
-                }
-            }
-        };
-        brain.sent(self, sent);
-        // Nothing for a socket of the operating system; a simulated one sends only then.
-        match Pin::new(stream).poll_flush(cx) {
-            Poll::Ready(flushed) => flushed.map(|()| true),
-            Poll::Pending => Ok(true),
-        }
-    }
-}
-
-fn consume(outbox: &mut VecDeque<Bytes>, sent: usize) {
-    let mut rest = sent;
-    while let Some(chunk) = outbox.front_mut() {
-        if chunk.len() > rest {
-            let _ = chunk.split_to(rest);
-            return;
-        }
-        rest -= chunk.len();
-        outbox.pop_front();
-    }
-}
-
-/// Room for one read. A chunk whose every slice is gone is used again; else the next one is begun, and the old one lives
-/// as long as its last slice.
-fn make_room(buffer: &mut BytesMut) {
-    if buffer.capacity() - buffer.len() < READ_BYTES_MIN && !buffer.try_reclaim(READ_BYTES_MIN) {
-        *buffer = BytesMut::with_capacity(CHUNK_BYTES);
+        let sent = self.outbox.poll_write(cx, stream)?;
+        sent.into_iter().for_each(|bytes| brain.sent(self, bytes));
+        Ok(sent.is_some())
     }
 }
 
 /// What one connection may read or write before others have their turn.
 const ROUNDS_MAX: usize = 8;
-/// Chunks in one vectored write.
-const SLICES_MAX: usize = 64;
-/// The reads of all connections are cut from chunks of this size.
-const CHUNK_BYTES: usize = 256 * 1024;
-/// The least room that a read is given.
-const READ_BYTES_MIN: usize = 32 * 1024;

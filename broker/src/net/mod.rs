@@ -2,6 +2,7 @@
 
 mod link;
 mod listen;
+mod stream;
 
 pub use link::{End, Link};
 pub use listen::{Listening, bind};
