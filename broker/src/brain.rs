@@ -7,7 +7,7 @@ use crate::engine::{Engine, Out};
 use crate::intake::{Intake, is_request};
 use crate::jobs::Jobs;
 use crate::mail::{Mail, Mailbox};
-use crate::net::{End, Link};
+use crate::net::{End, Lines, Link};
 use crate::seam::{Sleep, sleep};
 use crate::telemetry::Telemetry;
 use bytes::{Bytes, BytesMut};
@@ -33,6 +33,8 @@ pub struct Brain {
     intake: Intake,
     /// The chunk that reads are cut from.
     buffer: RefCell<BytesMut>,
+    /// Our own connections to other brokers.
+    lines: Rc<Lines>,
     jobs: Jobs,
     mailbox: Mailbox,
     telemetry: Telemetry,
@@ -46,6 +48,8 @@ pub struct Brain {
 
 /// What a brain works with.
 pub struct Body {
+    /// Our own connections to other brokers.
+    pub lines: Rc<Lines>,
     /// Threads for long functions.
     pub jobs: Jobs,
     /// What threads bring.
@@ -77,7 +81,7 @@ struct Alarm {
 impl Brain {
     /// A brain around a booted engine.
     pub fn new(clock: Clock, engine: Engine, body: Body) -> Rc<Self> {
-        let Body { jobs, mailbox, telemetry, requests_queued_max, held_bytes_max } = body;
+        let Body { lines, jobs, mailbox, telemetry, requests_queued_max, held_bytes_max } = body;
         Rc::new(Self {
             clock,
             engine: RefCell::new(engine),
@@ -85,6 +89,7 @@ impl Brain {
             inputs: RefCell::default(),
             intake: Intake::new(requests_queued_max),
             buffer: RefCell::default(),
+            lines,
             jobs,
             mailbox,
             telemetry,
@@ -187,11 +192,11 @@ impl Brain {
                 self.sweep(now);
                 *sweep_at = now.mono + SWEEP_EVERY;
             }
-            if !self.inputs.borrow().is_empty() {
+            if !self.inputs.borrow().is_empty() || self.lines.has_ended() {
                 continue;
             }
-            let deadline = self.engine.borrow().deadline().map_or(*sweep_at, |deadline| deadline.min(*sweep_at));
-            let deadline = self.stopping.get().map_or(deadline, |end| end.min(deadline));
+            let deadlines = [self.engine.borrow().deadline(), self.lines.deadline(), self.stopping.get()];
+            let deadline = deadlines.into_iter().flatten().fold(*sweep_at, Mono::min);
             // A timer that is due already rings up to a millisecond later: time for the sockets, but not after every turn.
             if deadline <= now.mono && turn < TURNS_MAX {
                 continue;
@@ -212,6 +217,8 @@ impl Brain {
 
     /// One turn: mail, inputs, store.
     fn turn(&self, now: Now, waker: &Waker) -> Option<Outcome> {
+        self.lines.wake(now.mono);
+        self.lines.take(&mut *self.inputs.borrow_mut(), waker);
         let mut mail = Vec::new();
         self.mailbox.take(&mut mail, waker);
         let mut outs = Vec::new();
@@ -279,6 +286,7 @@ impl Brain {
                 }
             }
             Out::Job { op, job } => self.jobs.run(op, job),
+            Out::Call { call, line, body, wait } => self.lines.call(now.mono, &line, (call, body), wait),
             Out::Hangup(conn) => {
                 if let Some(link) = self.links.borrow().get(&conn) {
                     link.close(End::Hangup);
@@ -320,6 +328,7 @@ impl Brain {
         if self.stopping.get().is_none() {
             info!("stopping");
             self.stopping.set(Some(now.mono + STOP_MAX));
+            self.lines.close();
             self.engine.borrow_mut().shut(now, outs);
         }
     }
@@ -327,7 +336,7 @@ impl Brain {
     fn stop_if_done(&self, now: Now) -> Option<Outcome> {
         let end = self.stopping.get()?;
         // Once nothing waits for the disk every acknowledgement has been made; whoever takes bytes still gets them.
-        let is_made = self.inputs.borrow().is_empty() && self.engine.borrow().is_quiet();
+        let is_made = self.inputs.borrow().is_empty() && !self.lines.has_ended() && self.engine.borrow().is_quiet();
         if is_made && self.links.borrow().values().any(|link| link.machine.borrow().has_unsent()) {
             self.stopping.set(Some(end.min(now.mono + SENDING_MAX)));
             return None;

@@ -7,16 +7,18 @@ use crate::room::Room;
 use crate::telemetry::Telemetry;
 use bytes::Bytes;
 use ottla_core::boundary::{
-    DiskFault, Done, Effect, Effects, Fault, FileDone, FileFault, FileOp, Input, Job, JobDone, Lost, Note, Slot,
+    DiskFault, Done, Effect, Effects, Fault, FileDone, FileFault, FileOp, Input, Job, JobDone, Line, Note, Slot,
 };
 use ottla_core::conn::splice;
-use ottla_core::msg::Response;
 use ottla_core::msg::fetch::FetchResponse;
+use ottla_core::msg::{Request, Response};
 use ottla_core::node::Node;
 use ottla_core::record::Records;
 use ottla_core::store::{Store, StoreOut};
-use ottla_core::types::{ConnId, FileOpId, LogId, Mono, Now, Offset, OpId, Str, Ticket};
+use ottla_core::types::{CallId, ConnId, FileOpId, LogId, Mono, Now, Offset, OpId, Str, Ticket};
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Everything a broker decides with, and the disk.
 pub struct Engine {
@@ -71,6 +73,17 @@ pub enum Out {
         ticket: Ticket,
         /// Its bytes, without the frame.
         body: Bytes,
+    },
+    /// A request of our own. Ends in one `Input::Response`.
+    Call {
+        /// Its name.
+        call: CallId,
+        /// Over which connection.
+        line: Arc<Line>,
+        /// The request.
+        body: Request,
+        /// How long its answer is waited for.
+        wait: Duration,
     },
     /// For people.
     Note(Note),
@@ -210,10 +223,7 @@ impl Engine {
                 Effect::Store { op, log, action } => self.store.submit(op, log, action),
                 Effect::Read { op, log, query } => self.store.query(op, log, &query, &mut self.store_outs),
                 Effect::Job { op, job } => out.push(Out::Job { op, job }),
-                // There is no other broker yet.
-                Effect::Call { call, .. } => {
-                    out.push(Out::Input(Input::Response { call, body: Err(Lost::NotSent) }));
-                }
+                Effect::Call { call, line, body, wait } => out.push(Out::Call { call, line, body, wait }),
                 Effect::Hangup { conn } => out.push(Out::Hangup(conn)),
                 Effect::Halt { fault } => out.push(Out::Halt(fault)),
             }

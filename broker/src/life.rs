@@ -3,7 +3,7 @@
 use crate::boot::{self, World};
 use crate::brain::{Body, Brain, Outcome};
 use crate::jobs::Jobs;
-use crate::net::Listening;
+use crate::net::{Lines, Listening};
 use crate::seam::{TcpListener, spawn_local};
 use ottla_core::config::Config;
 use ottla_core::conn::ConnLimits;
@@ -27,7 +27,9 @@ pub async fn live(parts: Parts, on_ready: impl FnOnce(&Config)) -> Result<Outcom
     let Parts { config, world, jobs, sockets } = parts;
     let (clock, functions) = (world.clock, world.functions);
     let held_bytes_max = config.conn.request_bytes_queued_max.and_then(|bytes| usize::try_from(bytes).ok());
+    let client_id = format!("broker-{}", config.broker.id.0).into();
     let body = Body {
+        lines: Lines::new(world.telemetry.clone(), client_id),
         jobs,
         mailbox: world.mailbox.clone(),
         telemetry: world.telemetry.clone(),

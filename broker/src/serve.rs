@@ -50,6 +50,9 @@ pub fn run(flags: &Serve) -> ExitCode {
     // As a task among those of the connections: they wake each other without a look at the event queue in between.
     let life = local.spawn_local(live(flags.clone(), config));
     let ended = runtime.block_on(local.run_until(life)).unwrap_or_else(|end| resume_unwind(end.into_panic()));
+    // The name of another broker may still be looked up: nobody waits for that.
+    drop(local);
+    runtime.shutdown_background();
     match ended {
         Ok(Outcome::Stopped) => {
             info!("stopped");

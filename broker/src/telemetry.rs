@@ -4,7 +4,7 @@ use crate::flags::LogFormat;
 use crate::mail::{DiskState, Facts, Lag};
 use crate::net::End;
 use crate::teller::Teller;
-use ottla_core::boundary::Note;
+use ottla_core::boundary::{Lost, Note};
 use ottla_core::conn::Reason;
 use ottla_core::msg::ApiKey;
 use ottla_core::types::{LogId, Mono};
@@ -103,6 +103,8 @@ pub struct Telemetry {
     held_bytes: Gauge,
     waiting: Gauge,
     muted: Counter,
+    calls: Family<Api, Counter>,
+    calls_lost: Family<LostCall, Counter>,
     flush: Histogram,
     disk_read_bytes: Counter,
     disk_written_bytes: Counter,
@@ -115,6 +117,12 @@ pub struct Telemetry {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct Api {
     api: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct LostCall {
+    api: &'static str,
+    how: &'static str,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
@@ -152,6 +160,8 @@ impl Telemetry {
             held_bytes: Gauge::default(),
             waiting: Gauge::default(),
             muted: Counter::default(),
+            calls: Family::default(),
+            calls_lost: Family::default(),
             flush: latencies(),
             disk_read_bytes: Counter::default(),
             disk_written_bytes: Counter::default(),
@@ -173,6 +183,8 @@ impl Telemetry {
         r.register("requests_waiting", "Requests that wait to be taken up", this.waiting.clone());
         let muted = "How often a connection was not read from because queued.max.requests waited";
         r.register("connections_muted", muted, this.muted.clone());
+        r.register("calls", "Requests of our own to other brokers", this.calls.clone());
+        r.register("calls_lost", "Those that brought no answer, by whether they were sent", this.calls_lost.clone());
         r.register_with_unit("flush_time", "Durable writes and flushes of the disk", Unit::Seconds, this.flush.clone());
         r.register_with_unit("disk_read", "Read from disk", Unit::Bytes, this.disk_read_bytes.clone());
         r.register_with_unit("disk_written", "Written to disk", Unit::Bytes, this.disk_written_bytes.clone());
@@ -262,6 +274,20 @@ impl Telemetry {
     /// A connection is not read from until fewer requests wait.
     pub fn muted(&self) {
         self.muted.inc();
+    }
+
+    /// A request of our own is made.
+    pub fn called(&self, api: ApiKey) {
+        self.calls.get_or_create(&Api { api: api.facts().name }).inc();
+    }
+
+    /// A request of our own brought no answer.
+    pub fn call_lost(&self, api: ApiKey, lost: Lost) {
+        let how = match lost {
+            Lost::NotSent => "not_sent",
+            Lost::Unknown => "unknown",
+        };
+        self.calls_lost.get_or_create(&LostCall { api: api.facts().name, how }).inc();
     }
 
     /// A flush or a durable write took this long.

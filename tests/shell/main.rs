@@ -7,6 +7,8 @@
 #[cfg(madsim)]
 mod client;
 #[cfg(madsim)]
+mod peers;
+#[cfg(madsim)]
 mod world;
 
 /// Seeds of the gate; more with `SHELL_SEEDS=0..1000 cargo shell`.
@@ -36,6 +38,21 @@ fn what_was_acknowledged_is_read_back_in_order() {
 
 #[cfg(madsim)]
 #[test]
+fn every_call_to_another_broker_ends_once_and_in_time() {
+    let mut sum = peers::Tally::default();
+    for seed in SEEDS {
+        let tally = std::thread::spawn(move || peers::run(seed)).join();
+        let tally = tally.unwrap_or_else(|_| panic!("seed {seed} failed"));
+        sum.answered += tally.answered;
+        sum.not_sent += tally.not_sent;
+        sum.unknown += tally.unknown;
+    }
+    println!("{sum:?}");
+    assert!(sum.answered > 0 && sum.not_sent > 0 && sum.unknown > 0, "a world without faults: {sum:?}");
+}
+
+#[cfg(madsim)]
+#[test]
 fn the_same_seed_gives_the_same_history() {
     let run = || std::thread::spawn(|| world::run(7)).join().expect("seed 7");
     assert_eq!(run(), run());
@@ -53,5 +70,5 @@ fn the_shell_runs_in_a_simulated_world() {
         .output()
         .expect("cargo runs");
     let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && text.contains("2 passed"), "cargo shell:\n{text}");
+    assert!(output.status.success() && text.contains("3 passed"), "cargo shell:\n{text}");
 }

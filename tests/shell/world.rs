@@ -63,8 +63,7 @@ pub fn run(seed: u64) -> Tally {
 
 async fn history(seed: u64) -> Tally {
     let mut rng = Rng::new(seed);
-    DISK.set(Some(Disk::new(Traits::default(), rng.fork("disk"))));
-    let broker = start_broker(rng.next_u64());
+    let broker = start_broker(&mut rng);
     let address: SocketAddr = "10.0.0.1:9092".parse().expect("an address");
     let handle = Handle::current();
     let nodes: Vec<NodeHandle> =
@@ -99,7 +98,10 @@ async fn history(seed: u64) -> Tally {
     tally
 }
 
-fn start_broker(seed: u64) -> NodeHandle {
+/// A broker with an empty disk, at 10.0.0.1:9092.
+pub fn start_broker(rng: &mut Rng) -> NodeHandle {
+    DISK.set(Some(Disk::new(Traits::default(), rng.fork("disk"))));
+    let seed = rng.next_u64();
     let lives = AtomicU64::new(0);
     let handle = Handle::current();
     let node = handle.create_node().name("broker").ip([10, 0, 0, 1].into());
@@ -151,14 +153,10 @@ fn submit(mailbox: Mailbox) -> Submit {
 /// Kills, stalls, and in the end leaves everything well.
 async fn nemesis(broker: &NodeHandle, nodes: &[NodeHandle], mut rng: Rng) -> Tally {
     let mut tally = Tally::default();
-    let handle = Handle::current();
     for _ in 0..rng.between(2, 5) {
         sleep(Duration::from_millis(rng.between(50, 3000))).await;
         if rng.chance(1, 2) {
-            handle.kill(broker.id());
-            with_disk(Disk::kill);
-            sleep(Duration::from_millis(rng.between(1, 500))).await;
-            handle.restart(broker.id());
+            kill_and_restart(broker, &mut rng).await;
             tally.kills += 1;
         } else {
             let node = nodes[rng.below(nodes.len() as u64) as usize].id();
@@ -169,6 +167,15 @@ async fn nemesis(broker: &NodeHandle, nodes: &[NodeHandle], mut rng: Rng) -> Tal
         }
     }
     tally
+}
+
+/// Kills the broker's process; another begins where the disk has it.
+pub async fn kill_and_restart(broker: &NodeHandle, rng: &mut Rng) {
+    let handle = Handle::current();
+    handle.kill(broker.id());
+    with_disk(Disk::kill);
+    sleep(Duration::from_millis(rng.between(1, 500))).await;
+    handle.restart(broker.id());
 }
 
 /// Noise, half frames and silence.

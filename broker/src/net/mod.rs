@@ -1,8 +1,10 @@
-//! Sockets: accepting connections, and moving bytes between them and their machines.
+//! Sockets: accepting connections, making our own to other brokers, and moving bytes between them and their machines.
 
 mod link;
 mod listen;
+mod peer;
 mod stream;
 
 pub use link::{End, Link};
 pub use listen::{Listening, bind};
+pub use peer::Lines;
