@@ -3,39 +3,53 @@
 
 use crate::client::batch::decode;
 use crate::disk::Disk;
+use crate::machine::broker_id;
 use crate::model::{LogFacts, LogName};
 use crate::run::functions;
 use crate::settings::store_config;
 use crate::world::World;
 use ottla_core::boundary::{Done, Query};
 use ottla_core::store::{Claim, Recovered, RecoveredLog, Recovery, RecoveryStep, Store, StoreConfig, StoreOut};
-use ottla_core::types::{BrokerId, FileOpId, LogId, Mono, Now, Offset, OpId, Str, Uuid, Wall};
+use ottla_core::types::{FileOpId, LogId, Mono, Now, Offset, OpId, Str, Uuid, Wall};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 impl World {
-    /// Compares what is durable now with what was acknowledged.
+    /// Compares what is durable now with what was acknowledged: some machine has all of it.
     pub(crate) fn probe(&mut self) {
         let harshest = self.rng.chance(1, 2);
-        let disk = match harshest {
-            true => self.machines[0].disk.durable_copy(),
-            false => self.machines[0].disk.torn_copy(self.rng.fork("probe")),
-        };
+        let mut disks = Vec::new();
+        for machine in &self.machines {
+            disks.push(match harshest {
+                true => machine.disk.durable_copy(),
+                false => machine.disk.torn_copy(self.rng.fork("probe")),
+            });
+        }
         if self.model.damaged || self.model.acked_nothing() {
             return;
         }
         self.model.mark("probes");
-        let config = store_config(&self.plan.options);
-        match Reader::open(disk, config) {
-            Ok((mut reader, recovered)) => {
-                for log in &recovered.logs {
-                    let Some(topic) = self.model.topic_with_id(log.id.topic) else { continue };
-                    let name = LogName { topic, partition: log.id.partition };
-                    self.compare(&mut reader, name, log.id, (log.start, log.end));
+        let mut readers = Vec::new();
+        let mut longest: BTreeMap<LogName, (usize, RecoveredLog)> = BTreeMap::new();
+        for (machine, disk) in disks.into_iter().enumerate() {
+            let (reader, recovered) = match Reader::open(disk, machine, store_config(&self.plan.options)) {
+                Ok(opened) => opened,
+                Err(text) => {
+                    return self.model.find("durable", format!("what is durable cannot be opened: {text}"));
                 }
-                self.miss(&recovered);
+            };
+            readers.push(reader);
+            for log in recovered.logs {
+                let Some(topic) = self.model.topic_with_id(log.id.topic) else { continue };
+                let name = LogName { topic, partition: log.id.partition };
+                if longest.get(&name).is_none_or(|(_, other)| other.end < log.end) {
+                    longest.insert(name, (machine, log));
+                }
             }
-            Err(text) => self.model.find("durable", format!("what is durable cannot be opened: {text}")),
         }
+        for (name, (machine, log)) in &longest {
+            self.compare(&mut readers[*machine], *name, log.id, (log.start, log.end));
+        }
+        self.miss(&longest.into_keys().collect());
     }
 
     /// A relaxed broker loses its power, and the run ends here. What was acknowledged may be gone, but only what came last
@@ -50,7 +64,7 @@ impl World {
             false => self.machines[0].disk.torn_copy(self.rng.fork("reckon")),
         };
         self.model.mark("power losses of relaxed brokers");
-        let (mut reader, recovered) = match Reader::open(disk, store_config(&self.plan.options)) {
+        let (mut reader, recovered) = match Reader::open(disk, 0, store_config(&self.plan.options)) {
             Ok(opened) => opened,
             Err(text) => return self.model.find("durable", format!("what is left cannot be opened: {text}")),
         };
@@ -118,22 +132,12 @@ impl World {
         }
     }
 
-    /// Partitions that hold acknowledged records and are not on the device at all.
-    fn miss(&mut self, recovered: &Recovered) {
-        let missing: Vec<LogName> = self
-            .model
-            .logs
-            .iter()
-            .filter(|(name, facts)| {
-                let id = self.model.topics[name.topic].id;
-                facts.acked_end > 0
-                    && id.is_some_and(|topic| {
-                        let id = LogId { topic, partition: name.partition };
-                        !recovered.logs.iter().any(|log| log.id == id)
-                    })
-            })
-            .map(|(name, _)| *name)
-            .collect();
+    /// Partitions that hold acknowledged records and are on no device at all.
+    fn miss(&mut self, found: &BTreeSet<LogName>) {
+        let is_missing = |(name, facts): &(&LogName, &LogFacts)| {
+            facts.acked_end > 0 && self.model.topics[name.topic].id.is_some() && !found.contains(name)
+        };
+        let missing: Vec<LogName> = self.model.logs.iter().filter(is_missing).map(|(name, _)| *name).collect();
         for name in missing {
             let text = format!("{} is not on the device", self.model.name(name));
             self.model.find("durable", text);
@@ -142,16 +146,17 @@ impl World {
 }
 
 /// A store that is only read, on a disk whose operations end at once.
-struct Reader {
+pub(crate) struct Reader {
     disk: Disk,
     store: Store,
     op: u64,
 }
 
 impl Reader {
-    fn open(mut disk: Disk, config: StoreConfig) -> Result<(Self, Recovered), String> {
+    /// What recovery makes of a copy of a machine's disk.
+    pub(crate) fn open(mut disk: Disk, machine: usize, config: StoreConfig) -> Result<(Self, Recovered), String> {
         let claim = Claim {
-            node: BrokerId(1),
+            node: broker_id(machine),
             cluster: None,
             new_directory: Uuid([1; 16]),
             new_cluster: Str::from_static("simulated-cluster-0001"),
@@ -202,6 +207,33 @@ impl Reader {
         Ok(found)
     }
 
+    /// Every batch between two offsets as it lies on the device, by its base offset.
+    pub(crate) fn batches(
+        &mut self,
+        log: LogId,
+        (from, end): (Offset, Offset),
+    ) -> Result<BTreeMap<i64, Vec<u8>>, String> {
+        let mut found = BTreeMap::new();
+        let mut next = from;
+        while next < end {
+            let query = Query::Records { from: next, end, bytes_max: 64 << 10 };
+            let records = match self.ask(log, &query)? {
+                Done::Records(records) => records.to_bytes(),
+                other => return Err(format!("asked for records, got {other:?}")),
+            };
+            let before = next;
+            for batch in split(&records) {
+                let (base, last) = reach(batch)?;
+                next = next.max(Offset(last + 1));
+                found.insert(base, batch.to_vec());
+            }
+            if next == before {
+                return Err(format!("nothing at {} of {}", next.0, end.0));
+            }
+        }
+        Ok(found)
+    }
+
     fn ask(&mut self, log: LogId, query: &Query) -> Result<Done, String> {
         self.op += 1;
         let op = OpId(self.op);
@@ -235,4 +267,24 @@ impl Reader {
     ) {
         self.store.file_done(now, id, outcome, out);
     }
+}
+
+/// Whole batches, one behind the other.
+fn split(mut bytes: &[u8]) -> Vec<&[u8]> {
+    let mut batches = Vec::new();
+    while let Some(length) = bytes.get(8..12) {
+        let length = u32::from_be_bytes(length.try_into().expect("four bytes")) as usize;
+        let Some((batch, rest)) = bytes.split_at_checked(12 + length) else { break };
+        batches.push(batch);
+        bytes = rest;
+    }
+    batches
+}
+
+/// The first and the last offset of a batch.
+fn reach(batch: &[u8]) -> Result<(i64, i64), String> {
+    let base = batch.first_chunk::<8>().map(|bytes| i64::from_be_bytes(*bytes));
+    let delta = batch.get(23..27).and_then(|bytes| bytes.first_chunk::<4>()).map(|bytes| i32::from_be_bytes(*bytes));
+    let (base, delta) = base.zip(delta).ok_or("a batch without a header")?;
+    Ok((base, base + i64::from(delta)))
 }

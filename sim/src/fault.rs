@@ -40,15 +40,37 @@ pub enum Strike {
     Arm(Armed),
     /// Bits flip on the device.
     Rot,
+    /// The network between these machines, by number from the lowest bit on, and the others is cut for a while.
+    Part(u64, Way, Duration),
     /// Nothing goes wrong: what is durable at this moment is compared with what was promised.
     Probe,
 }
 
-/// A strike and its moment.
+impl Strike {
+    /// Whether bytes are gone for good: what there was no other copy of is lost.
+    pub fn is_damage(self) -> bool {
+        matches!(self, Self::Arm(Armed::ReadFails) | Self::Rot)
+    }
+}
+
+/// Which way a cut holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Way {
+    /// Neither side hears the other.
+    Both,
+    /// The machines that are named are not heard.
+    Out,
+    /// They do not hear.
+    In,
+}
+
+/// A strike, its moment and its place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Op {
     /// When, in world time.
     pub at: At,
+    /// Where; strikes at connections come anywhere.
+    pub machine: usize,
     /// What.
     pub strike: Strike,
 }
@@ -114,20 +136,32 @@ impl Weather {
         Self { counts: KINDS.into_iter().map(count).collect() }
     }
 
-    /// Draws the strikes between two moments, in order, with a few looks at the disk among them.
-    pub fn forecast(&self, from: At, to: At, rng: &mut Rng) -> Vec<Op> {
+    /// Draws the strikes at a machine between two moments, in order, with a few looks at the disk among them.
+    pub fn forecast(&self, machine: usize, (from, to): (At, At), rng: &mut Rng) -> Vec<Op> {
         let mut ops = Vec::new();
         for (kind, count) in &self.counts {
             for _ in 0..*count {
-                ops.push(Op { at: At(rng.between(from.0, to.0)), strike: draw(*kind, rng) });
+                ops.push(Op { at: At(rng.between(from.0, to.0)), machine, strike: draw(*kind, rng) });
             }
         }
         for _ in 0..3 {
-            ops.push(Op { at: At(rng.between(from.0, to.0)), strike: Strike::Probe });
+            ops.push(Op { at: At(rng.between(from.0, to.0)), machine, strike: Strike::Probe });
         }
         ops.sort_by_key(|op| op.at);
         ops
     }
+}
+
+/// Draws cuts of the network among so many machines.
+pub fn draw_parts(machines: usize, (from, to): (At, At), rng: &mut Rng) -> Vec<Op> {
+    let count = if rng.chance(2, 3) { 1 << rng.below(5) } else { 0 };
+    let part = |_| {
+        let some = rng.between(1, (1 << machines) - 2);
+        let way = [Way::Both, Way::Both, Way::Out, Way::In][rng.below(4) as usize];
+        let strike = Strike::Part(some, way, wait(rng, 10, 20_000));
+        Op { at: At(rng.between(from.0, to.0)), machine: 0, strike }
+    };
+    (0..count).map(part).collect()
 }
 
 fn draw(kind: Kind, rng: &mut Rng) -> Strike {
@@ -185,6 +219,16 @@ impl fmt::Display for Strike {
             Self::Full(spare, wait) => write!(f, "disk full but for {spare} bytes, for {wait:?}"),
             Self::Arm(fault) => write!(f, "disk: the next {fault:?}"),
             Self::Rot => f.write_str("bits rot"),
+            Self::Part(some, way, wait) => {
+                let names: Vec<String> =
+                    (0..64).filter(|at| some >> at & 1 == 1).map(|at| format!("node {at}")).collect();
+                let names = names.join(", ");
+                match way {
+                    Way::Both => write!(f, "{names} cut off from the others for {wait:?}"),
+                    Way::Out => write!(f, "{names} not heard by the others for {wait:?}"),
+                    Way::In => write!(f, "{names} do not hear the others for {wait:?}"),
+                }
+            }
             Self::Probe => f.write_str("probe"),
         }
     }

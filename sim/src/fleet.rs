@@ -53,6 +53,23 @@ pub const STORE_FLOORS: [(&str, u64); 9] = [
     ("writes without room", 200),
 ];
 
+/// The same for clusters.
+pub const CLUSTER_FLOORS: [(&str, u64); 13] = [
+    ("acked batches", 200_000),
+    ("records read", 2_000_000),
+    ("partitions read whole", 4_000),
+    ("power losses", 2_000),
+    ("power losses that dropped an unsynced sector", 200),
+    ("kills", 2_000),
+    ("clean stops", 800),
+    ("probes", 2_000),
+    ("networks cut", 1_500),
+    ("calls answered", 100_000),
+    ("calls lost", 50_000),
+    ("metadata compared", 15_000),
+    ("replicas compared", 600),
+];
+
 /// What a fleet has to say.
 #[derive(Default)]
 pub struct Fleet {

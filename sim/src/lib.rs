@@ -1,6 +1,7 @@
 //! The simulator: one thread, one heap of events, one seed. It drives the very node, connection, store and recovery that
 //! production runs, through crashes, cuts, skewed clocks and failing disks, and judges them from outside.
 
+mod agree;
 mod calls;
 mod check;
 pub mod client;

@@ -11,7 +11,7 @@ use crate::world::MachineEvent;
 use bytes::Bytes;
 use ottla_core::boundary::{Effects, FileDone, FileFault, FileId, FileOp, OpenMode};
 use ottla_core::log::Log;
-use ottla_core::node::{Boot, FoundLog, Node};
+use ottla_core::node::{Boot, FoundLog, Node, View};
 use ottla_core::store::{Claim, Recovered, RecoveredLog, Recovery, RecoveryRefusal, RecoveryStep, Store, StoreOut};
 use ottla_core::types::{BrokerId, FileOpId, Now, OffsetRange, Rng, Str, Uuid, Wall};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -213,13 +213,6 @@ impl Machine {
         }
     }
 
-    /// Makes the node ask another one.
-    #[cfg(test)]
-    pub fn ask(&mut self, at: At, effects: Effects, out: &mut Vec<MachineOut>) {
-        let now = self.clock.now(at);
-        self.with(at, out, |process, out| process.booted(now, effects, out));
-    }
-
     /// The process is killed.
     pub fn kill(&mut self, at: At, down: Duration, out: &mut Vec<MachineOut>) {
         if !matches!(self.state, State::Off) {
@@ -299,6 +292,14 @@ impl Machine {
         match &self.state {
             State::Up(process) => (process.owed(), process.held_bytes()),
             State::Off | State::Booting(_) => (0, 0),
+        }
+    }
+
+    /// A look at the node, if there is one.
+    pub fn view(&self) -> Option<View<'_>> {
+        match &self.state {
+            State::Up(process) => Some(process.node.view()),
+            State::Off | State::Booting(_) => None,
         }
     }
 

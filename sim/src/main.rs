@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
-use ottla_sim::fleet::{FLOORS, Fleet, STORE_FLOORS, cpu};
+use ottla_sim::fleet::{CLUSTER_FLOORS, FLOORS, Fleet, STORE_FLOORS, cpu};
 use ottla_sim::plan::{Cut, Plan};
 use ottla_sim::report::Outcome;
 use ottla_sim::run::{hush_panics, run};
@@ -43,6 +43,9 @@ struct Flags {
     /// The canary: a disk that lies about its flushes, which every oracle of durability must see.
     #[arg(long)]
     liar: bool,
+    /// Several machines that are one cluster.
+    #[arg(long, conflicts_with = "store")]
+    cluster: bool,
     /// The store alone, with actions that one broker never asks for.
     #[arg(long)]
     store: bool,
@@ -144,8 +147,9 @@ fn one(seed: u64, flags: &Flags) -> ExitCode {
         return verdict(outcome.finding.is_none());
     }
     let list = |numbers: &Option<Numbers>| numbers.as_ref().map(|numbers| numbers.0.clone());
-    let cut = Cut { ops: list(&flags.strikes), clients: list(&flags.clients), end_secs: flags.end, liar: flags.liar };
-    let plan = Plan::draw(seed).cut(&cut);
+    let (ops, clients) = (list(&flags.strikes), list(&flags.clients));
+    let cut = Cut { ops, clients, end_secs: flags.end, ..whole(flags) };
+    let plan = Plan::of(seed, &cut);
     println!("{}", plan.describe());
     if flags.plan {
         return ExitCode::SUCCESS;
@@ -170,7 +174,7 @@ fn many(seeds: Range<u64>, flags: &Flags) -> ExitCode {
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} seeds, {elapsed}, {eta} left  {msg}");
     let bar = ProgressBar::new(seeds.end.saturating_sub(seeds.start)).with_style(style.expect("a fixed template"));
     let began = (Instant::now(), cpu());
-    let cut = Cut { liar: flags.liar, ..Cut::default() };
+    let cut = whole(flags);
     let play = |seed| if flags.store { solo::run(seed, false).0 } else { run(seed, &cut, false).0 };
     let fleet = Fleet::sail(seeds.clone(), flags.jobs, flags.findings, |seed| {
         let outcome = play(seed);
@@ -189,7 +193,11 @@ fn many(seeds: Range<u64>, flags: &Flags) -> ExitCode {
     for outcome in &fleet.findings {
         tell(outcome, flags);
     }
-    let floors = if flags.store { &STORE_FLOORS[..] } else { &FLOORS[..] };
+    let floors = match (flags.store, flags.cluster) {
+        (true, _) => &STORE_FLOORS[..],
+        (false, true) => &CLUSTER_FLOORS[..],
+        (false, false) => &FLOORS[..],
+    };
     let judged = fleet.findings.is_empty() && (flags.floors || fleet.seeds >= 1_000);
     let shortfalls = if judged { fleet.shortfalls(floors) } else { Vec::new() };
     shortfalls.iter().for_each(|short| println!("NOT REACHED  {short}"));
@@ -200,6 +208,11 @@ fn many(seeds: Range<u64>, flags: &Flags) -> ExitCode {
     verdict(well)
 }
 
+/// The plan with everything in it.
+fn whole(flags: &Flags) -> Cut {
+    Cut { liar: flags.liar, cluster: flags.cluster, ..Cut::default() }
+}
+
 /// Shortens a finding, says how to bring it back, and writes its trace.
 fn tell(outcome: &Outcome, flags: &Flags) {
     let Some(finding) = &outcome.finding else { return };
@@ -208,13 +221,13 @@ fn tell(outcome: &Outcome, flags: &Flags) {
     if flags.store {
         return println!("  whole:    cargo sim --store --seed {} --trace", outcome.seed);
     }
-    let shrunk = shrink(outcome, flags.liar, flags.tries);
+    let shrunk = shrink(outcome, whole(flags), flags.tries);
     let (shortest, lines) = run(outcome.seed, &shrunk.cut, true);
     let path = out.join(format!("seed-{}.txt", outcome.seed));
-    let plan = Plan::draw(outcome.seed).cut(&shrunk.cut).describe();
+    let plan = Plan::of(outcome.seed, &shrunk.cut).describe();
     let text = format!("{plan}\n{}\n{}", lines.join("\n"), shortest.summary());
     let written = fs::create_dir_all(out).and_then(|()| fs::write(&path, text));
-    println!("  whole:    {}", outcome.command(&Cut { liar: flags.liar, ..Cut::default() }));
+    println!("  whole:    {}", outcome.command(&whole(flags)));
     println!("  shortest: {} --trace   ({} runs)", shortest.command(&shrunk.cut), shrunk.tries);
     match written {
         Ok(()) => println!("  trace:    {}", path.display()),

@@ -3,7 +3,7 @@
 
 use crate::clock::At;
 use crate::disk::Traits;
-use crate::fault::{Op, Strike, Weather};
+use crate::fault::{Op, Strike, Weather, draw_parts};
 use crate::model::Topic;
 use crate::net::Quality;
 use ottla_core::record::Compression;
@@ -27,6 +27,8 @@ pub struct Options {
     pub relaxed: bool,
     /// How many machines there are.
     pub machines: usize,
+    /// They are one cluster, with its controller on the first; otherwise each is one of its own.
+    pub cluster: bool,
     /// The network.
     pub net: Quality,
     /// The disk.
@@ -107,10 +109,21 @@ pub struct Cut {
     pub end_secs: Option<u64>,
     /// The disk says that it has flushed and has not: whoever then finds nothing is asleep.
     pub liar: bool,
+    /// It is the plan of a cluster: several machines.
+    pub cluster: bool,
 }
 
 impl Plan {
-    /// The plan of a seed.
+    /// What a cut leaves of the plan of a seed.
+    pub fn of(seed: u64, cut: &Cut) -> Self {
+        match cut.cluster {
+            false => Self::draw(seed),
+            true => Self::draw_cluster(seed),
+        }
+        .cut(cut)
+    }
+
+    /// The plan of a seed: one machine.
     pub fn draw(seed: u64) -> Self {
         let mut rng = Rng::new(seed);
         let options = Options::draw(&mut rng.fork("options"));
@@ -118,14 +131,43 @@ impl Plan {
         let mut nemesis = rng.fork("nemesis");
         let relaxed = rng.fork("durability").chance(1, 6);
         let options = Options { relaxed, ..options };
-        let calm_from = At::secs(STRIKES_FROM.0 / 1_000_000_000 + nemesis.between(60, 90));
-        let ops = Weather::draw(&mut nemesis).forecast(STRIKES_FROM, calm_from, &mut nemesis);
-        let mut ops: Vec<(usize, Op)> = ops.into_iter().enumerate().collect();
+        let calm_from = draw_calm(&mut nemesis);
+        let ops = Weather::draw(&mut nemesis).forecast(0, (STRIKES_FROM, calm_from), &mut nemesis);
+        let mut plan = Self { seed, options, clients, ops: ops.into_iter().enumerate().collect(), calm_from };
         if relaxed {
             // What is promised there is promised of a device that works, and not of what is on it at any moment.
-            ops.retain(|(_, op)| !matches!(op.strike, Strike::Arm(_) | Strike::Rot | Strike::Probe));
+            plan.ops.retain(|(_, op)| !matches!(op.strike, Strike::Arm(_) | Strike::Rot | Strike::Probe));
         }
-        Self { seed, options, clients, ops, calm_from }
+        plan
+    }
+
+    /// The plan of a seed: several machines that are one cluster, each with a weather of its own.
+    pub fn draw_cluster(seed: u64) -> Self {
+        let mut rng = Rng::new(seed).fork("cluster");
+        let machines = rng.between(2, 5) as usize;
+        let options = Options { machines, cluster: true, ..Options::draw(&mut rng.fork("options")) };
+        let mut clients = draw_clients(&options, &mut rng.fork("clients"));
+        for client in &mut clients {
+            // What only the leader has may be lost with it.
+            if let Role::Producer(habits) = &mut client.role
+                && habits.acks == 1
+            {
+                habits.acks = -1;
+            }
+        }
+        let mut nemesis = rng.fork("nemesis");
+        let calm_from = draw_calm(&mut nemesis);
+        let span = (STRIKES_FROM, calm_from);
+        let mut ops = draw_parts(machines, span, &mut nemesis);
+        for machine in 0..machines {
+            ops.extend(Weather::draw(&mut nemesis).forecast(machine, span, &mut nemesis));
+        }
+        // With damage on any of so many disks most runs could prove little.
+        if nemesis.chance(3, 4) {
+            ops.retain(|op| !op.strike.is_damage());
+        }
+        ops.sort_by_key(|op| op.at);
+        Self { seed, options, clients, ops: ops.into_iter().enumerate().collect(), calm_from }
     }
 
     /// The same with less in it.
@@ -154,7 +196,7 @@ impl Plan {
             let _ = writeln!(text, "  client {} {:?}", client.number, client.role);
         }
         for (number, op) in &self.ops {
-            let _ = writeln!(text, "  strike {number:>3} at {}  {}", op.at, op.strike);
+            let _ = writeln!(text, "  strike {number:>3} at {}  node {}: {}", op.at, op.machine, op.strike);
         }
         text
     }
@@ -168,6 +210,9 @@ impl Cut {
             if texts.is_empty() { "none".to_owned() } else { texts.join(",") }
         };
         let mut text = String::new();
+        if self.cluster {
+            text.push_str(" --cluster");
+        }
         if let Some(ops) = &self.ops {
             let _ = write!(text, " --strikes {}", list(ops));
         }
@@ -193,6 +238,7 @@ impl Options {
                 production,
                 relaxed: false,
                 machines: 1,
+                cluster: false,
                 net: Quality::default(),
                 disk: Traits::default(),
                 segment_bytes: 1 << 20,
@@ -213,6 +259,7 @@ impl Options {
             production,
             relaxed: false,
             machines: 1,
+            cluster: false,
             net: Quality { delay_us: 1 << rng.between(5, 14), pieces_max: 1 << rng.below(4) },
             disk: Traits {
                 whole_pages: rng.chance(1, 2),
@@ -235,6 +282,10 @@ impl Options {
             topics,
         }
     }
+}
+
+fn draw_calm(nemesis: &mut Rng) -> At {
+    At::secs(STRIKES_FROM.0 / 1_000_000_000 + nemesis.between(60, 90))
 }
 
 fn draw_topics(production: bool, rng: &mut Rng) -> Vec<Topic> {

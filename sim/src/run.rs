@@ -5,6 +5,7 @@ use crate::client::consumer::{self, Consumer};
 use crate::client::member::{self, Member};
 use crate::client::producer::{self, Producer};
 use crate::client::{Actor, Peer};
+use crate::machine::Machine;
 use crate::model::Finding;
 use crate::plan::{ClientSpec, Cut, EPOCH_MS, Plan, Role};
 use crate::report::{Outcome, Trace};
@@ -21,7 +22,7 @@ const SETTLE: Duration = Duration::from_secs(120);
 
 /// Runs a seed, or what a cut leaves of it. With `keeps_lines` the second part is a line for each event.
 pub fn run(seed: u64, cut: &Cut, keeps_lines: bool) -> (Outcome, Vec<String>) {
-    let plan = Plan::draw(seed).cut(cut);
+    let plan = Plan::of(seed, cut);
     let mut world = World::new(plan, Trace::new(keeps_lines));
     let (finding, from_inside) = match caught(|| play(&mut world)) {
         None => (world.model.findings.first().cloned(), false),
@@ -85,6 +86,10 @@ fn play(world: &mut World) {
     clients.push(founder);
     judge_done(world, &clients);
     prove_life(world);
+    if world.plan.options.cluster {
+        world.run(world.now() + SETTLE, World::is_agreed);
+        world.judge_cluster();
+    }
     world.close();
 }
 
@@ -164,7 +169,9 @@ fn lose_power_once_more(world: &mut World) {
         return world.reckon();
     }
     world.model.mark("power losses before the last look");
-    world.with_machine(0, |machine, now, out| machine.lose_power(now, Duration::from_millis(10), out));
+    for at in 0..world.machines.len() {
+        world.with_machine(at, |machine, now, out| machine.lose_power(now, Duration::from_millis(10), out));
+    }
 }
 
 fn judge_done(world: &mut World, clients: &[usize]) {
@@ -212,7 +219,7 @@ pub fn functions() -> ottla_core::record::Functions {
 impl World {
     /// Whether the only copy was damaged so that the broker rightfully never starts again, or what is left was judged.
     fn is_lost(&self) -> bool {
-        self.is_over || self.model.damaged && self.machines[0].lost().is_some()
+        self.is_over || self.model.damaged && self.machines.iter().any(|machine| machine.lost().is_some())
     }
 
     /// The last look at a run: nobody is owed anything, nothing has piled up, and a broker that gave up had a reason.
@@ -222,13 +229,15 @@ impl World {
         }
         if self.is_lost() {
             self.model.mark("directories lost to damage");
-        } else if let Some(why) = self.machines[0].lost() {
+        } else if let Some(why) = self.machines.iter().find_map(Machine::lost) {
             let text = format!("the broker never starts again: {why}");
             self.model.find("unavailable", text);
         }
-        let (owed, held) = self.machines[0].load();
-        if owed > 200 || held > 8 << 20 {
-            self.model.find("bounds", format!("{owed} requests are owed an answer, connections hold {held} bytes"));
+        for machine in &self.machines {
+            let (owed, held) = machine.load();
+            if owed > 200 || held > 8 << 20 {
+                self.model.find("bounds", format!("{owed} requests are owed an answer, connections hold {held} bytes"));
+            }
         }
     }
 

@@ -6,8 +6,10 @@ use ottla_core::config::{Config, Setting};
 use ottla_core::store::StoreConfig;
 use ottla_core::types::Str;
 
-/// The port at which every machine listens for clients and for other machines.
+/// The port at which every machine listens for clients and for other brokers.
 pub const PORT: u16 = 9092;
+/// The port at which the controller listens for brokers.
+const CONTROLLER_PORT: u16 = 9093;
 
 /// The store as the run has it.
 pub fn store_config(options: &Options) -> StoreConfig {
@@ -39,8 +41,20 @@ pub fn config(options: &Options, machine: usize) -> Config {
         ("group.initial.rebalance.delay.ms", "100".to_owned()),
         ("log.message.timestamp.after.max.ms", "9223372036854775807".to_owned()),
     ];
-    if options.machines > 1 {
-        settings.push(("listeners", format!("PLAINTEXT://{}:{PORT}", host_of(machine))));
+    let own = format!("PLAINTEXT://{}:{PORT}", host_of(machine));
+    let controllers = format!("{}:{CONTROLLER_PORT}", host_of(0));
+    if options.cluster {
+        settings.push(("controller.quorum.voters", format!("1@{controllers}")));
+        settings.push(("controller.listener.names", "CONTROLLER".to_owned()));
+        settings.push(("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned()));
+    }
+    match machine {
+        0 if options.cluster => settings.push(("listeners", format!("{own},CONTROLLER://{controllers}"))),
+        0 if options.machines == 1 => {}
+        _ => settings.push(("listeners", own)),
+    }
+    if options.cluster && machine > 0 {
+        settings.push(("process.roles", "broker".to_owned()));
     }
     let settings = settings.into_iter().map(|(key, value)| Setting {
         key: Str::from_static(key),

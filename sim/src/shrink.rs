@@ -15,12 +15,11 @@ pub struct Shrunk {
     pub tries: usize,
 }
 
-/// Shortens a run whose outcome is a finding. Never more than `tries_max` runs.
-pub fn shrink(found: &Outcome, liar: bool, tries_max: usize) -> Shrunk {
-    let plan = Plan::draw(found.seed);
+/// Shortens a run whose outcome is a finding of this plan. Never more than `tries_max` runs.
+pub fn shrink(found: &Outcome, whole: Cut, tries_max: usize) -> Shrunk {
+    let plan = Plan::of(found.seed, &whole);
     let ops: Vec<usize> = plan.ops.iter().map(|(number, _)| *number).collect();
     let clients: Vec<usize> = plan.clients.iter().map(|client| client.number).collect();
-    let whole = Cut { liar, ..Cut::default() };
     let mut search = Search { found, best: whole, outcome: found.clone(), tries: 0, tries_max };
     search.end_early();
     let kept = search.thin(ops, |cut, kept| cut.ops = Some(kept));

@@ -1,7 +1,8 @@
 //! How each strike of a plan comes about.
 
+use crate::clock::At;
 use crate::disk::Armed;
-use crate::fault::Strike;
+use crate::fault::{Strike, Way};
 use crate::net::Flow;
 use crate::world::{Event, World};
 use std::time::Duration;
@@ -10,24 +11,25 @@ impl World {
     /// The strike with this number comes now.
     pub(crate) fn strike(&mut self, number: usize) {
         let Some((_, op)) = self.plan.ops.iter().find(|(known, _)| *known == number).copied() else { return };
-        self.trace.event(self.now, (8, number), || ("nemesis".into(), op.strike.to_string()));
+        let at = op.machine;
+        self.trace.event(self.now, (8, number), || ("nemesis".into(), format!("node {at}: {}", op.strike)));
         match op.strike {
-            Strike::Kill(down) => self.with_machine(0, |machine, now, out| machine.kill(now, down, out)),
+            Strike::Kill(down) => self.with_machine(at, |machine, now, out| machine.kill(now, down, out)),
             Strike::PowerLoss(_) if self.plan.options.relaxed => self.reckon(),
-            Strike::PowerLoss(down) => self.with_machine(0, |machine, now, out| machine.lose_power(now, down, out)),
-            Strike::Stop(down) => self.with_machine(0, |machine, now, out| machine.stop(now, down, out)),
-            Strike::Pause(wait) => self.with_machine(0, |machine, now, out| machine.pause(now, wait, out)),
+            Strike::PowerLoss(down) => self.with_machine(at, |machine, now, out| machine.lose_power(now, down, out)),
+            Strike::Stop(down) => self.with_machine(at, |machine, now, out| machine.stop(now, down, out)),
+            Strike::Pause(wait) => self.with_machine(at, |machine, now, out| machine.pause(now, wait, out)),
             Strike::Pace(permille) => {
-                self.with_machine(0, |machine, now, out| {
+                self.with_machine(at, |machine, now, out| {
                     machine.change_clock(now, |clock| clock.set_pace(now, permille), out)
                 });
             }
             Strike::Jump(millis) => {
-                self.with_machine(0, |machine, now, out| {
+                self.with_machine(at, |machine, now, out| {
                     machine.change_clock(now, |clock| clock.jump(now, millis), out)
                 });
             }
-            Strike::Freeze(wait) => self.with_machine(0, |machine, now, out| machine.freeze(now, wait, out)),
+            Strike::Freeze(wait) => self.with_machine(at, |machine, now, out| machine.freeze(now, wait, out)),
             Strike::Sever(told) => {
                 if let Some(link) = self.net().pick() {
                     self.sever(link, told);
@@ -40,23 +42,24 @@ impl World {
             }
             Strike::Stall(flow, wait) => {
                 let until = self.now + wait;
-                self.net().stall(0, flow, until);
+                self.net().stall(at, flow, until);
             }
             Strike::Slow(factor, wait) => {
-                self.machines[0].disk.slow_down(factor);
-                self.foresee(self.now + wait, Event::Relief(0));
+                self.machines[at].disk.slow_down(factor);
+                self.foresee(self.now + wait, Event::Relief(at));
             }
-            Strike::Stuck(wait) => self.machines[0].stick(self.now + wait),
+            Strike::Stuck(wait) => self.machines[at].stick(self.now + wait),
             Strike::Full(spare, wait) => {
-                self.machines[0].disk.fill_up_to(spare);
-                self.foresee(self.now + wait, Event::Relief(0));
+                self.machines[at].disk.fill_up_to(spare);
+                self.foresee(self.now + wait, Event::Relief(at));
             }
             Strike::Arm(fault) => {
                 // What a device can no longer read is gone for good.
                 self.model.damaged |= fault == Armed::ReadFails;
-                self.machines[0].disk.arm(fault);
+                self.machines[at].disk.arm(fault);
             }
-            Strike::Rot => self.rot(),
+            Strike::Rot => self.rot(at),
+            Strike::Part(some, way, wait) => self.part(some, way, self.now + wait),
             Strike::Probe => self.probe(),
         }
     }
@@ -66,15 +69,31 @@ impl World {
     pub fn heal(&mut self) {
         self.trace.event(self.now, 10, || ("nemesis".into(), "calm".into()));
         let soon = self.now + Duration::from_millis(1);
-        self.net().stall(0, Flow::Out, soon);
-        self.with_machine(0, |machine, now, out| machine.heal(now, out));
+        for at in 0..self.machines.len() {
+            self.net().stall(at, Flow::Out, soon);
+            self.with_machine(at, |machine, now, out| machine.heal(now, out));
+        }
     }
 
     /// Bits rot on the device, anywhere but in what was written last to the journal.
-    fn rot(&mut self) {
-        if self.machines[0].disk.rot(|path| path.contains("journal")) {
+    fn rot(&mut self, at: usize) {
+        if self.machines[at].disk.rot(|path| path.contains("journal")) {
             self.model.damaged = true;
             self.model.mark("rot set");
+        }
+    }
+
+    /// The network between some machines and the others is cut. What is sent meanwhile is sent again until it gets through.
+    fn part(&mut self, some: u64, way: Way, until: At) {
+        self.model.mark("networks cut");
+        let (inner, outer): (Vec<usize>, Vec<usize>) = (0..self.machines.len()).partition(|at| some >> at & 1 == 1);
+        for (one, other) in inner.iter().flat_map(|one| outer.iter().map(move |other| (*one, *other))) {
+            if way != Way::In {
+                self.net().cut(one, other, until);
+            }
+            if way != Way::Out {
+                self.net().cut(other, one, until);
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The world of one run: machines, clients, connections, and the heap of events that moves them, ordered by time and, at
 //! one time, by the order in which they were foreseen.
 
+use crate::agree::Agreement;
 use crate::client::{Peer, PeerOut};
 use crate::clock::At;
 use crate::machine::{Machine, MachineOut};
@@ -97,6 +98,7 @@ pub struct World {
     pub(crate) peers: Vec<Peer>,
     /// A relaxed broker lost its power, and what was left was looked at: the clients know of things that are no more.
     pub(crate) is_over: bool,
+    pub(crate) agreement: Agreement,
     /// Events since the clock last passed a multiple of [`PACE_NS`].
     lately: u64,
 }
@@ -132,6 +134,7 @@ impl World {
             net,
             peers: Vec::new(),
             is_over: false,
+            agreement: Agreement::default(),
             lately: 0,
         };
         for number in 0..world.machines.len() {
@@ -264,6 +267,9 @@ impl World {
                 MachineOut::Mark(mark) => self.model.mark(mark),
                 MachineOut::Finding(oracle, text) => self.model.find(oracle, text),
             }
+        }
+        if self.plan.options.cluster {
+            self.judge_agreement(number);
         }
     }
 

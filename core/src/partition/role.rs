@@ -64,6 +64,14 @@ impl Role {
 }
 
 impl Partition {
+    /// The reign in which this replica leads; none while it follows.
+    pub fn reign(&self) -> Option<LeaderEpoch> {
+        match &self.role {
+            Role::Leader(_) => Some(self.spec.assignment.leader_epoch),
+            Role::Follower(_) => None,
+        }
+    }
+
     /// The cluster decided something about this partition, or its topic is configured anew. States come in the order in
     /// which they were decided; some may be left out.
     pub fn assign(&mut self, cx: PartitionCx<'_>, spec: PartitionSpec, out: &mut Vec<PartitionOut>) {
