@@ -1,18 +1,26 @@
 //! Connections in the world: somebody reaches out, a machine accepts, bytes come, and one end or the other hears that it is
 //! over.
 
+use crate::client::Address;
 use crate::clock::At;
 use crate::machine::Caller;
 use crate::net::{Door, End, LinkId, Plug, Told, Who};
+use crate::settings::PORT;
 use crate::world::{Event, World};
 use bytes::Bytes;
 use ottla_core::types::Str;
 
 impl World {
-    /// A client reaches out to a machine.
-    pub(crate) fn client_connects(&mut self, client: usize, door: Door) {
-        let (link, at) = self.net.connect(self.now, Who::Client(client), door);
-        self.peers[client].reached_out(link);
+    /// A client reaches out to an address, or to any machine.
+    pub(crate) fn client_connects(&mut self, client: usize, address: Option<Address>) {
+        let (host, port) = match (address, self.machines.len() as u64) {
+            (Some(address), _) => address,
+            (None, 1) => (Str::from_static("127.0.0.1"), PORT),
+            (None, machines) => (Str::from(host_of(self.rng.below(machines) as usize)), PORT),
+        };
+        let machine = if self.machines.len() == 1 { Some(0) } else { self.machine_at(&host) };
+        let (link, at) = self.net.connect(self.now, Who::Client(client), Door { machine, port });
+        self.peers[client].reached_out(link, (host, port));
         self.foresee(at, Event::Accept(link));
     }
 

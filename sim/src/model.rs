@@ -110,6 +110,8 @@ pub struct Model {
     pub excused: BTreeSet<LogName>,
     /// Every group, by its id.
     pub groups: BTreeMap<String, GroupFacts>,
+    /// There are several brokers, and a client has to know whom to ask.
+    pub cluster: bool,
     /// Bytes were damaged, or can no longer be read, and there is no other copy.
     pub damaged: bool,
     /// What clients ask and are answered, if somebody wants to hear it.

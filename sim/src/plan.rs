@@ -29,6 +29,8 @@ pub struct Options {
     pub machines: usize,
     /// They are one cluster, with its controller on the first; otherwise each is one of its own.
     pub cluster: bool,
+    /// How many replicas each partition of the run's topics has.
+    pub replicas: i16,
     /// The network.
     pub net: Quality,
     /// The disk.
@@ -239,6 +241,7 @@ impl Options {
                 relaxed: false,
                 machines: 1,
                 cluster: false,
+                replicas: 1,
                 net: Quality::default(),
                 disk: Traits::default(),
                 segment_bytes: 1 << 20,
@@ -260,6 +263,7 @@ impl Options {
             relaxed: false,
             machines: 1,
             cluster: false,
+            replicas: 1,
             net: Quality { delay_us: 1 << rng.between(5, 14), pieces_max: 1 << rng.below(4) },
             disk: Traits {
                 whole_pages: rng.chance(1, 2),

@@ -66,7 +66,8 @@ pub fn caught(act: impl FnOnce()) -> Option<Finding> {
 }
 
 fn play(world: &mut World) {
-    let founder = join(world, "founder", Box::new(Founder::new()), 0, Duration::ZERO);
+    let replicas = world.plan.options.replicas;
+    let founder = join(world, "founder", Box::new(Founder::new(replicas)), 0, Duration::ZERO);
     // Whoever asks for a topic in an old version makes it, with other settings than the plan's.
     let calm_from = world.plan.calm_from;
     world.run(calm_from, |world| world.is_done(founder));

@@ -6,10 +6,9 @@ use crate::client::{Peer, PeerOut};
 use crate::clock::At;
 use crate::machine::{Machine, MachineOut};
 use crate::model::Model;
-use crate::net::{Door, LinkId, Net, Plug, Who};
+use crate::net::{LinkId, Net, Plug, Who};
 use crate::plan::Plan;
 use crate::report::Trace;
-use crate::settings::PORT;
 use bytes::Bytes;
 use ottla_core::types::Rng;
 use std::cmp::Reverse;
@@ -120,7 +119,8 @@ impl World {
             machines.push(Machine::new(number, &plan, disk, machine));
         }
         let told = trace.keeps_lines().then(Vec::new);
-        let model = Model { topics: plan.options.topics.clone(), told, ..Model::default() };
+        let cluster = plan.options.cluster;
+        let model = Model { topics: plan.options.topics.clone(), told, cluster, ..Model::default() };
         let net = Net::new(plan.options.net.clone(), net);
         let mut world = Self {
             model,
@@ -242,9 +242,7 @@ impl World {
         }
         for out in out {
             match out {
-                PeerOut::Connect => {
-                    self.client_connects(client, Door { machine: Some(0), port: PORT });
-                }
+                PeerOut::Connect(address) => self.client_connects(client, address),
                 PeerOut::Send(link, bytes) => self.send(Plug::accepter(link), bytes),
                 PeerOut::HangUp(link) => self.client_hangs_up(link),
                 PeerOut::Wake(at) => self.foresee(at, Event::Client(client)),

@@ -14,6 +14,8 @@ use std::sync::OnceLock;
 
 /// Fresh seeds of whole brokers.
 const FRESH: u64 = 150;
+/// Fresh seeds of clusters.
+const FRESH_CLUSTERS: u64 = 60;
 /// Fresh seeds of the store alone.
 const FRESH_ALONE: u64 = 1_500;
 /// Seeds with which each planted bug must be found here; the campaign of `docs/testing.md` has a thousand.
@@ -40,6 +42,12 @@ fn fresh_seeds_of_a_whole_broker_find_nothing_and_reach_their_floors() {
 }
 
 #[test]
+fn fresh_seeds_of_a_cluster_find_nothing_and_reach_their_floors() {
+    let seeds = fresh(FRESH_CLUSTERS);
+    passes(&["--cluster", "--seeds", &seeds, "--floors"], &format!("{FRESH_CLUSTERS} seeds"));
+}
+
+#[test]
 fn fresh_seeds_of_the_store_alone_find_nothing_and_reach_their_floors() {
     let seeds = fresh(FRESH_ALONE);
     passes(&["--store", "--seeds", &seeds, "--floors"], &format!("{FRESH_ALONE} seeds"));
@@ -58,8 +66,9 @@ fn a_disk_that_lies_about_its_flushes_is_found_out() {
 #[test]
 fn the_same_seed_is_the_same_run_in_two_processes() {
     let seed = sources(&tree::top()).to_string();
-    for world in [&["--seed", &seed, "--trace"][..], &["--seed", &seed, "--trace", "--store"]] {
-        let (once, again) = (simulator(world), simulator(world));
+    for world in [&[][..], &["--cluster"], &["--store"]] {
+        let world: Vec<&str> = ["--seed", &seed, "--trace"].iter().chain(world).copied().collect();
+        let (once, again) = (simulator(&world), simulator(&world));
         assert!(said(&once).contains("\ndigest "), "a run ends with its digest:\n{}", said(&once));
         assert!(once.stdout == again.stdout, "{world:?} ran differently the second time");
     }
@@ -68,6 +77,7 @@ fn the_same_seed_is_the_same_run_in_two_processes() {
 #[test]
 fn the_same_seed_is_the_same_run_twice_in_one_process() {
     passes(&["--seeds", &fresh(8), "--meta"], "8 seeds");
+    passes(&["--cluster", "--seeds", &fresh(4), "--meta"], "4 seeds");
     passes(&["--store", "--seeds", &fresh(50), "--meta"], "50 seeds");
 }
 

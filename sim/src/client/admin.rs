@@ -1,5 +1,6 @@
 //! Clients that make topics and delete records.
 
+use super::directory::{self, DIRECTORY, Directory};
 use super::{Actor, Cx, Happened};
 use crate::model::LogName;
 use ottla_core::msg::Response;
@@ -11,16 +12,16 @@ use ottla_core::types::{ErrorCode, Str};
 use std::time::Duration;
 
 /// Makes the topics of the run, and is done once all are there.
-#[derive(Default)]
 pub struct Founder {
+    replicas: i16,
     made: Vec<bool>,
     tag: u64,
 }
 
 impl Founder {
-    /// A founder that has made nothing.
-    pub fn new() -> Self {
-        Self::default()
+    /// A founder that has made nothing yet, and will give each partition so many replicas.
+    pub fn new(replicas: i16) -> Self {
+        Self { replicas, made: Vec::new(), tag: 0 }
     }
 
     fn ask(&mut self, cx: &mut Cx) {
@@ -29,7 +30,7 @@ impl Founder {
         let topics = missing.map(|(topic, _)| CreatableTopic {
             name: Str::from(topic.name.as_str()),
             num_partitions: topic.partitions,
-            replication_factor: 1,
+            replication_factor: self.replicas,
             configs: topic
                 .settings
                 .iter()
@@ -57,7 +58,13 @@ impl Founder {
                     cx.model.mark("topics created");
                 }
                 Some(ErrorCode::TopicAlreadyExists) => self.made[topic] = true,
-                Some(error) if error.is_retriable() => cx.model.mark("create topics retried"),
+                Some(error) if error.is_retriable() => {
+                    cx.model.mark("create topics retried");
+                    if cx.model.cluster {
+                        // Another broker may know better who decides.
+                        cx.hang_up();
+                    }
+                }
                 Some(ErrorCode::UnknownServerError) => cx.model.mark("create topics failed"),
                 error => cx.model.find("topics", format!("{}: {error:?}", answer.name.as_str())),
             }
@@ -87,6 +94,7 @@ impl Actor for Founder {
 pub struct Trimmer {
     topics: Vec<usize>,
     pace: Duration,
+    directory: Directory,
     asked: Option<(LogName, i64)>,
     tag: u64,
     finishing: bool,
@@ -95,7 +103,7 @@ pub struct Trimmer {
 impl Trimmer {
     /// A trimmer of these topics.
     pub fn new(topics: Vec<usize>, pace: Duration) -> Self {
-        Self { topics, pace, asked: None, tag: 0, finishing: false }
+        Self { topics, pace, directory: Directory::default(), asked: None, tag: 0, finishing: false }
     }
 
     fn ask(&mut self, cx: &mut Cx) {
@@ -105,6 +113,12 @@ impl Trimmer {
         let topic = self.topics[cx.rng.below(self.topics.len() as u64) as usize];
         let partition = cx.rng.below(cx.model.topics[topic].partitions as u64) as i32;
         let log = LogName { topic, partition };
+        if !self.directory.is_here(cx, log) {
+            return match self.directory.elsewhere(cx, log) {
+                Some(home) => cx.move_to(home),
+                None => cx.hang_up(),
+            };
+        }
         let facts = cx.model.log(log);
         let (start, end) = (facts.start.max(facts.delete_done), facts.watermark.max(facts.acked_end));
         if end <= start {
@@ -133,7 +147,12 @@ impl Trimmer {
                 cx.model.mark("records deleted");
             }
             Some((Some(ErrorCode::OffsetOutOfRange), _)) if cx.model.topics[log.topic].expires => {}
-            Some((Some(error), _)) if error.is_retriable() => cx.model.mark("delete records retried"),
+            Some((Some(error), _)) if error.is_retriable() => {
+                cx.model.mark("delete records retried");
+                if cx.model.cluster {
+                    cx.hang_up();
+                }
+            }
             answer => cx.model.find("delete records", format!("{name} before {offset}: {answer:?}")),
         }
         self.rest(cx);
@@ -149,8 +168,13 @@ impl Trimmer {
 impl Actor for Trimmer {
     fn happened(&mut self, cx: &mut Cx, what: Happened) {
         match what {
+            Happened::Up if cx.model.cluster => directory::ask(cx, &self.topics),
             Happened::Up => self.rest(cx),
             Happened::Wake => self.ask(cx),
+            Happened::Answer { tag: DIRECTORY, body } => match self.directory.answered(cx, &self.topics, body) {
+                true => self.rest(cx),
+                false => cx.hang_up(),
+            },
             Happened::Answer { body: Response::DeleteRecords(body), .. } => self.deleted(cx, &body),
             Happened::Answer { body, .. } => panic!("a trimmer never asked for {body:?}"),
             Happened::Down { .. } => self.asked = None,

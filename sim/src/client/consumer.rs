@@ -2,8 +2,9 @@
 //! complains of everything a real one would stumble over: gaps, repetitions, bytes beyond its limits, watermarks that fall.
 
 use super::batch::{Found, decode};
-use super::directory::{self, DIRECTORY};
-use super::{Actor, Cx, Happened};
+use super::directory::{self, DIRECTORY, Directory};
+use super::{Actor, Address, Cx, Happened};
+use crate::clock::At;
 use crate::model::LogName;
 use ottla_core::msg::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic, PartitionData};
 use ottla_core::msg::list_offsets::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopic};
@@ -58,6 +59,11 @@ enum Asked {
 pub struct Consumer {
     habits: Habits,
     functions: Functions,
+    directory: Directory,
+    /// A broker no longer leads what it was taken to lead.
+    stale: bool,
+    /// Not before then it asks again who leads.
+    refresh_at: At,
     positions: BTreeMap<LogName, i64>,
     starts: BTreeMap<LogName, i64>,
     ends: BTreeMap<LogName, i64>,
@@ -82,6 +88,9 @@ impl Consumer {
         Self {
             habits,
             functions,
+            directory: Directory::default(),
+            stale: false,
+            refresh_at: At::START,
             positions: BTreeMap::new(),
             starts: BTreeMap::new(),
             ends: BTreeMap::new(),
@@ -123,6 +132,12 @@ impl Consumer {
                 return;
             }
         }
+        if cx.model.cluster {
+            logs = self.logs_here(cx, &logs);
+            if logs.is_empty() {
+                return;
+            }
+        }
         let homeless: Vec<LogName> = logs.iter().filter(|log| !self.positions.contains_key(log)).copied().collect();
         let endless: Vec<LogName> = logs.iter().filter(|log| !self.ends.contains_key(log)).copied().collect();
         if !homeless.is_empty() {
@@ -135,6 +150,36 @@ impl Consumer {
             self.asked = Asked::Fetch;
             self.fetch(cx, &logs);
         }
+    }
+
+    /// A consumer speaks to one broker at a time: those of the partitions that are led where it is. None if there is
+    /// nothing to do here; it is then on its way to where there is, or asks who leads.
+    fn logs_here(&mut self, cx: &mut Cx, logs: &[LogName]) -> Vec<LogName> {
+        let is_read = |log: &&LogName| {
+            self.habits.once
+                && self.ends.get(log).is_some_and(|end| self.positions.get(log).is_some_and(|position| position >= end))
+        };
+        let left: Vec<LogName> = logs.iter().filter(|log| !is_read(log)).copied().collect();
+        let homes: Vec<Address> = left.iter().filter_map(|log| self.directory.elsewhere(cx, *log)).collect();
+        let is_busy = left.iter().any(|log| self.directory.is_here(cx, *log));
+        if self.stale || !is_busy && homes.is_empty() {
+            // The answer makes it go on; before that it waits a little, since whoever is asked may not know either.
+            if cx.now < self.refresh_at {
+                cx.wake_at(self.refresh_at);
+            } else {
+                self.refresh_at = cx.now + Duration::from_millis(100);
+                self.stale = false;
+                self.learnt = false;
+                directory::ask(cx, &self.habits.topics);
+            }
+            return Vec::new();
+        }
+        if !homes.is_empty() && (!is_busy || cx.rng.chance(1, 4)) {
+            let home = homes[cx.rng.below(homes.len() as u64) as usize].clone();
+            cx.move_to(home);
+            return Vec::new();
+        }
+        logs.iter().filter(|log| self.directory.is_here(cx, **log)).copied().collect()
     }
 
     fn look_up(&mut self, cx: &mut Cx, logs: &[LogName], timestamp: i64) {
@@ -368,6 +413,7 @@ impl Consumer {
 
     fn stumbled(&mut self, cx: &mut Cx, log: LogName, code: i16) {
         let error = ErrorCode::from_code(code).unwrap_or(ErrorCode::UnknownServerError);
+        self.stale |= cx.model.cluster && error.is_retriable();
         match error {
             ErrorCode::OffsetOutOfRange => {
                 let position = self.positions.remove(&log).unwrap_or(0);
@@ -450,7 +496,7 @@ impl Actor for Consumer {
                 directory::ask(cx, &self.habits.topics);
             }
             Happened::Answer { tag: DIRECTORY, body } => {
-                self.learnt = directory::answered(cx.model, cx.versions, &self.habits.topics, body);
+                self.learnt = self.directory.answered(cx, &self.habits.topics, body);
                 self.total = self.logs(cx).len();
                 match self.learnt {
                     true => self.ask(cx),

@@ -1,13 +1,21 @@
-//! What every client asks first: do my topics exist, and what are their ids?
+//! What every client asks first: do my topics exist, what are their ids, and who leads their partitions?
 
-use super::{Cx, Versions};
-use crate::model::Model;
+use super::{Address, Cx};
+use crate::model::LogName;
 use ottla_core::msg::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
 use ottla_core::msg::{ApiKey, Response};
 use ottla_core::types::{ErrorCode, Str};
+use std::collections::BTreeMap;
 
 /// The tag under which the question is asked.
 pub const DIRECTORY: u64 = u64::MAX;
+
+/// What a client was told of the cluster. Alone, a broker leads whatever there is.
+#[derive(Default, Debug)]
+pub struct Directory {
+    brokers: BTreeMap<i32, Address>,
+    leaders: BTreeMap<LogName, i32>,
+}
 
 /// Asks for the metadata of these topics.
 pub fn ask(cx: &mut Cx, topics: &[usize]) {
@@ -21,33 +29,66 @@ pub fn ask(cx: &mut Cx, topics: &[usize]) {
     cx.ask(DIRECTORY, MetadataRequest { topics, allow_auto_topic_creation, ..Default::default() });
 }
 
-/// Whether the answer says that all these topics are there, with a leader for each partition. Learns their ids.
-pub fn answered(model: &mut Model, versions: &Versions, topics: &[usize], body: Response) -> bool {
-    let Response::Metadata(MetadataResponse { topics: found, .. }) = body else { return false };
-    let mut complete = 0;
-    for answer in &found {
-        let Some(topic) = answer.name.as_deref().and_then(|name| model.topic_named(name)) else { continue };
-        if answer.error_code != ErrorCode::None.code() {
-            model.mark("topics not ready");
-            continue;
-        }
-        let known = &model.topics[topic];
-        let leads = answer.partitions.iter().filter(|partition| partition.leader_id >= 0).count();
-        if leads != known.partitions as usize {
-            model.mark("topics not ready");
-            continue;
-        }
-        if versions.of(ApiKey::Metadata) >= 10 {
-            match known.id {
-                Some(id) if id != answer.topic_id => {
-                    let text = format!("{} had id {id} and has {}", known.name, answer.topic_id);
-                    model.find("topics", text);
-                }
-                Some(_) => {}
-                None => model.topics[topic].id = Some(answer.topic_id),
+impl Directory {
+    /// Whether the answer says that all these topics are there, with a leader for each partition; in a cluster some may
+    /// have none for a while. Learns their ids and their leaders.
+    pub fn answered(&mut self, cx: &mut Cx, topics: &[usize], body: Response) -> bool {
+        let Response::Metadata(MetadataResponse { brokers, topics: found, .. }) = body else { return false };
+        let address = |port: i32| u16::try_from(port).unwrap_or(0);
+        self.brokers =
+            brokers.into_iter().map(|broker| (broker.node_id, (broker.host, address(broker.port)))).collect();
+        let (model, versions) = (&mut *cx.model, cx.versions);
+        let mut complete = 0;
+        for answer in &found {
+            let Some(topic) = answer.name.as_deref().and_then(|name| model.topic_named(name)) else { continue };
+            if answer.error_code != ErrorCode::None.code() {
+                model.mark("topics not ready");
+                continue;
             }
+            let known = &model.topics[topic];
+            let counts = |partition: &&_| model.cluster || leader(partition) >= 0;
+            if answer.partitions.iter().filter(counts).count() != known.partitions as usize {
+                model.mark("topics not ready");
+                continue;
+            }
+            for partition in &answer.partitions {
+                self.leaders.insert(LogName { topic, partition: partition.partition_index }, leader(partition));
+            }
+            if versions.of(ApiKey::Metadata) >= 10 {
+                match known.id {
+                    Some(id) if id != answer.topic_id => {
+                        let text = format!("{} had id {id} and has {}", known.name, answer.topic_id);
+                        model.find("topics", text);
+                    }
+                    Some(_) => {}
+                    None => model.topics[topic].id = Some(answer.topic_id),
+                }
+            }
+            complete += 1;
         }
-        complete += 1;
+        complete == topics.len()
     }
-    complete == topics.len()
+
+    /// Whether the partition is led where this client is connected.
+    pub fn is_here(&self, cx: &Cx, log: LogName) -> bool {
+        !cx.model.cluster || self.home_of(log) == Some(cx.at)
+    }
+
+    /// Where the partition is led, if that is somewhere else.
+    pub fn elsewhere(&self, cx: &Cx, log: LogName) -> Option<Address> {
+        let home = self.home_of(log).filter(|home| cx.model.cluster && *home != cx.at);
+        home.cloned()
+    }
+
+    fn home_of(&self, log: LogName) -> Option<&Address> {
+        self.brokers.get(self.leaders.get(&log)?)
+    }
 }
+
+fn leader(partition: &ottla_core::msg::metadata::MetadataResponsePartition) -> i32 {
+    partition.leader_id
+}
+
+#[cfg(test)]
+#[path = "directory_test.rs"]
+mod directory_test;

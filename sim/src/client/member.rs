@@ -1,7 +1,7 @@
 //! A member of a classic group, as the Java consumer is one: it joins, synchronises, heartbeats, commits, and begins again
 //! whenever it is told to or finds itself forgotten.
 
-use super::directory::{self, DIRECTORY};
+use super::directory::{self, DIRECTORY, Directory};
 use super::{Actor, Cx, Happened};
 use crate::clock::At;
 use crate::groups::CommitId;
@@ -57,6 +57,7 @@ enum Stage {
 /// The member.
 pub struct Member {
     habits: Habits,
+    directory: Directory,
     stage: Stage,
     id: String,
     leader: String,
@@ -79,6 +80,7 @@ impl Member {
     pub fn new(habits: Habits) -> Self {
         Self {
             habits,
+            directory: Directory::default(),
             stage: Stage::Learning,
             id: String::new(),
             leader: String::new(),
@@ -139,8 +141,13 @@ impl Member {
     }
 
     fn found(&mut self, cx: &mut Cx, body: &FindCoordinatorResponse) {
-        let code = body.coordinators.first().map_or(body.error_code, |found| found.error_code);
+        let (code, host, port) = match body.coordinators.first() {
+            Some(found) => (found.error_code, &found.host, found.port),
+            None => (body.error_code, &body.host, body.port),
+        };
+        let home = (host.clone(), u16::try_from(port).unwrap_or(0));
         match ErrorCode::from_code(code) {
+            Some(ErrorCode::None) if cx.model.cluster && home != *cx.at => cx.move_to(home),
             Some(ErrorCode::None) if self.generation >= 0 && !self.positions.is_empty() => self.settle(cx),
             Some(ErrorCode::None) => self.rest(cx, 10),
             error => {
@@ -452,6 +459,12 @@ impl Member {
                 self.rest(cx, 20);
             }
             ErrorCode::MemberIdRequired => self.rest(cx, 1),
+            ErrorCode::NotCoordinator | ErrorCode::CoordinatorNotAvailable if cx.model.cluster => {
+                cx.model.mark("coordinators moved");
+                self.positions.clear();
+                self.stage = Stage::Lonely;
+                cx.wake_in(Duration::from_millis(100));
+            }
             error if error.is_retriable() => {
                 cx.model.mark("group requests retried");
                 self.rest(cx, 300);
@@ -466,12 +479,10 @@ impl Actor for Member {
     fn happened(&mut self, cx: &mut Cx, what: Happened) {
         match what {
             Happened::Up => directory::ask(cx, &self.habits.topics),
-            Happened::Answer { tag: DIRECTORY, body } => {
-                match directory::answered(cx.model, cx.versions, &self.habits.topics, body) {
-                    true => self.find(cx),
-                    false => cx.hang_up(),
-                }
-            }
+            Happened::Answer { tag: DIRECTORY, body } => match self.directory.answered(cx, &self.habits.topics, body) {
+                true => self.find(cx),
+                false => cx.hang_up(),
+            },
             Happened::Answer { body: Response::FindCoordinator(body), .. } if self.stage == Stage::Finding => {
                 self.found(cx, &body)
             }

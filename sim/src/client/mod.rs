@@ -57,10 +57,16 @@ pub struct Cx<'a> {
     pub versions: &'a Versions,
     /// Whether the connection is usable.
     pub up: bool,
+    /// Where the connection leads to.
+    pub at: &'a Address,
     asks: Vec<(u64, Request)>,
     wake: Option<At>,
     hang_up: bool,
+    home: Option<Address>,
 }
+
+/// A host and a port.
+pub type Address = (Str, u16);
 
 impl Cx<'_> {
     /// Asks the broker; the answer comes back under this tag.
@@ -83,6 +89,13 @@ impl Cx<'_> {
     pub fn hang_up(&mut self) {
         self.hang_up = true;
     }
+
+    /// Goes on at another broker.
+    pub fn move_to(&mut self, home: Address) {
+        self.hang_up = true;
+        self.home = Some(home);
+        self.model.mark("clients moved");
+    }
 }
 
 /// Who decides what a client does.
@@ -98,8 +111,8 @@ pub trait Actor {
 /// What a client asks of the world.
 #[derive(Debug)]
 pub enum PeerOut {
-    /// A new connection, please.
-    Connect,
+    /// A new connection, please: to this address, or to whoever is known to be of the cluster.
+    Connect(Option<Address>),
     /// Bytes for the broker.
     Send(LinkId, Bytes),
     /// The connection is closed from this side.
@@ -133,6 +146,10 @@ pub struct Peer {
     actor: Box<dyn Actor>,
     rng: Rng,
     state: State,
+    /// Where it wants to be.
+    home: Option<Address>,
+    /// Where it is, or was last.
+    at: Address,
     client: Option<Client>,
     asked: VecDeque<Asked>,
     versions: Versions,
@@ -154,6 +171,8 @@ impl Peer {
             actor,
             rng,
             state,
+            home: None,
+            at: (Str::new(), 0),
             client: None,
             asked: VecDeque::new(),
             versions,
@@ -163,8 +182,9 @@ impl Peer {
         }
     }
 
-    /// This is the connection that was asked for.
-    pub fn reached_out(&mut self, link: LinkId) {
+    /// This is the connection that was asked for, and where it leads to.
+    pub fn reached_out(&mut self, link: LinkId, at: Address) {
+        self.at = at;
         if let State::Connecting { link: held, .. } = &mut self.state {
             *held = Some(link);
         }
@@ -239,7 +259,7 @@ impl Peer {
         match self.state {
             State::Down { until } if until <= now => {
                 self.state = State::Connecting { since: now, link: None };
-                out.push(PeerOut::Connect);
+                out.push(PeerOut::Connect(self.home.take()));
             }
             State::Connecting { since, .. } if since + self.patience <= now => self.down(now, model, out),
             State::Greeting(link) | State::Up(link) if self.overdue(now) => {
@@ -294,12 +314,13 @@ impl Peer {
     fn act(&mut self, now: At, model: &mut Model, what: Happened, out: &mut Vec<PeerOut>) {
         let up = matches!(self.state, State::Up(_));
         let (rng, versions) = (&mut self.rng, &self.versions);
-        let mut cx = Cx { now, rng, model, versions, up, asks: Vec::new(), wake: self.wake, hang_up: false };
+        let (at, asks, wake) = (&self.at, Vec::new(), self.wake);
+        let mut cx = Cx { now, rng, model, versions, up, at, asks, wake, hang_up: false, home: None };
         if let Happened::Answer { body, .. } = &what {
             cx.model.tell(|| format!("is answered {body:?}"));
         }
         self.actor.happened(&mut cx, what);
-        let Cx { asks, wake, hang_up, .. } = cx;
+        let Cx { asks, wake, hang_up, home, .. } = cx;
         self.wake = wake;
         if let State::Up(link) = self.state {
             for (tag, body) in &asks {
@@ -308,10 +329,20 @@ impl Peer {
             }
             if hang_up {
                 out.push(PeerOut::HangUp(link));
-                return self.down(now, model, out);
+                self.down(now, model, out);
+                return self.head_for(now, home, out);
             }
         }
         self.arrange(out);
+    }
+
+    /// Whoever knows where to go on does so at once.
+    fn head_for(&mut self, now: At, home: Option<Address>, out: &mut Vec<PeerOut>) {
+        if let (Some(_), State::Down { until }) = (&home, &mut self.state) {
+            *until = now;
+            self.home = home;
+            self.arrange(out);
+        }
     }
 
     fn send(&mut self, now: At, link: LinkId, tag: u64, body: &Request, out: &mut Vec<PeerOut>) {

@@ -2,8 +2,8 @@
 //! connections, and, if it is idempotent, sequence numbers that survive all of that (KIP-98).
 
 use super::batch::{Entry, Signature, encode};
-use super::directory::{self, DIRECTORY};
-use super::{Actor, Cx, Happened};
+use super::directory::{self, DIRECTORY, Directory};
+use super::{Actor, Address, Cx, Happened};
 use crate::clock::At;
 use crate::model::{LogName, RecordId, stamp};
 use bytes::Bytes;
@@ -79,6 +79,9 @@ enum Stage {
 pub struct Producer {
     habits: Habits,
     functions: Functions,
+    directory: Directory,
+    /// Not before then it asks again who leads; never while it has no reason to.
+    refresh_at: Option<At>,
     stage: Stage,
     lines: BTreeMap<LogName, Line>,
     identity: Option<(i64, i16)>,
@@ -96,6 +99,8 @@ impl Producer {
         Self {
             habits,
             functions,
+            directory: Directory::default(),
+            refresh_at: None,
             stage: Stage::Learning,
             lines: BTreeMap::new(),
             identity: None,
@@ -151,17 +156,51 @@ impl Producer {
             self.next_burst = cx.now + Duration::from_micros(cx.rng.between(pace / 4 + 1, pace * 2));
         }
         while self.flights.len() < self.habits.in_flight_max && self.send(cx) {}
+        self.look_elsewhere(cx);
         self.arrange(cx);
+    }
+
+    /// A producer speaks to one broker at a time: when nothing is under way it goes to where something else is waiting to
+    /// be sent, and asks who leads what nobody does, or what was refused here.
+    fn look_elsewhere(&mut self, cx: &mut Cx) {
+        if !cx.model.cluster || !cx.up || !self.flights.is_empty() {
+            return;
+        }
+        if self.refresh_at.is_some_and(|at| at <= cx.now) {
+            self.refresh_at = None;
+            return directory::ask(cx, &self.habits.topics);
+        }
+        let waiting: Vec<LogName> =
+            self.lines.iter().filter(|(_, line)| !line.batches.is_empty()).map(|(log, _)| *log).collect();
+        let is_busy = waiting.iter().any(|log| self.directory.is_here(cx, *log));
+        let homes: Vec<Address> = waiting.iter().filter_map(|log| self.directory.elsewhere(cx, *log)).collect();
+        if homes.is_empty() {
+            if !is_busy && !waiting.is_empty() {
+                self.refresh_soon(cx);
+            }
+        } else if !is_busy || cx.rng.chance(1, 4) {
+            let home = homes[cx.rng.below(homes.len() as u64) as usize].clone();
+            cx.move_to(home);
+        }
+    }
+
+    fn refresh_soon(&mut self, cx: &Cx) {
+        if cx.model.cluster && self.refresh_at.is_none() {
+            self.refresh_at = Some(cx.now + Duration::from_millis(100));
+        }
     }
 
     fn arrange(&self, cx: &mut Cx) {
         if !self.finishing && self.made < self.habits.records_total {
             cx.wake_at(self.next_burst);
         }
-        for line in self.lines.values() {
+        if let Some(at) = self.refresh_at {
+            cx.wake_at(at.max(cx.now + Duration::from_millis(1)));
+        }
+        for (log, line) in &self.lines {
             if let Some(batch) = line.batches.front() {
-                let due =
-                    if batch.flying { batch.deadline } else { line.retry_at.max(cx.now + Duration::from_millis(1)) };
+                let patience = Duration::from_millis(if self.directory.is_here(cx, *log) { 1 } else { 50 });
+                let due = if batch.flying { batch.deadline } else { line.retry_at.max(cx.now + patience) };
                 cx.wake_at(due.max(cx.now + Duration::from_millis(1)));
             }
         }
@@ -282,7 +321,8 @@ impl Producer {
 
     /// The next batch of this partition that may be sent now, as bytes.
     fn take(&mut self, cx: &mut Cx, log: LogName) -> Option<(RecordId, Bytes)> {
-        let line = self.lines.get_mut(&log)?;
+        let is_here = self.directory.is_here(cx, log);
+        let line = self.lines.get_mut(&log).filter(|_| is_here)?;
         let at = line.batches.iter().position(|batch| !batch.flying)?;
         let batch = &line.batches[at];
         // One that was sent before goes again only when it is the oldest; nothing overtakes it.
@@ -347,6 +387,7 @@ impl Producer {
             error if error.is_retriable() => {
                 cx.model.mark("produce retried");
                 Self::retry(cx, line, at);
+                self.refresh_soon(cx);
             }
             error => self.failed(cx, log, at, error),
         }
@@ -383,12 +424,11 @@ impl Actor for Producer {
     fn happened(&mut self, cx: &mut Cx, what: Happened) {
         match what {
             Happened::Up => directory::ask(cx, &self.habits.topics),
-            Happened::Answer { tag: DIRECTORY, body } => {
-                match directory::answered(cx.model, cx.versions, &self.habits.topics, body) {
-                    true => self.begin(cx),
-                    false => cx.hang_up(),
-                }
-            }
+            Happened::Answer { tag: DIRECTORY, body } => match self.directory.answered(cx, &self.habits.topics, body) {
+                true if self.stage == Stage::Learning => self.begin(cx),
+                true => self.go_on(cx),
+                false => cx.hang_up(),
+            },
             Happened::Answer { body: Response::InitProducerId(body), .. } => self.numbered(cx, &body),
             Happened::Answer { tag, body: Response::Produce(body) } => self.produced(cx, tag, &body.responses),
             Happened::Answer { body, .. } => panic!("a producer never asked for {body:?}"),
