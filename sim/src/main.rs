@@ -49,22 +49,9 @@ struct Flags {
     /// The store alone, with actions that one broker never asks for.
     #[arg(long)]
     store: bool,
-    /// Plant this bug.
     #[cfg(feature = "plant")]
-    #[arg(long)]
-    plant: Option<String>,
-    /// Plant every bug in turn and say how many of the seeds it takes to find it; --write puts the table into a file.
-    #[cfg(feature = "plant")]
-    #[arg(long)]
-    plants: bool,
-    /// With --plants: one world that finds a bug is enough.
-    #[cfg(feature = "plant")]
-    #[arg(long)]
-    quick: bool,
-    /// Where the table of --plants goes: between the two marks of this file.
-    #[cfg(feature = "plant")]
-    #[arg(long)]
-    write: Option<PathBuf>,
+    #[command(flatten)]
+    planting: Planting,
     /// With --seed: nothing strikes from this second on.
     #[arg(long)]
     end: Option<u64>,
@@ -86,6 +73,24 @@ struct Flags {
     /// Where the trace of a shortened finding goes.
     #[arg(long, default_value = "target/sim")]
     out: PathBuf,
+}
+
+/// What is to be found out about bugs that are planted on purpose.
+#[cfg(feature = "plant")]
+#[derive(clap::Args)]
+struct Planting {
+    /// Plant this bug.
+    #[arg(long)]
+    plant: Option<String>,
+    /// Plant every bug in turn and say how many of the seeds it takes to find it; --write puts the table into a file.
+    #[arg(long)]
+    plants: bool,
+    /// With --plants: one world that finds a bug is enough.
+    #[arg(long)]
+    quick: bool,
+    /// Where the table of --plants goes: between the two marks of this file.
+    #[arg(long)]
+    write: Option<PathBuf>,
 }
 
 /// A list of numbers on the command line.
@@ -115,7 +120,7 @@ fn main() -> ExitCode {
 #[cfg(feature = "plant")]
 fn plant(flags: &Flags) -> Option<ExitCode> {
     use ottla_sim::plants::{Effort, Row, campaign, named, table, write};
-    if let Some(name) = &flags.plant {
+    if let Some(name) = &flags.planting.plant {
         match named(name) {
             Some(bug) => ottla_core::plant::plant(Some(bug)),
             None => {
@@ -124,14 +129,14 @@ fn plant(flags: &Flags) -> Option<ExitCode> {
             }
         }
     }
-    if !flags.plants {
+    if !flags.planting.plants {
         return None;
     }
     let seeds_max = flags.seeds.as_ref().map_or(1_000, |seeds| seeds.end);
-    let effort = Effort { seeds_max, threads: flags.jobs, is_quick: flags.quick };
+    let effort = Effort { seeds_max, threads: flags.jobs, is_quick: flags.planting.quick };
     let rows = campaign(effort, |row| println!("{row}"));
     let text = table(&rows, seeds_max);
-    let written = flags.write.as_ref().map_or(Ok(()), |path| write(path, &text));
+    let written = flags.planting.write.as_ref().map_or(Ok(()), |path| write(path, &text));
     if let Err(error) = written {
         eprintln!("{error}");
         return Some(ExitCode::FAILURE);
