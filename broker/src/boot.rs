@@ -10,13 +10,15 @@ use ottla_core::log::Log;
 use ottla_core::node::{Boot, FoundLog, Node};
 use ottla_core::record::Functions;
 use ottla_core::store::{
-    Claim, Recovered, RecoveredLog, Recovery, RecoveryRefusal, RecoveryStep, Store, StoreConfig, StoreOut,
+    self, CATALOGUE, Claim, Identity, Recovered, RecoveredLog, Recovery, RecoveryRefusal, RecoveryStep, Store,
+    StoreConfig, StoreOut,
 };
 use ottla_core::types::{FileOpId, OffsetRange, Rng, Str, Uuid, limit};
 use std::future::poll_fn;
 use std::path::{Path, PathBuf};
 use std::task::Poll;
 use std::time::Duration;
+use std::{fs, io};
 use tracing::{error, info};
 
 /// Whoever does file operations. Each ends in one [`Mail::File`].
@@ -44,13 +46,9 @@ pub struct World {
 pub async fn boot(config: &Config, world: World) -> Result<Engine, String> {
     let World { disk, directory, clock, seed, functions, mailbox, telemetry } = world;
     let mut rng = Rng::new(seed);
-    let claim = Claim {
-        node: config.broker.id,
-        cluster: None,
-        new_directory: Uuid(rng.bytes16()),
-        new_cluster: Str::from(Uuid(rng.bytes16()).to_string()),
-        new_salt: rng.next_u64(),
-    };
+    let mut claim = claim(config, &mut rng);
+    // Who votes may begin a cluster of its own; a broker only would be alone in it for ever.
+    claim.new_cluster = config.broker.roles.is_controller().then(|| new_id(&mut rng));
     let recovery = Recovery::new(store_config(config), functions, claim);
     let (store, recovered) =
         recover(recovery, &disk, &mailbox, &telemetry).await.map_err(|refusal| explain(&refusal, &directory))?;
@@ -73,6 +71,44 @@ pub async fn boot(config: &Config, world: World) -> Result<Engine, String> {
     };
     let node = Node::boot(boot, clock.now(), &mut effects);
     Ok(Engine::new(node, effects, store, disk, telemetry))
+}
+
+/// Makes the directory for this node of this cluster, in which there is nothing yet. The error is a line that says what to
+/// do.
+pub async fn format(config: &Config, cluster: Str, world: World) -> Result<(), String> {
+    let World { disk, directory, seed, functions, mailbox, telemetry, .. } = world;
+    let claim = Claim { cluster: Some(cluster), ..claim(config, &mut Rng::new(seed)) };
+    let recovery = Recovery::new(store_config(config), functions, claim);
+    let made = recover(recovery, &disk, &mailbox, &telemetry).await;
+    made.map(|_| ()).map_err(|refusal| explain(&refusal, &directory))
+}
+
+/// Whom a directory belongs to; `None` if it was never formatted.
+pub fn owner(directory: &Path) -> Result<Option<Identity>, String> {
+    let path = directory.join(CATALOGUE);
+    match fs::read(&path) {
+        Ok(bytes) => {
+            let owner = store::owner(&bytes, &ottla_codecs::functions());
+            owner.map(Some).map_err(|refusal| explain(&refusal, directory))
+        }
+        Err(fault) if fault.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(fault) => Err(format!("{}: {fault}", path.display())),
+    }
+}
+
+/// An id that nobody else has, for a cluster. It can stand behind any flag: none begins with a dash.
+pub fn new_id(rng: &mut Rng) -> Str {
+    loop {
+        let id = Uuid(rng.bytes16()).to_string();
+        if !id.starts_with('-') {
+            return id.into();
+        }
+    }
+}
+
+fn claim(config: &Config, rng: &mut Rng) -> Claim {
+    let (new_directory, new_salt) = (Uuid(rng.bytes16()), rng.next_u64());
+    Claim { node: config.broker.id, cluster: None, new_directory, new_cluster: None, new_salt }
 }
 
 /// What is wrong with a log that stays offline, and what to do.
@@ -148,6 +184,10 @@ fn explain(refusal: &RecoveryRefusal, directory: &Path) -> String {
     let advice = match refusal {
         RecoveryRefusal::Foreign { .. } => "choose an empty one with --set log.dirs=DIR",
         RecoveryRefusal::Newer { .. } => "start it with that version, or choose another with --set log.dirs=DIR",
+        RecoveryRefusal::NotFormatted => {
+            "a node that is a broker only joins the cluster of its controller: name that with `ottla format --cluster-id ID` \
+             and these settings, then start it"
+        }
         RecoveryRefusal::OtherNode(_) => "correct node.id, or choose another with --set log.dirs=DIR",
         RecoveryRefusal::OtherCluster(_) => "choose the one of this cluster with --set log.dirs=DIR",
         RecoveryRefusal::CatalogueRotten

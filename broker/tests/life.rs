@@ -4,7 +4,8 @@ mod process;
 
 use ottla::disk::Disk;
 use ottla_core::boundary::{FileDone, FileId, FileOp, OpenMode};
-use ottla_core::types::FileOpId;
+use ottla_core::store::{CATALOGUE, owner};
+use ottla_core::types::{BrokerId, FileOpId};
 use process::{Process, ottla};
 use std::fs;
 use std::net::TcpListener;
@@ -107,6 +108,78 @@ fn a_directory_that_lost_its_catalogue_is_not_taken_for_a_new_one() {
         refused_directory("lost", &[("journal-0", &[0; 8192]), ("journal-1", b"OTTJ and what was acknowledged")]);
     assert!(told.contains("\"catalogue\" is missing") && told.contains("journal-0, journal-1"), "{told}");
     assert!(told.contains("put the file back"), "{told}");
+}
+
+/// Settings of a node that is a broker only, with its data here.
+fn broker_only(directory: &Path) -> Vec<String> {
+    let set = |setting: String| ["--set".to_owned(), setting];
+    let settings = [
+        format!("log.dirs={}", directory.display()),
+        "process.roles=broker".to_owned(),
+        "node.id=2".to_owned(),
+        "controller.quorum.voters=1@127.0.0.1:1".to_owned(),
+        "listeners=PLAINTEXT://127.0.0.1:0".to_owned(),
+        "ottla.journal.bytes=4194304".to_owned(),
+    ];
+    settings.into_iter().flat_map(set).collect()
+}
+
+/// Exit code, standard output and error output.
+fn run(arguments: &[&str], settings: &[String]) -> (Option<i32>, String, String) {
+    let output = ottla().args(arguments).args(settings).output().expect("it runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn a_broker_without_a_vote_needs_a_directory_that_was_formatted() {
+    let directory = std::env::temp_dir().join(format!("ottla-format-{}", std::process::id()));
+    let settings = broker_only(&directory);
+    let (code, _, told) = run(&[], &settings);
+    assert!(
+        code == Some(2) && told.contains("never formatted") && told.contains("ottla format --cluster-id"),
+        "{told}"
+    );
+    assert_eq!(fs::read_dir(&directory).expect("it is there").count(), 0, "nothing is made in it");
+
+    let format = |more: &[&str]| run(&[&["format", "--cluster-id", "-one"][..], more].concat(), &settings);
+    let (code, said, told) = format(&["--json"]);
+    assert_eq!((code, told.as_str()), (Some(0), ""));
+    assert!(said.contains("\"cluster_id\":\"-one\"") && said.contains("\"is_new\":true"), "{said}");
+    let catalogue = fs::read(directory.join(CATALOGUE)).expect("it is made");
+    let owner = owner(&catalogue, &ottla_codecs::functions()).expect("a good one");
+    assert_eq!((owner.cluster.as_str(), owner.node), ("-one", BrokerId(2)));
+
+    let (code, _, told) = format(&[]);
+    assert!(code == Some(1) && told.contains("already") && told.contains("--ignore-formatted"), "{told}");
+    let (code, said, _) = format(&["--ignore-formatted"]);
+    assert!(code == Some(0) && said.contains("node 2 of cluster -one"), "{said}");
+    let (code, _, told) = run(&["format", "-g", "-t", "two"], &settings);
+    assert!(code == Some(1) && told.contains("cluster -one") && told.contains("left as it is"), "{told}");
+    let other = [&settings[..], &["--set".to_owned(), "node.id=3".to_owned()]].concat();
+    let (code, _, told) = run(&["format", "-g", "-t", "-one"], &other);
+    assert!(code == Some(1) && told.contains("node 2 of"), "{told}");
+    assert!(fs::read(directory.join(CATALOGUE)).expect("it is there") == catalogue, "nothing of that changes it");
+    fs::remove_dir_all(&directory).expect("it can be removed");
+}
+
+#[test]
+fn ids_of_clusters_are_new_and_mistakes_of_formatting_are_told() {
+    let id = |more: &[&str]| run(&[&["random-uuid"][..], more].concat(), &[]).1;
+    let (one, two) = (id(&[]), id(&[]));
+    assert!(one.trim().len() == 22 && !one.starts_with('-') && one != two, "{one} {two}");
+    assert!(id(&["--json"]).starts_with("{\"uuid\":\""));
+    let (code, _, told) = run(&["format", "--cluster-id", "no id"], &[]);
+    assert!(code == Some(2) && told.contains("letters, digits"), "{told}");
+    let (code, _, told) = run(&["format", "-t", "one", "--set", "node.id=-1", "--set", "ottla.lanes=0"], &[]);
+    assert!(code == Some(1) && told.matches("ottla: ").count() == 2, "{told}");
+    let directory = std::env::temp_dir().join(format!("ottla-format-foreign-{}", std::process::id()));
+    fs::create_dir_all(&directory).expect("it can be made");
+    fs::write(directory.join("thesis.tex"), b"years of work").expect("it can be written");
+    let (code, _, told) = run(&["format", "-t", "one"], &broker_only(&directory));
+    assert!(code == Some(1) && told.contains("thesis.tex"), "{told}");
+    assert_eq!(fs::read_dir(&directory).expect("it is there").count(), 1, "nothing is made in it");
+    fs::remove_dir_all(&directory).expect("it can be removed");
 }
 
 #[test]

@@ -159,7 +159,7 @@ impl Reader {
             node: broker_id(machine),
             cluster: None,
             new_directory: Uuid([1; 16]),
-            new_cluster: Str::from_static("simulated-cluster-0001"),
+            new_cluster: Some(Str::from_static("simulated-cluster-0001")),
             new_salt: 1,
         };
         let mut recovery = Recovery::new(config, functions(), claim);

@@ -324,7 +324,7 @@ impl Machine {
             node: broker_id(self.number),
             cluster: None,
             new_directory: Uuid(self.rng.bytes16()),
-            new_cluster: Str::from_static("simulated-cluster-0001"),
+            new_cluster: Some(Str::from_static("simulated-cluster-0001")),
             new_salt: self.rng.next_u64(),
         };
         let mut recovery = Recovery::new(store_config(&self.options), functions(), claim);

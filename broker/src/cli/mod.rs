@@ -2,11 +2,12 @@
 //!
 //! ```text
 //!   topic, produce, consume, group ──▶ cluster ──▶ remote (one blocking connection a broker) ──▶ ottla_core::conn::client
-//!   log dump ──▶ files
+//!   log dump, format ──▶ files
 //! ```
 
 mod cluster;
 mod consume;
+mod format;
 mod group;
 mod interrupt;
 mod log;
@@ -38,6 +39,10 @@ pub enum Command {
     /// Look at what is on disk
     #[command(subcommand)]
     Log(log::LogCommand),
+    /// Make the data directory of a node of a cluster
+    Format(format::FormatFlags),
+    /// Print a new id, for a cluster
+    RandomUuid(format::RandomUuidFlags),
 }
 
 /// Where the broker is, and how to print.
@@ -66,6 +71,8 @@ pub fn run(command: Command) -> ExitCode {
         Command::Consume(flags) => consume::run(&flags),
         Command::Group(command) => group::run(command),
         Command::Log(command) => log::run(command),
+        Command::Format(flags) => format::run(&flags),
+        Command::RandomUuid(flags) => format::random_uuid(&flags),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -196,7 +196,7 @@ impl Lines {
             troubled.insert(address_of(line))
         };
         if is_news {
-            warn!(target: "ottla::net", "{} cannot be reached: {fault}; told again once it can", Shown(line));
+            warn!(target: "ottla::net", "{} cannot be reached: {fault}; it is tried until it can", Shown(line));
         }
         self.drop_socket(line);
     }

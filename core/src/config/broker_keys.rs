@@ -17,6 +17,8 @@ pub(super) const BROKER_KEYS: &[Key] = &[
     acted("connections.max.idle.ms", ANY_LONG, Some("600000"), ReadOnly, "A connection on which nothing happened for this many milliseconds is closed; a negative value never closes one."),
     acted("controller.listener.names", List, None, ReadOnly, "Which listeners are for controllers: tools reach the metadata quorum there with --bootstrap-controller."),
     acted("controller.quorum.election.timeout.ms", Int(0, I32), Some("1000"), ReadOnly, "How long a candidate of the metadata quorum waits for votes, in milliseconds."),
+    acted("controller.quorum.fetch.timeout.ms", Int(0, I32), Some("2000"), ReadOnly, "How long a broker waits for an answer from the leader of the metadata quorum, beyond the time that the leader may keep it waiting, in milliseconds; at least 1."),
+    acted("controller.quorum.retry.backoff.ms", Int(0, I32), Some("20"), ReadOnly, "The pause before a request to the metadata quorum that went wrong is made again, in milliseconds; at least 1."),
     acted("controller.quorum.voters", List, Some(""), ReadOnly, "ID@HOST:PORT of the voters of the metadata quorum; this version has exactly one. Empty: this node is a cluster of its own."),
     acted("default.replication.factor", ANY_INT, Some("1"), ReadOnly, "How many replicas a partition has if its topic was created without saying so."),
     acted("delete.topic.enable", Bool, Some("true"), ReadOnly, "Whether clients may delete topics."),

@@ -23,7 +23,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 /// The name of the catalogue, and of one that is being written.
-pub(super) const CATALOGUE: &str = "catalogue";
+pub const CATALOGUE: &str = "catalogue";
 pub(super) const CATALOGUE_NEXT: &str = "catalogue.next";
 
 /// A checkpoint under way.

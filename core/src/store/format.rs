@@ -23,8 +23,8 @@ pub struct Claim {
     pub cluster: Option<Str>,
     /// The id of a new directory.
     pub new_directory: Uuid,
-    /// The cluster of a new directory, if none is demanded.
-    pub new_cluster: Str,
+    /// The cluster of a new directory, if none is demanded. With neither, a directory must have been made before.
+    pub new_cluster: Option<Str>,
     /// Chance, known to nobody outside: the journal of a new directory is salted with it.
     pub new_salt: u64,
 }
@@ -81,9 +81,19 @@ fn summary<'a>(entries: impl Iterator<Item = &'a Entry>) -> Str {
     })
 }
 
+/// Whom a directory belongs to whose file [`CATALOGUE`] holds these bytes.
+pub fn owner(catalogue: &[u8], f: &Functions) -> Result<Identity, RecoveryRefusal> {
+    Ok(catalogue::read(catalogue, f)?.identity)
+}
+
 /// Makes a new directory, one operation after the other. The catalogue comes last: without it nothing has happened.
 /// Also says how long a journal file is made.
-pub(super) fn plan(claim: &Claim, journal_bytes: u64, files: [FileId; 3], f: &Functions) -> (VecDeque<FileOp>, u64) {
+pub(super) fn plan(
+    (identity, salt): (&Identity, u64),
+    journal_bytes: u64,
+    files: [FileId; 3],
+    f: &Functions,
+) -> (VecDeque<FileOp>, u64) {
     let half_bytes = (journal_bytes / 2).next_multiple_of(BLOCK_BYTES as u64).max(4 * BLOCK_BYTES as u64);
     let mut ops = Vec::new();
     for (file, name) in files.into_iter().zip(JOURNAL_NAMES) {
@@ -93,15 +103,10 @@ pub(super) fn plan(claim: &Claim, journal_bytes: u64, files: [FileId; 3], f: &Fu
         ops.push(FileOp::Close { file });
     }
     ops.push(FileOp::SyncDir { path: String::new() });
-    let identity = Identity {
-        directory: claim.new_directory,
-        cluster: claim.cluster.clone().unwrap_or_else(|| claim.new_cluster.clone()),
-        node: claim.node,
-    };
     let journal = Journal {
         files: [files[0], files[1]],
         half_bytes,
-        salt: claim.new_salt,
+        salt,
         generation: 1,
         at: 0,
         sequence: 1,
@@ -114,7 +119,7 @@ pub(super) fn plan(claim: &Claim, journal_bytes: u64, files: [FileId; 3], f: &Fu
         graves: Vec::new(),
         voided: Vec::new(),
     };
-    let bytes = catalogue::write(&identity, &journal, 1, &BTreeMap::new(), f);
+    let bytes = catalogue::write(identity, &journal, 1, &BTreeMap::new(), f);
     let file = files[2];
     ops.push(FileOp::Open { file, path: String::from(CATALOGUE_NEXT), mode: OpenMode::Write });
     ops.push(FileOp::WriteAt { file, at: 0, parts: vec![bytes], durable: true });

@@ -42,7 +42,8 @@ mod verify;
 mod walk;
 
 pub use catalogue::Identity;
-pub use format::Claim;
+pub use checkpoint::CATALOGUE;
+pub use format::{Claim, owner};
 pub use recover::{Recovered, RecoveredLog, Recovery, RecoveryRefusal, RecoveryStep};
 
 use crate::boundary::{Action, DiskFault, Done, FileDone, FileFault, FileOp, Note};

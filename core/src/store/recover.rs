@@ -106,6 +106,8 @@ pub enum RecoveryRefusal {
         /// Its format version.
         version: u16,
     },
+    /// There is nothing in it, and nobody said for which cluster it is to be made.
+    NotFormatted,
     /// It belongs to another node.
     OtherNode(BrokerId),
     /// It belongs to another cluster.
@@ -139,6 +141,7 @@ impl fmt::Display for RecoveryRefusal {
             Self::Newer { version } => {
                 write!(f, "the directory was written by a later version (format {version})")
             }
+            Self::NotFormatted => f.write_str("the directory was never formatted"),
             Self::OtherNode(node) => write!(f, "the directory belongs to node {}", node.0),
             Self::OtherCluster(cluster) => write!(f, "the directory belongs to cluster {cluster}"),
             Self::CatalogueRotten => f.write_str("the catalogue of the directory is damaged"),
@@ -261,8 +264,8 @@ impl Recovery {
                         self.journal = journal;
                         self.open_catalogue(false, out);
                     }
-                    Found::Empty => self.format_all(out),
-                    Found::Remains { journal, names } => self.look_on(journal, names, out),
+                    Found::Empty => self.format_all(out)?,
+                    Found::Remains { journal, names } => self.look_on(journal, names, out)?,
                 }
             }
             Stage::Look { step, journal, names } => self.look(step, journal, names, outcome, out)?,
@@ -310,14 +313,19 @@ impl Recovery {
     }
 
     /// Goes on with the next journal file that is to be looked at.
-    fn look_on(&mut self, mut journal: VecDeque<&'static str>, names: Str, out: &mut Vec<StoreOut>) {
+    fn look_on(
+        &mut self,
+        mut journal: VecDeque<&'static str>,
+        names: Str,
+        out: &mut Vec<StoreOut>,
+    ) -> Result<(), RecoveryRefusal> {
         let Some(name) = journal.pop_front() else {
-            self.format_all(out);
-            return;
+            return self.format_all(out);
         };
         let file = self.ops.file();
         self.ask(FileOp::Open { file, path: String::from(name), mode: OpenMode::Read }, out);
         self.stage = Stage::Look { step: LookStep::Open(file), journal, names };
+        Ok(())
     }
 
     /// A first group begins a journal file, and none is ever wiped: one that was used shows it at its front.
@@ -342,19 +350,23 @@ impl Recovery {
                 LookStep::Close
             }
             (LookStep::Close, _) => {
-                self.look_on(journal, names, out);
-                return Ok(());
+                return self.look_on(journal, names, out);
             }
         };
         self.stage = Stage::Look { step, journal, names };
         Ok(())
     }
 
-    fn format_all(&mut self, out: &mut Vec<StoreOut>) {
+    fn format_all(&mut self, out: &mut Vec<StoreOut>) -> Result<(), RecoveryRefusal> {
+        let cluster = self.claim.cluster.clone().or_else(|| self.claim.new_cluster.clone());
+        let cluster = cluster.ok_or(RecoveryRefusal::NotFormatted)?;
+        let identity = Identity { directory: self.claim.new_directory, cluster, node: self.claim.node };
         let files = [self.ops.file(), self.ops.file(), self.ops.file()];
-        let (ops, half_bytes) = plan(&self.claim, self.config.journal_bytes, files, &self.functions);
+        let (ops, half_bytes) =
+            plan((&identity, self.claim.new_salt), self.config.journal_bytes, files, &self.functions);
         self.journal = [Some(half_bytes); 2];
         self.format(ops, out);
+        Ok(())
     }
 
     fn format(&mut self, mut ops: VecDeque<FileOp>, out: &mut Vec<StoreOut>) {

@@ -81,7 +81,7 @@ fn claim() -> Claim {
         node: BrokerId(1),
         cluster: None,
         new_directory: Uuid([3; 16]),
-        new_cluster: "cluster".into(),
+        new_cluster: Some("cluster".into()),
         new_salt: 99,
     }
 }
@@ -1064,6 +1064,21 @@ fn an_offset_that_rotted_by_one_is_seen_by_whoever_reads_its_batch_last() {
     assert_eq!(records.len(), 7 * length);
     world.disk.bytes_mut(&path).unwrap()[length + 7] += 1;
     assert_eq!(world.ask_one(log, query(2)).err(), Some(DiskFault::Rot));
+}
+
+#[test]
+fn an_empty_directory_is_made_for_the_cluster_that_is_named_and_for_no_other() {
+    let nobody = Claim { new_cluster: None, ..claim() };
+    let mut disk = TestDisk::default();
+    assert_eq!(open(&mut disk, &roomy(), nobody.clone()).err(), Some(RecoveryRefusal::NotFormatted));
+    assert_eq!(disk.written, 0, "nothing was made");
+    let named = Claim { cluster: Some("theirs".into()), ..nobody.clone() };
+    let (_, recovered) = open(&mut disk, &roomy(), named).unwrap();
+    assert_eq!((recovered.identity.cluster.as_str(), recovered.is_new), ("theirs", true));
+    let owner = super::owner(disk.bytes_mut(super::CATALOGUE).unwrap(), &Functions::slow());
+    assert_eq!(owner, Ok(recovered.identity.clone()));
+    let (_, again) = open(&mut disk, &roomy(), nobody).unwrap();
+    assert_eq!((again.identity, again.is_new), (recovered.identity, false));
 }
 
 #[test]

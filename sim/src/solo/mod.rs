@@ -240,7 +240,7 @@ impl Solo {
             node: BrokerId(1),
             cluster: None,
             new_directory: Uuid([7; 16]),
-            new_cluster: Str::from_static("cluster"),
+            new_cluster: Some(Str::from_static("cluster")),
             new_salt: self.rng.next_u64(),
         };
         let mut recovery = Recovery::new(self.config.clone(), functions(), claim);

@@ -1,0 +1,130 @@
+//! `ottla format` and `ottla random-uuid`: what a cluster of several nodes needs before its first start. The directory that
+//! is made is the one that a first start makes by itself; only whose it is is said.
+
+use super::mistake::Mistake;
+use super::{Done, show};
+use crate::boot::{self, World};
+use crate::clock::{Clock, seed};
+use crate::disk::Disk;
+use crate::flags::Serve;
+use crate::home::Home;
+use crate::mail::{Mail, Mailbox};
+use crate::settings;
+use crate::telemetry::Telemetry;
+use clap::Args;
+use ottla_core::config::Config;
+use ottla_core::types::{Rng, Str};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use tokio::runtime::Builder;
+
+/// What to make.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct FormatFlags {
+    /// Id of the cluster; each of its nodes is given the same
+    #[arg(short = 't', long, value_name = "ID", value_parser = cluster_id, allow_hyphen_values = true)]
+    cluster_id: Str,
+    /// Settings file of the node, in the syntax of Kafka's server.properties
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// One setting by its Kafka name; may be given many times, and wins over file and environment
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Leave a directory as it is that was formatted for this node and cluster already
+    #[arg(short = 'g', long)]
+    ignore_formatted: bool,
+    /// Print JSON instead of a sentence
+    #[arg(long)]
+    json: bool,
+}
+
+/// How to print it.
+#[derive(Args, Debug)]
+pub struct RandomUuidFlags {
+    /// Print JSON instead of the id alone
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs `ottla random-uuid`.
+pub fn random_uuid(flags: &RandomUuidFlags) -> Done<()> {
+    let id = boot::new_id(&mut Rng::new(seed()));
+    if flags.json { show::json(&json!({ "uuid": id.as_str() })) } else { show::line(&id) }
+}
+
+/// Runs `ottla format`.
+pub fn run(flags: &FormatFlags) -> Done<()> {
+    let serve = Serve { properties: flags.config.clone(), set: flags.set.clone(), ..Serve::default() };
+    // Each on a line of its own, as where a broker is started.
+    let (config, _) = settings::gather(&serve).map_err(|mistakes| Mistake::new(mistakes.join("\nottla: ")))?;
+    let home = Home::open(Path::new(config.store.dir.as_str())).map_err(Mistake::new)?;
+    let is_new = match boot::owner(home.path()).map_err(Mistake::new)? {
+        None => {
+            make(&config, &home, flags.cluster_id.clone()).map_err(Mistake::new)?;
+            true
+        }
+        Some(owner) => {
+            let (shown, node) = (home.path().display(), owner.node.0);
+            let what = format!("{shown} was formatted already, for node {node} of cluster {}", owner.cluster);
+            if owner.cluster != flags.cluster_id || owner.node != config.broker.id {
+                let next =
+                    "it is left as it is: correct --cluster-id or node.id, or choose another directory with log.dirs";
+                return Err(Mistake::new(what).then(next));
+            }
+            if !flags.ignore_formatted {
+                return Err(Mistake::new(what).then("--ignore-formatted leaves it as it is"));
+            }
+            false
+        }
+    };
+    tell(flags, &config, &home, is_new)
+}
+
+fn make(config: &Config, home: &Home, cluster: Str) -> Result<(), String> {
+    let mailbox = Mailbox::default();
+    let inbox = mailbox.clone();
+    let disk = Disk::start(home.path(), move |id, outcome| inbox.put(Mail::File(id, outcome)))
+        .map_err(|fault| format!("no threads for the disk: {fault}"))?;
+    let runtime = Builder::new_current_thread().build().map_err(|fault| format!("no runtime: {fault}"))?;
+    let world = World {
+        disk: Box::new(move |id, op| disk.submit(id, op)),
+        directory: home.path().to_path_buf(),
+        clock: Clock::start(),
+        seed: seed(),
+        functions: ottla_codecs::functions(),
+        mailbox,
+        telemetry: Telemetry::new(),
+    };
+    runtime.block_on(boot::format(config, cluster, world))
+}
+
+fn tell(flags: &FormatFlags, config: &Config, home: &Home, is_new: bool) -> Done<()> {
+    let (directory, node, cluster) = (home.path().display().to_string(), config.broker.id.0, &flags.cluster_id);
+    if flags.json {
+        let told = json!({ "directory": directory, "node": node, "cluster_id": cluster.as_str(), "is_new": is_new });
+        return show::json(&told);
+    }
+    let how = if is_new { "is formatted" } else { "was formatted already" };
+    show::line(&format!("{directory} {how} for node {node} of cluster {cluster}"))
+}
+
+/// Kafka takes any text; one that needs no quoting anywhere is enough.
+fn cluster_id(text: &str) -> Result<Str, String> {
+    let is_good = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+    if (1..=ID_BYTES_MAX).contains(&text.len()) && text.bytes().all(is_good) {
+        Ok(text.into())
+    } else {
+        Err(format!("must be 1 to {ID_BYTES_MAX} letters, digits, dashes, dots and underscores"))
+    }
+}
+
+const ID_BYTES_MAX: usize = 64;
+const EXAMPLES: &str = "\
+Examples:
+  ottla random-uuid                                        an id for a new cluster
+  ottla format --cluster-id 4L6g3nShT-eMCtK--X86sw --config server.properties
+  ottla format -t 4L6g3nShT-eMCtK--X86sw --set node.id=2 --set log.dirs=/var/lib/ottla -g
+
+A node that is broker and controller in one formats its directory by itself when it is first
+started, for a cluster of its own. Where several are to be one, each is formatted before that.";
