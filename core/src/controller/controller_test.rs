@@ -20,7 +20,7 @@ use proptest::prelude::*;
 const ME: BrokerId = BrokerId(1);
 
 /// A controller with its settings, whose records are committed as soon as they are decided.
-struct Rig {
+pub struct Rig {
     controller: Controller,
     config: Config,
     rng: Rng,
@@ -31,7 +31,7 @@ struct Rig {
 
 impl Rig {
     /// A fresh cluster of this one broker.
-    fn new(settings: &[(&str, &str)]) -> Self {
+    pub fn new(settings: &[(&str, &str)]) -> Self {
         let setting =
             |(key, value): &(&str, &str)| Setting { key: (*key).into(), value: (*value).into(), origin: Str::new() };
         let (config, _) = Config::read(settings.iter().map(setting)).expect("allowed");
@@ -44,9 +44,15 @@ impl Rig {
     }
 
     fn register(&mut self, broker: i32, whole_since: Option<BrokerEpoch>) -> BrokerEpoch {
+        self.register_as(broker, whole_since, true)
+    }
+
+    /// A broker starts, beside the controller or elsewhere.
+    pub fn register_as(&mut self, broker: i32, whole_since: Option<BrokerEpoch>, is_controller: bool) -> BrokerEpoch {
         let registration = Registration {
             id: BrokerId(broker),
-            incarnation: Uuid([broker as u8; 16]),
+            incarnation: Uuid([self.image().end().0 as u8; 16]),
+            is_controller,
             endpoints: alloc::vec![Endpoint {
                 listener: "PLAINTEXT".into(),
                 host: "h".into(),
@@ -65,11 +71,11 @@ impl Rig {
         }
     }
 
-    fn image(&self) -> &Image {
+    pub fn image(&self) -> &Image {
         self.controller.head()
     }
 
-    fn ask(&mut self, ask: &Ask) -> Reply {
+    pub fn ask(&mut self, ask: &Ask) -> Reply {
         let mut cx = Cx { now: Now::default(), config: &self.config, rng: &mut self.rng, notes: &mut self.notes };
         let mut verdict = self.controller.decide(&mut cx, ask);
         let base = self.controller.head().end();
@@ -81,7 +87,7 @@ impl Rig {
         verdict.replies.remove(0)
     }
 
-    fn create(&mut self, topics: Vec<CreatableTopic>) -> Vec<CreatableTopicResult> {
+    pub fn create(&mut self, topics: Vec<CreatableTopic>) -> Vec<CreatableTopicResult> {
         self.create_as(CreateTopicsRequest { topics, ..CreateTopicsRequest::default() })
     }
 

@@ -40,6 +40,9 @@ pub(super) fn refused(ask: &Ask) -> Option<Response> {
         | Ask::CreatePartitions(_)
         | Ask::Bootstrap
         | Ask::Register(_)
+        | Ask::Heartbeat(_)
+        | Ask::Fence(..)
+        | Ask::AlterPartition(_)
         | Ask::CreateMissing(_)
         | Ask::AlterConfigs(_)
         | Ask::IncrementalAlterConfigs(_)

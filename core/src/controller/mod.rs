@@ -18,6 +18,8 @@
 
 mod brokers;
 mod delete;
+mod elect;
+mod isr;
 mod late;
 mod partitions;
 mod placement;
@@ -25,12 +27,13 @@ mod producer_ids;
 mod settings;
 mod topics;
 
-pub use brokers::Registration;
+pub use brokers::{Heartbeat, Registration};
 pub use producer_ids::ProducerIds;
 
 use crate::metadata::{Delta, Image, MetadataRecord, Unfit, advance};
 use crate::msg::Response;
 use crate::msg::alter_configs::AlterConfigsRequest;
+use crate::msg::alter_partition::AlterPartitionRequest;
 use crate::msg::create_partitions::CreatePartitionsRequest;
 use crate::msg::create_topics::CreateTopicsRequest;
 use crate::msg::delete_topics::DeleteTopicsRequest;
@@ -58,6 +61,12 @@ pub enum Ask {
     Bootstrap,
     /// A broker has started. Ends in [`Reply::Registered`].
     Register(Registration),
+    /// A broker lives. Ends in a response.
+    Heartbeat(Heartbeat),
+    /// A broker is gone, if this is its registration still. Ends in [`Reply::Fenced`].
+    Fence(BrokerId, BrokerEpoch),
+    /// A leader wants another ISR. Ends in a response.
+    AlterPartition(AlterPartitionRequest),
     /// Ends in a response, as do the other requests of clients.
     CreateTopics(CreateTopicsRequest),
     /// Topics that somebody asked for and that do not exist; internal ones get the settings they must have. Ends in
@@ -85,8 +94,10 @@ pub enum Ask {
 pub enum Reply {
     /// The cluster has begun.
     Bootstrapped,
-    /// The broker is registered, unfenced, and has this epoch.
+    /// The broker is registered and has this epoch; it is unfenced if it runs beside the controller.
     Registered(BrokerEpoch),
+    /// The broker is fenced, or has been registered anew since.
+    Fenced,
     /// What became of each topic.
     Created(Vec<(Str, ErrorCode)>),
     /// Ids that nobody else has, or why there are none.
@@ -121,6 +132,9 @@ impl Controller {
         match ask {
             Ask::Bootstrap => brokers::bootstrap(),
             Ask::Register(registration) => brokers::register(&self.head, registration),
+            Ask::Heartbeat(heartbeat) => brokers::heartbeat(&self.head, heartbeat),
+            Ask::Fence(broker, epoch) => brokers::fence(&self.head, *broker, *epoch),
+            Ask::AlterPartition(request) => isr::alter(&self.head, request),
             Ask::CreateTopics(request) => topics::create(&self.head, cx, request),
             Ask::CreateMissing(names) => topics::create_missing(&self.head, cx, names),
             Ask::DeleteTopics(request, version) => delete::delete(&self.head, cx, request, *version),
@@ -152,3 +166,6 @@ impl Controller {
 #[cfg(test)]
 #[path = "controller_test.rs"]
 mod controller_test;
+#[cfg(test)]
+#[path = "replicas_test.rs"]
+mod replicas_test;

@@ -61,13 +61,16 @@ impl Node {
         let me = Voter { id: boot.config.broker.id, directory: boot.directory };
         let (log, vote) = metadata.map_or((None, None), |found| (Some(found.log), found.vote));
         let leader = boot.config.quorum.voters.first().filter(|_| !boot.config.broker.roles.is_controller());
-        let cluster = Cluster::new(Found { id: boot.cluster_id, me, log, vote, is_whole }, leader, now);
+        let mut rng = Rng::new(boot.seed);
+        let incarnation = Uuid(rng.bytes16());
+        let found_cluster = Found { id: boot.cluster_id, me, log, vote, is_whole, incarnation };
+        let cluster = Cluster::new(found_cluster, leader, now);
         let retain_at = now.mono + boot.config.store.retention_check_interval;
         let mut node = Self {
             file_config: boot.config.clone(),
             config: boot.config,
             functions: boot.functions,
-            rng: Rng::new(boot.seed),
+            rng,
             front: Front::new(boot.request_cost_max),
             lanes: (0..lanes as u64).map(|lane| Lane::new(OWNER_LANES + lane)).collect(),
             post: Post::new(lanes, boot.lane_delay_max),

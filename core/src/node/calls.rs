@@ -12,6 +12,10 @@ use alloc::collections::BTreeMap;
 pub enum CallFor {
     /// More of the metadata log.
     Metadata(FetchAsk),
+    /// The controller is to know of this broker.
+    Registration,
+    /// And that it lives.
+    Heartbeat,
 }
 
 /// The calls under way.
@@ -37,6 +41,8 @@ impl Node {
         let what = self.calls.waiting.remove(&call).expect("INV-03: a call ends once, and only if it was made");
         match what {
             CallFor::Metadata(asked) => self.metadata_fetched(now, asked, body, out),
+            CallFor::Registration => self.enlisted(now, body, out),
+            CallFor::Heartbeat => self.lease_held(now, body, out),
         }
     }
 }

@@ -1,8 +1,8 @@
 use super::scene_test::Scene;
-use crate::boundary::{Input, Lost};
+use crate::boundary::{Input, Lost, Purpose};
+use crate::msg::Request;
 use crate::msg::create_topics::{CreatableTopic, CreateTopicsRequest};
-use crate::msg::{ApiKey, Request};
-use crate::types::{ListenerType, LogId, Offset, Str};
+use crate::types::{BrokerId, ConnId, ListenerType, LogId, Offset, Str};
 use core::time::Duration;
 use std::format;
 use std::vec;
@@ -40,13 +40,15 @@ fn talk(broker: &mut Scene, controller: &mut Scene) {
         for (call, line, body) in calls {
             assert_eq!((line.to.0, &*line.host, line.port), (1, "node-1", 9093));
             let version = body.api_key().facts().last;
-            assert_eq!(body.api_key(), ApiKey::Fetch);
             let ticket = controller.ask_on(ListenerType::Controller, version, body);
-            controller.pass(Duration::from_millis(600));
+            if matches!(line.purpose, Purpose::Metadata) {
+                controller.pass(Duration::from_millis(600));
+            }
             let body = controller.answer(ticket).expect("answered by now").expect("not silent");
             broker.step(Input::Response { call, body: Ok(body) });
         }
-        if broker.node.cluster.quorum().is_caught_up()
+        if broker.node.view().is_ready()
+            && broker.node.cluster.quorum().is_caught_up()
             && broker.node.view().image().says_what(controller.node.view().image())
         {
             return;
@@ -109,4 +111,20 @@ fn it_goes_on_after_a_restart_and_after_losses() {
     let end = broker.log(LogId::METADATA).end();
     talk(&mut broker, &mut controller);
     assert_eq!(broker.log(LogId::METADATA).end(), end, "nothing was fetched again");
+}
+
+#[test]
+fn a_broker_is_fenced_when_its_connection_breaks_and_when_it_falls_silent() {
+    let (mut controller, mut broker) = (Scene::new(CONTROLLER), Scene::new(BROKER));
+    talk(&mut broker, &mut controller);
+    let is_up = |scene: &Scene| scene.node.view().image().broker(BrokerId(2)).expect("registered").is_active();
+    assert!(is_up(&controller) && is_up(&broker));
+    controller.step(Input::Closed { conn: ConnId(1) });
+    assert!(!is_up(&controller), "at once");
+    // It hears of that by and by, and goes on.
+    broker.pass(Duration::from_secs(3));
+    talk(&mut broker, &mut controller);
+    assert!(is_up(&controller));
+    controller.pass(Duration::from_secs(10));
+    assert!(!is_up(&controller), "after the session");
 }

@@ -5,6 +5,7 @@ use super::cluster::From;
 use super::front::{Front, FrontCx, FrontOut};
 use super::groups::NO_TRANSACTIONS;
 use crate::boundary::{Asker, Effect, Effects, Ignored, Note};
+use crate::controller::Ask;
 use crate::metadata::answer::{self, Known};
 use crate::metadata::features;
 use crate::msg::api_versions::{ApiVersion, ApiVersionsRequest, ApiVersionsResponse};
@@ -29,13 +30,14 @@ impl Node {
         match body {
             // The connection turns every Produce into what the boundary calls one, and lets nobody ask the others, which
             // no listener takes yet.
-            Request::Produce(_)
-            | Request::Vote(_)
-            | Request::BeginQuorumEpoch(_)
-            | Request::EndQuorumEpoch(_)
-            | Request::AlterPartition(_)
-            | Request::BrokerRegistration(_)
-            | Request::BrokerHeartbeat(_) => out.push(Effect::Hangup { conn: ticket.conn }),
+            Request::Produce(_) | Request::Vote(_) | Request::BeginQuorumEpoch(_) | Request::EndQuorumEpoch(_) => {
+                out.push(Effect::Hangup { conn: ticket.conn })
+            }
+            Request::BrokerRegistration(body) => self.registered_by(now, (ticket, asker), body, out),
+            Request::BrokerHeartbeat(body) => self.heartbeat_of(now, (ticket, asker), &body, out),
+            Request::AlterPartition(body) => {
+                self.ask_controller(now, From::Client(ticket), &Ask::AlterPartition(body), out);
+            }
             Request::Fetch(body) if asker.listener_type == ListenerType::Controller => {
                 self.fetch_metadata(now, ticket, &body, out);
             }

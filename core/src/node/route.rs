@@ -63,6 +63,7 @@ impl Node {
         self.cluster.closed(conn);
         self.following.closed(conn);
         self.slices.closed(conn, out);
+        self.leases_closed(now, conn, out);
     }
 
     /// Only time has passed.

@@ -1,17 +1,18 @@
 //! The controller at work: what is asked of it is decided, appended, and told once it is committed.
 
+use super::leases::Leases;
 use super::{From, Phase, RETRY, Then};
 use crate::boundary::{Action, Effect, Effects, Note};
-use crate::config::Durability;
-use crate::controller::{Ask, Controller, Registration, Reply};
-use crate::metadata::{Delta, Endpoint, record};
-use crate::msg::Request;
+use crate::controller::{Ask, Controller, Reply};
+use crate::metadata::{Delta, record};
+use crate::msg::broker_registration::BrokerRegistrationResponse;
+use crate::msg::{Request, Response};
 use crate::node::Node;
 use crate::node::follow::CHANGES_PER_STEP_MAX;
 use crate::node::groups::OFFSETS_TOPIC;
 use crate::quorum::QuorumOut;
 use crate::shard::Cx;
-use crate::types::{BrokerEpoch, ErrorCode, ListenerType, LogId, Now, Offset, Str, Uuid};
+use crate::types::{BrokerEpoch, ErrorCode, LogId, Now, Offset, Str};
 use alloc::vec::Vec;
 
 impl Node {
@@ -23,6 +24,7 @@ impl Node {
         out.note(Note::DiskFull { log: LogId::METADATA });
         self.cluster.retry_at = Some(now.mono + RETRY);
         self.cluster.controller = None;
+        self.cluster.leases = Leases::default();
         for (_, from, _) in core::mem::take(&mut self.cluster.promised) {
             // Nobody knows whether the decision will stand, so nothing may be said of it.
             if let From::Client(ticket) = from {
@@ -49,7 +51,9 @@ impl Node {
                 QuorumOut::BeginAnew { start } => self.begin_image_anew(start, out),
                 QuorumOut::Lead { term, .. } => {
                     self.cluster.controller = Some(Controller::new(self.cluster.image.clone()));
-                    out.note(Note::Controller { leader: self.cluster.me.id, term });
+                    let until = now.mono + self.config.broker.session_timeout;
+                    self.cluster.leases = Leases::begin(&self.cluster.image, self.cluster.life.me.id, until);
+                    out.note(Note::Controller { leader: self.cluster.life.me.id, term });
                 }
                 QuorumOut::Committed { end } => self.committed(now, end, out),
                 QuorumOut::Trim { start } => {
@@ -95,23 +99,7 @@ impl Node {
             }
             return;
         }
-        let me = &self.config.broker;
-        let for_clients = me.listeners.iter().filter(|listener| listener.listener_type == ListenerType::Broker);
-        let listeners = for_clients.filter_map(|listener| {
-            let at = listener.advertised.as_ref()?;
-            Some(Endpoint { listener: listener.name.clone(), host: at.host.clone(), port: at.port, protocol: 0 })
-        });
-        let known = self.cluster.image.broker(me.id).map(|broker| broker.epoch);
-        let registration = Registration {
-            id: me.id,
-            incarnation: Uuid(self.rng.bytes16()),
-            endpoints: listeners.collect(),
-            rack: me.rack.clone(),
-            directories: alloc::vec![self.cluster.me.directory],
-            is_durable: self.config.store.durability == Durability::Durable,
-            whole_since: known.filter(|epoch| self.cluster.is_whole && epoch.0 >= self.cluster.last_reign.0),
-            epoch: BrokerEpoch(self.cluster.quorum.log().end().0),
-        };
+        let registration = self.registration(self.cluster.life.incarnation);
         self.ask_controller(now, From::Own, &Ask::Register(registration), out);
     }
 
@@ -164,6 +152,13 @@ impl Node {
     pub(in crate::node) fn decided(&mut self, now: Now, from: From, reply: Reply, out: &mut Effects) {
         match reply {
             Reply::Bootstrapped => self.register(now, out),
+            Reply::Fenced => {}
+            Reply::Registered(epoch) if from != From::Own => {
+                if let From::Client(ticket) = from {
+                    let response = BrokerRegistrationResponse { broker_epoch: epoch.0, ..Default::default() };
+                    out.push(Effect::Reply { ticket, body: Some(Response::BrokerRegistration(response)) });
+                }
+            }
             Reply::Registered(epoch) => {
                 self.cluster.epoch = epoch;
                 self.cluster.phase = Phase::Following;

@@ -23,13 +23,13 @@ impl Node {
 
     /// Reads on where the image ends. Whoever leads has applied its log by then; whoever follows reads what is committed.
     pub(super) fn load_on(&mut self, now: Now, out: &mut Effects) {
-        let Some(replay) = &self.cluster.replay else { return };
+        let Some(replay) = &self.cluster.reading.replay else { return };
         let log = self.cluster.quorum.log();
         let from = replay.image().end().max(log.start());
         let end = if self.cluster.quorum.is_observer() { self.cluster.quorum.high_watermark() } else { log.end() };
         if from < end {
-            if self.cluster.loading != Some(from) {
-                self.cluster.loading = Some(from);
+            if self.cluster.reading.from != Some(from) {
+                self.cluster.reading.from = Some(from);
                 self.cluster.read(Query::Records { from, end, bytes_max: LOAD_BYTES }, Then::Load(from), out);
             }
         } else if self.cluster.quorum.is_observer() {
@@ -37,7 +37,7 @@ impl Node {
         } else {
             self.cluster.image = replay.image().clone();
             self.cluster.quorum.replayed(replay.bytes());
-            self.cluster.replay = None;
+            self.cluster.reading.replay = None;
             self.cluster.phase = Phase::Electing;
             self.cluster_wake(now, out);
         }
@@ -45,23 +45,24 @@ impl Node {
 
     /// A piece of the log came, unless the log has begun anew since it was asked for.
     pub(super) fn loaded(&mut self, now: Now, from: Offset, records: &Records, out: &mut Effects) {
-        if self.cluster.loading != Some(from) {
+        if self.cluster.reading.from != Some(from) {
             return;
         }
-        self.cluster.loading = None;
+        self.cluster.reading.from = None;
         for batch in check_stored(records.to_bytes(), &self.functions) {
-            let replay = self.cluster.replay.as_mut().expect("the log is read while it is being loaded");
+            let replay = self.cluster.reading.replay.as_mut().expect("the log is read while it is being loaded");
             let batch = batch.map_err(|fault| Str::from(alloc::format!("{fault:?}")));
             match batch.and_then(|batch| replay.take(&batch, &self.functions)) {
                 Ok(delta) => self.publish(delta),
                 Err(why) => return out.push(Effect::Halt { fault: Fault::MetadataUnreadable(why) }),
             }
         }
-        if let Some(start) = self.cluster.replay.as_mut().and_then(Replay::take_saved) {
+        if let Some(start) = self.cluster.reading.replay.as_mut().and_then(Replay::take_saved) {
             let mut said = Vec::new();
             self.cluster.quorum.saved(start, &mut said);
             self.carry_quorum(now, said, out);
         }
+        self.take_up_registration(now, out);
         self.follow_on(now, CHANGES_PER_STEP_MAX, out);
         self.load_on(now, out);
     }
@@ -70,25 +71,25 @@ impl Node {
     /// one stays public.
     pub(super) fn begin_image_anew(&mut self, start: Offset, out: &mut Effects) {
         out.note(Note::Truncated { log: LogId::METADATA, from: start, to: start });
-        self.cluster.replay = Some(Replay::default());
-        self.cluster.loading = None;
-        self.cluster.is_anew = true;
+        self.cluster.reading.replay = Some(Replay::default());
+        self.cluster.reading.from = None;
+        self.cluster.reading.is_anew = true;
         self.cluster.store(Action::Trim { start }, Then::Changed(start), out);
     }
 
     /// What a follower of the metadata log has applied is public at once, since it is committed. A snapshot that the log
     /// begins with is so only as a whole.
     fn publish(&mut self, delta: Option<Delta>) {
-        let Some(replay) = &self.cluster.replay else { return };
+        let Some(replay) = &self.cluster.reading.replay else { return };
         if !self.cluster.quorum.is_observer() || !replay.is_whole() {
             return;
         }
         let after = replay.image().clone();
-        let delta = match self.cluster.is_anew {
+        let delta = match self.cluster.reading.is_anew {
             true => Some(Delta::between(self.cluster.image.clone(), after.clone())),
             false => delta,
         };
-        self.cluster.is_anew = false;
+        self.cluster.reading.is_anew = false;
         self.cluster.image = after;
         if let Some(delta) = delta.filter(|_| matches!(self.cluster.phase, Phase::Following | Phase::Ready)) {
             self.follow(&delta);

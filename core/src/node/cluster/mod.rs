@@ -13,7 +13,9 @@
 //! A broker that is no voter never elects: it is Loading until it has everything that the leader said is committed, and goes
 //! on following the log from there.
 
+mod enlist;
 mod lead;
+mod leases;
 mod load;
 mod numbers;
 mod observe;
@@ -24,13 +26,15 @@ use crate::boundary::{Action, DiskFault, Done, Effect, Effects, Fault, Query};
 use crate::config::QuorumVoter;
 use crate::controller::{Controller, Reply};
 use crate::log::Log;
-use crate::metadata::{Image, Replay};
+use crate::metadata::{Broker, Image, Replay};
 use crate::quorum::{Quorum, Voter};
-use crate::types::{BrokerEpoch, ConnId, LeaderEpoch, LogId, Mono, Now, Offset, OpId, Str, Ticket};
+use crate::types::{BrokerEpoch, ConnId, LeaderEpoch, LogId, Mono, Now, Offset, OpId, Str, Ticket, Uuid};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
+use enlist::Enlisting;
+use leases::Leases;
 use numbers::Numbers;
 use observe::Observing;
 use serve::Followers;
@@ -41,35 +45,57 @@ pub struct Cluster {
     /// The cluster's id, as clients see it.
     pub id: Str,
     phase: Phase,
-    me: Voter,
     quorum: Quorum,
     /// Present while this broker leads the quorum.
     controller: Option<Controller>,
     /// What is committed, for everybody.
     image: Arc<Image>,
-    /// The log so far, while it is read at start.
-    replay: Option<Replay>,
-    /// Whether the directory came back whole.
-    is_whole: bool,
-    /// Where the last reign that was found began. A registration before it may not have been the last: that one may be
-    /// lost.
-    last_reign: Offset,
+    reading: Reading,
+    /// This start of this process.
+    life: Life,
     /// Decisions under way: what must be committed, whom to tell, what.
     promised: VecDeque<(Offset, From, Reply)>,
     ops: BTreeMap<OpId, Then>,
     ops_begun: u64,
     vote: Option<(LeaderEpoch, Option<crate::types::BrokerId>)>,
     retry_at: Option<Mono>,
-    /// Where the piece of the log begins that is being read.
-    loading: Option<Offset>,
-    /// What is public is not what the next record builds on: nothing yet, or what was known before the log began anew.
-    is_anew: bool,
     /// Present on a node that follows the log of another.
     observing: Option<Observing>,
+    /// And stands with the controller as one that is elsewhere.
+    enlisting: Option<Enlisting>,
     /// Who follows the log of this node.
     followers: Followers,
+    /// Whom this controller hears of.
+    leases: Leases,
+    /// This broker's registration.
     epoch: BrokerEpoch,
     numbers: Numbers,
+}
+
+/// The metadata log as it is read.
+#[derive(Clone, Hash, Debug)]
+struct Reading {
+    /// What it says so far. A node that leads has no more to read.
+    replay: Option<Replay>,
+    /// Where the piece begins that is being read.
+    from: Option<Offset>,
+    /// What is public is not what the next record builds on: nothing yet, or what was known before the log began anew.
+    is_anew: bool,
+}
+
+/// Who this node is, and what its directory was like when its process started.
+#[derive(Clone, Hash, Debug)]
+struct Life {
+    me: Voter,
+    /// Drawn anew at each start.
+    incarnation: Uuid,
+    /// Whether the directory came back whole.
+    is_whole: bool,
+    /// Where the last reign that was found began. A registration before it may not have been the last: that one may be
+    /// lost.
+    last_reign: Offset,
+    /// Where the metadata log ended that was found.
+    found_end: Offset,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -88,13 +114,15 @@ pub enum From {
     Client(Ticket),
     /// This broker itself.
     Own,
+    /// Nobody waits for the answer.
+    Nobody,
 }
 
 impl From {
     /// The connection is gone: if it asked, nobody waits any more.
     pub fn closed(&mut self, conn: ConnId) {
         if matches!(self, Self::Client(ticket) if ticket.conn == conn) {
-            *self = Self::Own;
+            *self = Self::Nobody;
         }
     }
 }
@@ -126,6 +154,8 @@ pub struct Found {
     pub vote: Option<(LeaderEpoch, Option<crate::types::BrokerId>)>,
     /// Whether the directory came back whole.
     pub is_whole: bool,
+    /// Which start of the process this is: drawn anew each time.
+    pub incarnation: Uuid,
 }
 
 impl Cluster {
@@ -140,25 +170,30 @@ impl Cluster {
         let last_reign = reign.map_or(Offset::ZERO, |reign| reign.start);
         let last_reign = if last_reign == log.start() { Offset::ZERO } else { last_reign };
         let boot = || Quorum::boot(found.me, found.vote, log.clone(), now);
+        let life = Life {
+            me: found.me,
+            incarnation: found.incarnation,
+            is_whole: found.is_whole && found.vote.is_none_or(is_known),
+            last_reign,
+            found_end: log.end(),
+        };
         Self {
             id: found.id,
             phase: Phase::Loading,
-            me: found.me,
             quorum: leader.map_or_else(boot, |leader| Quorum::observe(found.me, leader.id, log.clone())),
             controller: None,
             image: Arc::default(),
-            replay: Some(Replay::default()),
-            is_whole: found.is_whole && found.vote.is_none_or(is_known),
-            last_reign,
+            reading: Reading { replay: Some(Replay::default()), from: None, is_anew: true },
+            life,
             promised: VecDeque::new(),
             ops: BTreeMap::new(),
             ops_begun: 0,
             vote: found.vote,
             retry_at: None,
-            loading: None,
-            is_anew: true,
             observing: leader.map(|leader| Observing::of(leader, now.mono)),
+            enlisting: leader.map(|leader| Enlisting::of(leader, now.mono)),
             followers: Followers::default(),
+            leases: Leases::default(),
             epoch: BrokerEpoch::NONE,
             numbers: Numbers::default(),
         }
@@ -172,6 +207,16 @@ impl Cluster {
     /// The same, to be kept.
     pub fn shared_image(&self) -> &Arc<Image> {
         &self.image
+    }
+
+    /// Has this directory everything that it acknowledged in the life that began with this registration? A registration that
+    /// is not in the log that was found may have been lost, and with it what came after.
+    fn is_whole_since(&self, epoch: BrokerEpoch) -> bool {
+        let is_found = match self.quorum.is_observer() {
+            true => epoch.0 < self.life.found_end.0,
+            false => epoch.0 >= self.life.last_reign.0,
+        };
+        self.life.is_whole && is_found
     }
 
     /// The quorum's member here.
@@ -192,7 +237,10 @@ impl Cluster {
         };
         let is_idle = self.retry_at.is_none() && self.quorum.ask().is_some();
         let asking = self.observing.as_ref().filter(|_| is_idle).and_then(Observing::deadline);
-        own.into_iter().chain(self.followers.deadline()).chain(asking).min()
+        let is_known = self.phase != Phase::Loading;
+        let enlisting = self.enlisting.as_ref().filter(|_| is_known).and_then(Enlisting::deadline);
+        let others = [self.followers.deadline(), self.leases.deadline(), asking, enlisting];
+        own.into_iter().chain(others.into_iter().flatten()).min()
     }
 
     /// The connection is gone: nobody waits for what it asked.
@@ -231,8 +279,10 @@ impl Node {
             self.cluster.quorum.wake(now, &mut said);
             self.carry_quorum(now, said, out);
         }
+        self.leases_wake(now, out);
         self.tell_followers(now.mono, out);
         self.observe(now, out);
+        self.enlist(now, out);
     }
 
     /// An operation on the metadata log ended.
@@ -241,9 +291,9 @@ impl Node {
         match (then, outcome) {
             (Then::Load(from), Ok(Done::Records(records))) => self.loaded(now, from, &records, out),
             // The log began anew meanwhile.
-            (Then::Load(from), Err(DiskFault::OutOfRange)) if self.cluster.loading != Some(from) => {}
+            (Then::Load(from), Err(DiskFault::OutOfRange)) if self.cluster.reading.from != Some(from) => {}
             (Then::Voted(term), Ok(_)) => {
-                self.cluster.vote = Some((term, Some(self.cluster.me.id)));
+                self.cluster.vote = Some((term, Some(self.cluster.life.me.id)));
                 let mut said = Vec::new();
                 self.cluster.quorum.voted(term, now, &self.functions, &mut said);
                 self.carry_quorum(now, said, out);
@@ -264,7 +314,7 @@ impl Node {
             (Then::Created, Ok(_)) => {}
             (Then::Trimmed(start), Ok(_)) => self.cluster.quorum.trimmed(start),
             (Then::Reload, Ok(Done::Log(log))) => {
-                let (me, vote) = (self.cluster.me, self.cluster.vote);
+                let (me, vote) = (self.cluster.life.me, self.cluster.vote);
                 match self.cluster.quorum.is_observer() {
                     true => self.cluster.quorum.reload(*log),
                     false => {
@@ -282,9 +332,11 @@ impl Node {
         self.observe(now, out);
     }
 
-    /// All that was known at start is followed: clients may come.
+    /// All that was known at start is followed. Clients may come, unless the controller does not let this broker lead yet.
     pub(super) fn followed(&mut self, out: &mut Effects) {
-        if self.cluster.phase == Phase::Following {
+        let is_up = |broker: &Arc<Broker>| !broker.fenced;
+        if self.cluster.phase == Phase::Following && self.cluster.image.broker(self.config.broker.id).is_some_and(is_up)
+        {
             self.cluster.phase = Phase::Ready;
             self.drop_strays(out);
         }

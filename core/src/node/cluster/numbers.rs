@@ -36,7 +36,7 @@ impl Node {
         if ids.count == 0 {
             self.cluster.numbers.waiting.push(ticket);
             if self.cluster.numbers.waiting.len() == 1 {
-                let ask = Ask::AllocateProducerIds { broker: self.cluster.me.id, epoch: self.cluster.epoch };
+                let ask = Ask::AllocateProducerIds { broker: self.cluster.life.me.id, epoch: self.cluster.epoch };
                 self.ask_controller(now, From::Own, &ask, out);
             }
             return;

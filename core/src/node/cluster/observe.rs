@@ -115,9 +115,10 @@ impl Node {
     }
 
     /// All that is known to be committed is applied.
-    pub(super) fn observed(&mut self, _now: Now, _out: &mut Effects) {
-        if self.cluster.phase == Phase::Loading && self.cluster.quorum.is_caught_up() && !self.cluster.is_anew {
+    pub(super) fn observed(&mut self, now: Now, out: &mut Effects) {
+        if self.cluster.phase == Phase::Loading && self.cluster.quorum.is_caught_up() && !self.cluster.reading.is_anew {
             self.cluster.phase = Phase::Registering;
+            self.enlist(now, out);
         }
     }
 }

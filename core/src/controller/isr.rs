@@ -1,0 +1,108 @@
+//! AlterPartition: a leader asks for another ISR (KIP-497). Nothing is changed unless the leader knows the state that it
+//! wants to follow, and every member that it names is alive in the life in which the leader heard of it (KIP-841, KIP-903).
+
+use super::{Reply, Verdict};
+use crate::metadata::{Image, MetadataRecord, Partition};
+use crate::msg::Response;
+use crate::msg::alter_partition::{
+    AlterPartitionRequest, AlterPartitionResponse, PartitionData, PartitionResult, TopicResult,
+};
+use crate::msg::record::metadata::PartitionChangeRecord;
+use crate::types::{BrokerEpoch, BrokerId, ErrorCode, LogId, Uuid};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// Judges all partitions of a request, each alone.
+pub(super) fn alter(image: &Image, request: &AlterPartitionRequest) -> Verdict {
+    let mut response = AlterPartitionResponse::default();
+    let mut records = Vec::new();
+    let leader = BrokerId(request.broker_id);
+    if image.broker(leader).is_none_or(|broker| broker.epoch != BrokerEpoch(request.broker_epoch)) {
+        response.error_code = ErrorCode::StaleBrokerEpoch.code();
+        return Verdict::reply(Reply::Response(Response::AlterPartition(response)));
+    }
+    for topic in &request.topics {
+        let partitions = topic.partitions.iter().map(|asked| {
+            let log = LogId { topic: topic.topic_id, partition: asked.partition_index };
+            match judge(image, leader, log, asked) {
+                Ok((partition, record)) => {
+                    records.extend(record);
+                    partition
+                }
+                Err(error) => refused(asked.partition_index, error),
+            }
+        });
+        response.topics.push(TopicResult { topic_id: topic.topic_id, partitions: partitions.collect() });
+    }
+    Verdict { records, replies: alloc::vec![Reply::Response(Response::AlterPartition(response))] }
+}
+
+fn judge(
+    image: &Image,
+    leader: BrokerId,
+    log: LogId,
+    asked: &PartitionData,
+) -> Result<(PartitionResult, Option<MetadataRecord>), ErrorCode> {
+    let gone =
+        if image.topic(log.topic).is_none() { ErrorCode::UnknownTopicId } else { ErrorCode::UnknownTopicOrPartition };
+    let partition = image.partition(log).ok_or(gone)?;
+    // A leader that knows more than we do talks to a controller of the past.
+    if asked.leader_epoch > partition.leader_epoch.0 || asked.partition_epoch > partition.partition_epoch.0 {
+        return Err(ErrorCode::NotController);
+    }
+    if asked.leader_epoch < partition.leader_epoch.0 {
+        return Err(ErrorCode::FencedLeaderEpoch);
+    }
+    if partition.leader != leader {
+        return Err(ErrorCode::InvalidRequest);
+    }
+    if asked.partition_epoch < partition.partition_epoch.0 {
+        return Err(ErrorCode::InvalidUpdateVersion);
+    }
+    let members: Vec<(BrokerId, BrokerEpoch)> =
+        asked.new_isr_with_epochs.iter().map(|one| (BrokerId(one.broker_id), BrokerEpoch(one.broker_epoch))).collect();
+    judge_members(image, leader, partition, &members)?;
+    let isr: Vec<BrokerId> = partition.replicas.iter().copied().filter(|id| is_named(&members, *id)).collect();
+    let record = (isr != partition.isr).then(|| record(log.topic, log.partition, &isr));
+    let epoch = partition.partition_epoch.0 + i32::from(record.is_some());
+    let result = PartitionResult {
+        partition_index: log.partition,
+        error_code: 0,
+        leader_id: partition.leader.0,
+        leader_epoch: partition.leader_epoch.0,
+        isr: isr.iter().map(|id| id.0).collect(),
+        leader_recovery_state: 0,
+        partition_epoch: epoch,
+    };
+    Ok((result, record))
+}
+
+fn is_named(members: &[(BrokerId, BrokerEpoch)], id: BrokerId) -> bool {
+    members.iter().any(|(member, _)| *member == id)
+}
+
+fn judge_members(
+    image: &Image,
+    leader: BrokerId,
+    partition: &Arc<Partition>,
+    members: &[(BrokerId, BrokerEpoch)],
+) -> Result<(), ErrorCode> {
+    let is_replica = |(id, _): &(BrokerId, BrokerEpoch)| partition.replicas.contains(id);
+    if !is_named(members, leader) || !members.iter().all(is_replica) {
+        return Err(ErrorCode::InvalidRequest);
+    }
+    let may_be = |(id, epoch): &(BrokerId, BrokerEpoch)| {
+        let broker = image.broker(*id);
+        broker.is_some_and(|broker| broker.is_active() && (*epoch == BrokerEpoch::NONE || *epoch == broker.epoch))
+    };
+    if members.iter().all(may_be) { Ok(()) } else { Err(ErrorCode::IneligibleReplica) }
+}
+
+fn record(topic_id: Uuid, partition_id: i32, isr: &[BrokerId]) -> MetadataRecord {
+    let isr = Some(isr.iter().map(|id| id.0).collect());
+    MetadataRecord::PartitionChange(PartitionChangeRecord { partition_id, topic_id, isr, ..Default::default() })
+}
+
+fn refused(partition_index: i32, error: ErrorCode) -> PartitionResult {
+    PartitionResult { partition_index, error_code: error.code(), ..PartitionResult::default() }
+}

@@ -1,0 +1,274 @@
+//! A broker and the controller that runs elsewhere: it registers, and says now and then that it lives (KIP-631).
+//!
+//! ```text
+//!   Loading ── all that is committed is known ──▶ Registering ── the registration is in the image ──▶ Following ──▶ Ready
+//!                                                     ▲                                           what is known is
+//!                                                     │                                           taken up, and the
+//!                                                     └── the controller knows another            controller lets
+//!                                                         registration, or none                   it lead
+//! ```
+
+use super::{From, Phase};
+use crate::boundary::{Asker, Effect, Effects, Line, Lost, Purpose};
+use crate::config::{Durability, QuorumVoter};
+use crate::controller::{Ask, Heartbeat, Registration};
+use crate::metadata::{Broker, Delta, Endpoint, features};
+use crate::msg::broker_heartbeat::{BrokerHeartbeatRequest, BrokerHeartbeatResponse};
+use crate::msg::broker_registration::{
+    BrokerRegistrationRequest, BrokerRegistrationResponse, Feature, Listener as RegisteredListener,
+};
+use crate::msg::{Request, Response};
+use crate::node::Node;
+use crate::node::calls::CallFor;
+use crate::node::follow::CHANGES_PER_STEP_MAX;
+use crate::types::{BrokerEpoch, BrokerId, ErrorCode, ListenerType, Mono, Now, Offset, Ticket, Uuid};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// Where a broker stands with its controller.
+#[derive(Clone, Hash, Debug)]
+pub(super) struct Enlisting {
+    line: Arc<Line>,
+    /// A call is under way.
+    is_calling: bool,
+    /// Nothing is said before then.
+    call_at: Mono,
+}
+
+impl Enlisting {
+    pub(super) fn of(voter: &QuorumVoter, now: Mono) -> Self {
+        let QuorumVoter { id, host, port } = voter;
+        let line = Line { to: *id, host: host.clone(), port: *port, purpose: Purpose::Lease };
+        Self { line: Arc::new(line), is_calling: false, call_at: now }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Mono> {
+        (!self.is_calling).then_some(self.call_at)
+    }
+}
+
+impl Node {
+    /// What this broker says of itself when it starts.
+    pub(super) fn registration(&self, incarnation: Uuid) -> Registration {
+        let me = &self.config.broker;
+        let for_clients = me.listeners.iter().filter(|listener| listener.listener_type == ListenerType::Broker);
+        let listeners = for_clients.filter_map(|listener| {
+            let at = listener.advertised.as_ref()?;
+            Some(Endpoint { listener: listener.name.clone(), host: at.host.clone(), port: at.port, protocol: 0 })
+        });
+        let known = self.cluster.image.broker(me.id).map(|broker| broker.epoch);
+        Registration {
+            id: me.id,
+            incarnation,
+            endpoints: listeners.collect(),
+            rack: me.rack.clone(),
+            directories: alloc::vec![self.cluster.life.me.directory],
+            is_durable: self.config.store.durability == Durability::Durable,
+            whole_since: known.filter(|epoch| self.cluster.is_whole_since(*epoch)),
+            is_controller: me.roles.is_controller(),
+            epoch: BrokerEpoch(self.cluster.quorum.log().end().0),
+        }
+    }
+
+    /// Says what is to be said to the controller by now.
+    pub(super) fn enlist(&mut self, now: Now, out: &mut Effects) {
+        let is_due = |one: &&mut Enlisting| !one.is_calling && one.call_at <= now.mono;
+        if self.cluster.phase == Phase::Loading || self.cluster.enlisting.as_mut().filter(is_due).is_none() {
+            return;
+        }
+        let (what, body) = match self.cluster.epoch {
+            BrokerEpoch::NONE => {
+                let incarnation = self.cluster.life.incarnation;
+                (CallFor::Registration, register(&self.cluster.id, self.registration(incarnation)))
+            }
+            epoch => {
+                let known = if self.following.is_busy() { Offset::ZERO } else { self.cluster.image.end() };
+                (CallFor::Heartbeat, heartbeat(self.config.broker.id, epoch, known))
+            }
+        };
+        let call = self.calls.begin(what);
+        let Some(enlisting) = &mut self.cluster.enlisting else { return };
+        enlisting.is_calling = true;
+        let wait = self.config.broker.session_timeout;
+        out.push(Effect::Call { call, line: enlisting.line.clone(), body, wait });
+    }
+
+    /// The next thing is said after so long.
+    fn enlist_in(&mut self, now: Now, pause: Duration) {
+        if let Some(enlisting) = &mut self.cluster.enlisting {
+            enlisting.is_calling = false;
+            enlisting.call_at = now.mono + pause;
+        }
+    }
+
+    /// The controller answered a registration, or nobody did.
+    pub(in crate::node) fn enlisted(&mut self, now: Now, body: Result<Response, Lost>, out: &mut Effects) {
+        match body {
+            Ok(Response::BrokerRegistration(BrokerRegistrationResponse { error_code: 0, broker_epoch, .. })) => {
+                self.cluster.epoch = BrokerEpoch(broker_epoch);
+                self.enlist_in(now, Duration::ZERO);
+                self.take_up_registration(now, out);
+            }
+            Ok(_) | Err(Lost::NotSent | Lost::Unknown) => self.enlist_in(now, PAUSE),
+        }
+        self.enlist(now, out);
+    }
+
+    /// The controller answered a heartbeat, or nobody did. One that is not let lead yet asks again soon.
+    pub(in crate::node) fn lease_held(&mut self, now: Now, body: Result<Response, Lost>, out: &mut Effects) {
+        let interval = self.config.broker.heartbeat_interval;
+        match body {
+            Ok(Response::BrokerHeartbeat(BrokerHeartbeatResponse { error_code: 0, is_fenced, .. })) => {
+                self.enlist_in(now, if is_fenced { PAUSE } else { interval });
+            }
+            Ok(Response::BrokerHeartbeat(told)) => {
+                let error = ErrorCode::from_code(told.error_code);
+                if matches!(error, Some(ErrorCode::StaleBrokerEpoch | ErrorCode::BrokerIdNotRegistered)) {
+                    // Another life of this number has registered since, or none is known: this one registers anew.
+                    self.cluster.epoch = BrokerEpoch::NONE;
+                    self.cluster.life.incarnation = Uuid(self.rng.bytes16());
+                }
+                self.enlist_in(now, PAUSE);
+            }
+            Ok(_) | Err(Lost::NotSent | Lost::Unknown) => self.enlist_in(now, PAUSE),
+        }
+        self.enlist(now, out);
+    }
+
+    /// Once the image knows of this registration everything in it is taken up. Nothing of this life is appended before: so the
+    /// registration is durable here before anything is that rests on it.
+    pub(super) fn take_up_registration(&mut self, now: Now, out: &mut Effects) {
+        let epoch = self.cluster.epoch;
+        let is_known = |broker: &Arc<Broker>| epoch != BrokerEpoch::NONE && broker.epoch == epoch;
+        let is_registered = self.cluster.image.broker(self.config.broker.id).is_some_and(is_known);
+        if self.cluster.phase == Phase::Registering && self.cluster.enlisting.is_some() && is_registered {
+            self.cluster.phase = Phase::Following;
+            let delta = Delta::from_nothing(self.cluster.image.clone());
+            self.follow(&delta);
+            self.follow_on(now, CHANGES_PER_STEP_MAX, out);
+        }
+    }
+
+    /// A broker registers with this controller.
+    pub(in crate::node) fn registered_by(
+        &mut self,
+        now: Now,
+        (ticket, asker): (Ticket, &Asker),
+        body: BrokerRegistrationRequest,
+        out: &mut Effects,
+    ) {
+        let id = BrokerId(body.broker_id);
+        let refusal = match &self.cluster.controller {
+            None => Some(ErrorCode::NotController),
+            Some(_) if body.cluster_id != self.cluster.id => Some(ErrorCode::InconsistentClusterId),
+            Some(_) if id == self.config.broker.id => Some(ErrorCode::DuplicateBrokerRegistration),
+            Some(_) if self.cluster.leases.is_held_by_another(id, asker.conn) => {
+                Some(ErrorCode::DuplicateBrokerRegistration)
+            }
+            Some(_) => None,
+        };
+        if let Some(error) = refusal {
+            let response = BrokerRegistrationResponse { error_code: error.code(), ..Default::default() };
+            return out.push(Effect::Reply { ticket, body: Some(Response::BrokerRegistration(response)) });
+        }
+        let registration = told(body, BrokerEpoch(self.cluster.quorum.log().end().0));
+        self.ask_controller(now, From::Client(ticket), &Ask::Register(registration), out);
+        let known = self.cluster.controller.as_ref().and_then(|controller| controller.head().broker(id));
+        if let Some(epoch) = known.map(|broker| broker.epoch) {
+            self.hear_of(now, id, epoch, asker);
+        }
+    }
+
+    /// A broker says that it lives.
+    pub(in crate::node) fn heartbeat_of(
+        &mut self,
+        now: Now,
+        (ticket, asker): (Ticket, &Asker),
+        body: &BrokerHeartbeatRequest,
+        out: &mut Effects,
+    ) {
+        let (id, epoch) = (BrokerId(body.broker_id), BrokerEpoch(body.broker_epoch));
+        let Some(controller) = &self.cluster.controller else {
+            let response =
+                BrokerHeartbeatResponse { error_code: ErrorCode::NotController.code(), ..Default::default() };
+            return out.push(Effect::Reply { ticket, body: Some(Response::BrokerHeartbeat(response)) });
+        };
+        if controller.head().broker(id).is_some_and(|broker| broker.epoch == epoch) && id != self.config.broker.id {
+            self.hear_of(now, id, epoch, asker);
+        }
+        let heartbeat = Heartbeat {
+            id,
+            epoch,
+            known: Offset(body.current_metadata_offset),
+            want_fence: body.want_fence,
+            want_shut_down: body.want_shut_down,
+        };
+        self.ask_controller(now, From::Client(ticket), &Ask::Heartbeat(heartbeat), out);
+    }
+
+    fn hear_of(&mut self, now: Now, id: BrokerId, epoch: BrokerEpoch, asker: &Asker) {
+        self.cluster.leases.heard(id, epoch, asker.conn, now.mono + self.config.broker.session_timeout);
+    }
+}
+
+fn register(cluster: &crate::types::Str, of: Registration) -> Request {
+    let listener = |one: Endpoint| RegisteredListener {
+        name: one.listener,
+        host: one.host,
+        port: one.port,
+        security_protocol: one.protocol,
+    };
+    let ranges = features::supported().into_iter().chain(of.is_durable.then(features::durable));
+    let feature = |one: crate::metadata::FeatureRange| Feature {
+        name: one.name,
+        min_supported_version: one.first,
+        max_supported_version: one.last,
+    };
+    Request::BrokerRegistration(BrokerRegistrationRequest {
+        broker_id: of.id.0,
+        cluster_id: cluster.clone(),
+        incarnation_id: of.incarnation,
+        listeners: of.endpoints.into_iter().map(listener).collect(),
+        features: ranges.map(feature).collect(),
+        rack: of.rack,
+        is_migrating_zk_broker: false,
+        log_dirs: of.directories,
+        previous_broker_epoch: of.whole_since.unwrap_or(BrokerEpoch::NONE).0,
+    })
+}
+
+fn told(body: BrokerRegistrationRequest, epoch: BrokerEpoch) -> Registration {
+    let endpoint = |one: RegisteredListener| Endpoint {
+        listener: one.name,
+        host: one.host,
+        port: one.port,
+        protocol: one.security_protocol,
+    };
+    Registration {
+        id: BrokerId(body.broker_id),
+        incarnation: body.incarnation_id,
+        endpoints: body.listeners.into_iter().map(endpoint).collect(),
+        rack: body.rack,
+        directories: body.log_dirs,
+        is_durable: body.features.iter().any(|one| one.name == features::durable().name),
+        whole_since: Some(BrokerEpoch(body.previous_broker_epoch)).filter(|epoch| *epoch != BrokerEpoch::NONE),
+        is_controller: false,
+        epoch,
+    }
+}
+
+fn heartbeat(me: BrokerId, epoch: BrokerEpoch, known: Offset) -> Request {
+    Request::BrokerHeartbeat(BrokerHeartbeatRequest {
+        broker_id: me.0,
+        broker_epoch: epoch.0,
+        current_metadata_offset: known.0,
+        want_fence: false,
+        want_shut_down: false,
+        offline_log_dirs: Vec::new(),
+        cordoned_log_dirs: None,
+    })
+}
+
+/// After so long a broker that is not where it wants to be asks again.
+const PAUSE: Duration = Duration::from_millis(50);

@@ -1,0 +1,79 @@
+//! Which brokers the controller hears of: each holds a lease as long as its connection stands and its heartbeats come.
+//!
+//! A connection that breaks ends the lease at once: a process that was killed is fenced within a round trip. One that hangs is
+//! fenced after `broker.session.timeout.ms`. A new controller knows nobody's connection: it gives everybody that time.
+
+use super::From;
+use crate::boundary::Effects;
+use crate::controller::Ask;
+use crate::metadata::Image;
+use crate::node::Node;
+use crate::types::{BrokerEpoch, BrokerId, ConnId, Mono, Now};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+/// The leases of all brokers but the controller's own.
+#[derive(Clone, Hash, Debug, Default)]
+pub(super) struct Leases {
+    held: BTreeMap<BrokerId, Lease>,
+}
+
+#[derive(Clone, Copy, Hash, Debug)]
+struct Lease {
+    epoch: BrokerEpoch,
+    /// The connection that its last message came over; none if nothing came yet.
+    conn: Option<ConnId>,
+    until: Mono,
+}
+
+impl Leases {
+    /// A reign begins: every broker that is up has until then to be heard of.
+    pub(super) fn begin(image: &Image, me: BrokerId, until: Mono) -> Self {
+        let up = image.brokers().filter(|broker| !broker.fenced && broker.id != me);
+        let lease = |epoch| Lease { epoch, conn: None, until };
+        Self { held: up.map(|broker| (broker.id, lease(broker.epoch))).collect() }
+    }
+
+    /// A broker was heard of.
+    pub(super) fn heard(&mut self, id: BrokerId, epoch: BrokerEpoch, conn: ConnId, until: Mono) {
+        self.held.insert(id, Lease { epoch, conn: Some(conn), until });
+    }
+
+    /// Is there a broker of this number that lives, over another connection?
+    pub(super) fn is_held_by_another(&self, id: BrokerId, conn: ConnId) -> bool {
+        self.held.get(&id).is_some_and(|lease| lease.conn.is_some_and(|known| known != conn))
+    }
+
+    /// The leases that end now: those of this connection, or those that are over.
+    fn end(&mut self, is_over: impl Fn(&Lease) -> bool) -> Vec<(BrokerId, BrokerEpoch)> {
+        let over: Vec<_> =
+            self.held.iter().filter(|(_, lease)| is_over(lease)).map(|(id, lease)| (*id, lease.epoch)).collect();
+        self.held.retain(|_, lease| !is_over(lease));
+        over
+    }
+
+    /// When the first of them is over.
+    pub(super) fn deadline(&self) -> Option<Mono> {
+        self.held.values().map(|lease| lease.until).min()
+    }
+}
+
+impl Node {
+    /// A connection is gone, and with it the leases of whoever was at its other end.
+    pub(in crate::node) fn leases_closed(&mut self, now: Now, conn: ConnId, out: &mut Effects) {
+        let over = self.cluster.leases.end(|lease| lease.conn == Some(conn));
+        self.fence(now, over, out);
+    }
+
+    /// Fences whoever was not heard of for too long.
+    pub(super) fn leases_wake(&mut self, now: Now, out: &mut Effects) {
+        let over = self.cluster.leases.end(|lease| lease.until <= now.mono);
+        self.fence(now, over, out);
+    }
+
+    fn fence(&mut self, now: Now, over: Vec<(BrokerId, BrokerEpoch)>, out: &mut Effects) {
+        for (id, epoch) in over {
+            self.ask_controller(now, From::Nobody, &Ask::Fence(id, epoch), out);
+        }
+    }
+}
