@@ -11,6 +11,7 @@ use ottla_core::msg::{ApiKey, Request, Response};
 use ottla_core::types::{CallId, Mono, Str};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Display};
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
@@ -31,8 +32,8 @@ pub struct Lines {
     waker: RefCell<Option<Waker>>,
     /// The chunk that reads are cut from.
     buffer: RefCell<BytesMut>,
-    /// Addresses that could not be connected to when it was last tried: people are told once.
-    troubled: RefCell<BTreeSet<(Str, u16)>>,
+    /// Addresses that did not answer when it was last tried, or not this: people are told once.
+    troubled: RefCell<BTreeSet<(Str, u16, Option<ApiKey>)>>,
     /// Set once no more calls are made.
     is_closed: Cell<bool>,
 }
@@ -113,8 +114,8 @@ impl Lines {
     pub fn wake(self: &Rc<Self>, now: Mono) {
         let is_due = |peer: &Peer| peer.machine.deadline().is_some_and(|due| due <= now);
         for line in self.lines_that(is_due) {
-            debug!(target: "ottla::net", "{}: no answer in time; it is given up", Shown(&line));
             self.with_machine(&line, |machine, outs| machine.wake(now, outs));
+            self.in_trouble(&line, None, &"no answer in time");
         }
     }
 
@@ -131,10 +132,11 @@ impl Lines {
         lines.iter().filter(|(_, peer)| is_wanted(peer)).map(|(line, _)| Arc::clone(line)).collect()
     }
 
-    /// Lets the machine of a line act, carries out what it says, and forgets the line if it has nothing left to do.
-    fn with_machine(self: &Rc<Self>, line: &Arc<Line>, act: impl FnOnce(&mut Outbound, &mut Vec<OutboundOut>)) {
+    /// Lets the machine of a line act, carries out what it says, and forgets the line if it has nothing left to do. False
+    /// if it has.
+    fn with_machine(self: &Rc<Self>, line: &Arc<Line>, act: impl FnOnce(&mut Outbound, &mut Vec<OutboundOut>)) -> bool {
         let (mut outs, mut ends) = (Vec::new(), Vec::new());
-        {
+        let is_alive = {
             let mut lines = self.lines.borrow_mut();
             let peer = lines.get_mut(line).expect("only lines that are known act");
             act(&mut peer.machine, &mut outs);
@@ -149,12 +151,25 @@ impl Lines {
                     }
                 }
             }
-            if peer.machine.is_idle() {
+            let is_alive = !peer.machine.is_idle();
+            if !is_alive {
                 assert!(peer.asked.is_empty() && peer.socket.is_none(), "an idle line has nothing under way");
                 lines.remove(line);
             }
+            is_alive
+        };
+        for (api, call, body) in ends {
+            match body {
+                Ok(_) => self.out_of_trouble(line, api),
+                // The line stands: it is this request that it does not carry.
+                Err(Lost::NotSent) if is_alive => {
+                    self.in_trouble(line, Some(api), &"it has no version of this request")
+                }
+                Err(Lost::NotSent | Lost::Unknown) => {}
+            }
+            self.end(api, call, body);
         }
-        ends.into_iter().for_each(|(api, call, body)| self.end(api, call, body));
+        is_alive
     }
 
     fn end(&self, api: ApiKey, call: CallId, body: Result<Response, Lost>) {
@@ -174,31 +189,40 @@ impl Lines {
     }
 
     fn connected(self: &Rc<Self>, line: &Arc<Line>) {
-        if self.troubled.borrow_mut().remove(&address_of(line)) {
-            info!(target: "ottla::net", "{}: reached again", Shown(line));
-        } else {
-            debug!(target: "ottla::net", "{}: connected", Shown(line));
-        }
+        debug!(target: "ottla::net", "{}: connected", Shown(line));
         self.with_machine(line, Outbound::connected);
     }
 
     fn received(self: &Rc<Self>, line: &Arc<Line>, bytes: Bytes) {
         self.telemetry.received(bytes.len());
-        self.with_machine(line, |machine, outs| machine.received(bytes, outs));
+        if !self.with_machine(line, |machine, outs| machine.received(bytes, outs)) {
+            self.in_trouble(line, None, &"what it answers is nothing that it was asked");
+        }
     }
 
-    fn unreachable(self: &Rc<Self>, line: &Arc<Line>, fault: &io::Error) {
-        let is_news = {
-            let mut troubled = self.troubled.borrow_mut();
-            if troubled.len() >= TROUBLED_MAX {
-                troubled.clear();
-            }
-            troubled.insert(address_of(line))
-        };
-        if is_news {
-            warn!(target: "ottla::net", "{} cannot be reached: {fault}; it is tried until it can", Shown(line));
+    /// Tells people of what is wrong with a line, or with one of the requests that it should carry, if it is news.
+    fn in_trouble(&self, line: &Line, api: Option<ApiKey>, what: &dyn Display) {
+        let mut troubled = self.troubled.borrow_mut();
+        if troubled.len() >= TROUBLED_MAX {
+            troubled.clear();
         }
-        self.drop_socket(line);
+        if troubled.insert((line.host.clone(), line.port, api)) {
+            let request = api.map_or(String::new(), |api| format!(" {}:", api.facts().name));
+            warn!(target: "ottla::net", "{}:{request} {what}; it is tried until it goes well", Shown(line));
+        }
+    }
+
+    /// Tells people that it is over, once there is an answer.
+    fn out_of_trouble(&self, line: &Line, api: ApiKey) {
+        let mut troubled = self.troubled.borrow_mut();
+        if troubled.is_empty() {
+            return;
+        }
+        for of in [None, Some(api)] {
+            if troubled.remove(&(line.host.clone(), line.port, of)) {
+                info!(target: "ottla::net", "{}: it answers again", Shown(line));
+            }
+        }
     }
 
     /// The socket of a line is gone, or is to go.
@@ -299,7 +323,10 @@ enum End {
 async fn run(lines: Rc<Lines>, line: Arc<Line>, socket: Rc<Socket>) {
     let mut stream = match socket.connect(&line).await {
         None => return,
-        Some(Err(fault)) => return lines.unreachable(&line, &fault),
+        Some(Err(fault)) => {
+            lines.in_trouble(&line, None, &fault);
+            return lines.drop_socket(&line);
+        }
         Some(Ok(stream)) => stream,
     };
     lines.connected(&line);
@@ -311,15 +338,11 @@ async fn run(lines: Rc<Lines>, line: Arc<Line>, socket: Rc<Socket>) {
     lines.drop_socket(&line);
 }
 
-fn address_of(line: &Line) -> (Str, u16) {
-    (line.host.clone(), line.port)
-}
-
 /// A line as people read it.
 struct Shown<'a>(&'a Line);
 
-impl std::fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Line { to, host, port, purpose } = self.0;
         write!(f, "broker {} at {host}:{port} ({purpose:?})", to.0)
     }
@@ -331,7 +354,7 @@ const ANSWER_BYTES_MAX: usize = 128 * 1024 * 1024;
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// What one socket may read or write before others have their turn.
 const ROUNDS_MAX: usize = 8;
-/// More addresses in trouble than this are not remembered: whoever has so many is told of one twice.
+/// More troubles than this are not remembered: whoever has so many is told of one twice.
 const TROUBLED_MAX: usize = 1024;
 
 #[cfg(test)]

@@ -118,6 +118,11 @@ impl Caller {
         yield_now().await;
     }
 
+    /// What people were told of that is not over.
+    fn troubles(&self) -> Vec<Option<ApiKey>> {
+        self.lines.troubled.borrow().iter().map(|(_, _, api)| *api).collect()
+    }
+
     fn is_forgotten(&self) -> bool {
         self.lines.lines.borrow().is_empty()
     }
@@ -140,9 +145,14 @@ fn run<T: Send + 'static>(
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("a port").port();
     let other = thread::spawn(move || other(listener));
+    alone(port, caller);
+    other.join().expect("the other side is content")
+}
+
+/// Runs a caller.
+fn alone(port: u16, caller: impl AsyncFnOnce(&Caller)) {
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
     LocalSet::new().block_on(&runtime, async { caller(&Caller::new(port)).await });
-    other.join().expect("the other side is content")
 }
 
 #[test]
@@ -191,8 +201,10 @@ fn who_does_not_answer_in_time_is_given_up_and_connected_to_anew() {
         caller.call_at_once(2, SHORT).await;
         assert_eq!(caller.ends(1).await, [(2, Err(Lost::Unknown))]);
         assert!(caller.is_forgotten());
+        assert_eq!(caller.troubles(), [None]);
         caller.call(3, PATIENCE);
         assert_eq!(caller.ends(1).await, [(3, Ok(5))]);
+        assert_eq!(caller.troubles(), [], "it is over");
     });
     assert!(is_closed);
 }
@@ -219,9 +231,13 @@ fn what_was_asked_may_have_happened_if_its_answer_breaks_off() {
 #[test]
 fn what_nobody_took_has_not_happened() {
     // Refused: there is no such listener any more.
-    run(drop, async |caller: &Caller| {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("a port").port();
+    drop(listener);
+    alone(port, async |caller: &Caller| {
         caller.call(1, PATIENCE);
         assert_eq!(caller.ends(1).await, [(1, Err(Lost::NotSent))]);
+        assert_eq!(caller.troubles(), [None]);
         assert!(caller.is_forgotten());
     });
     // Connected, but never greeted.
@@ -235,7 +251,7 @@ fn what_nobody_took_has_not_happened() {
     });
     assert!(is_closed);
     // No such name.
-    run(drop, async |caller: &Caller| {
+    alone(port, async |caller: &Caller| {
         let line = Line { host: "no such host.invalid".into(), ..(*caller.line).clone() };
         let body = Request::ListGroups(ListGroupsRequest::default());
         caller.lines.call(caller.clock.now().mono, &line.into(), (CallId(1), body), PATIENCE);
@@ -263,4 +279,31 @@ fn a_closed_line_ends_what_is_under_way_and_takes_no_more() {
         assert!(caller.is_forgotten());
     });
     assert!(is_closed);
+}
+
+#[test]
+fn who_speaks_something_else_is_told_to_people_once() {
+    let other = |listener: TcpListener| {
+        for _ in 0..2 {
+            let mut other = Other::accept(&listener);
+            other.asked();
+            other.send(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        }
+        // This one speaks, but not that.
+        let mut other = Other::accept(&listener);
+        let head = other.asked();
+        other.send(&answer(&head, &Response::ApiVersions(ApiVersionsResponse::default())));
+        other.is_closed()
+    };
+    run(other, async |caller: &Caller| {
+        for call in 0..2 {
+            caller.call(call, PATIENCE);
+            assert_eq!(caller.ends(1).await, [(call, Err(Lost::NotSent))]);
+            assert_eq!(caller.troubles(), [None]);
+        }
+        caller.call(2, PATIENCE);
+        assert_eq!(caller.ends(1).await, [(2, Err(Lost::NotSent))]);
+        assert_eq!(caller.troubles(), [None, Some(ApiKey::ListGroups)]);
+        caller.lines.close();
+    });
 }
