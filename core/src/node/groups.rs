@@ -8,7 +8,7 @@ use crate::group::{Ask, Caller, coordinator_partition};
 use crate::metadata::Image;
 use crate::msg::find_coordinator::{Coordinator, FindCoordinatorRequest, FindCoordinatorResponse};
 use crate::msg::{ApiKey, Request, Response};
-use crate::types::{ConnId, ErrorCode, LogId, Now, Str, Ticket, Uuid};
+use crate::types::{BrokerId, ConnId, ErrorCode, LogId, Now, Str, Ticket, Uuid};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
@@ -163,17 +163,17 @@ impl Node {
         }
         let partitions = topic.map(|topic| (topic.id, topic.partitions.len() as i32));
         let found = |key: Str| {
-            let error = match (request.key_type, partitions) {
-                (GROUP, _) if key.is_empty() && version >= BATCH_VERSION => ErrorCode::InvalidGroupId,
+            let place = match (request.key_type, partitions) {
+                (GROUP, _) if key.is_empty() && version >= BATCH_VERSION => Err(ErrorCode::InvalidGroupId),
                 (GROUP, Some((topic, count))) => {
                     let log = LogId { topic, partition: coordinator_partition(&key, count) };
-                    if self.is_leading(log) { ErrorCode::None } else { ErrorCode::CoordinatorNotAvailable }
+                    self.leader_of(log, asker).ok_or(ErrorCode::CoordinatorNotAvailable)
                 }
-                (GROUP, None) => ErrorCode::CoordinatorNotAvailable,
-                (TRANSACTION, _) => NO_TRANSACTIONS,
-                _ => ErrorCode::InvalidRequest,
+                (GROUP, None) => Err(ErrorCode::CoordinatorNotAvailable),
+                (TRANSACTION, _) => Err(NO_TRANSACTIONS),
+                _ => Err(ErrorCode::InvalidRequest),
             };
-            self.coordinator(key, error, asker)
+            coordinator(key, place)
         };
         let mut coordinators: Vec<Coordinator> = keys.into_iter().map(found).collect();
         let body = match version {
@@ -193,29 +193,29 @@ impl Node {
         out.push(Effect::Reply { ticket, body: Some(Response::FindCoordinator(body)) });
     }
 
-    fn coordinator(&self, key: Str, error: ErrorCode, asker: &Asker) -> Coordinator {
-        let listener = self.config.broker.listeners.get(asker.listener).filter(|_| !error.is_error());
-        let here = listener.and_then(|listener| listener.advertised.as_ref());
-        let Some(here) = here else {
-            let message = match error {
+    /// Who leads a partition, and where that is for whoever came through the asker's listener.
+    fn leader_of(&self, log: LogId, asker: &Asker) -> Option<(BrokerId, Str, u16)> {
+        let listener = self.config.broker.listeners.get(asker.listener)?;
+        if self.is_leading(log) {
+            let here = listener.advertised.as_ref()?;
+            return Some((self.config.broker.id, here.host.clone(), here.port));
+        }
+        let image = self.cluster.image();
+        let leader = image.broker(image.partition(log)?.leader).filter(|broker| !broker.fenced)?;
+        let there = leader.endpoint(&listener.name)?;
+        Some((leader.id, there.host.clone(), there.port))
+    }
+}
+
+fn coordinator(key: Str, place: Result<(BrokerId, Str, u16), ErrorCode>) -> Coordinator {
+    match place {
+        Ok((id, host, port)) => Coordinator { key, node_id: id.0, host, port: i32::from(port), ..Default::default() },
+        Err(error) => {
+            let error_message = match error {
                 NO_TRANSACTIONS => Some(Str::from_static("transactions are not supported yet")),
                 _ => None,
             };
-            return Coordinator {
-                key,
-                node_id: -1,
-                port: -1,
-                error_code: error.code(),
-                error_message: message,
-                ..Default::default()
-            };
-        };
-        Coordinator {
-            key,
-            node_id: self.config.broker.id.0,
-            host: here.host.clone(),
-            port: i32::from(here.port),
-            ..Default::default()
+            Coordinator { key, node_id: -1, port: -1, error_code: error.code(), error_message, ..Default::default() }
         }
     }
 }

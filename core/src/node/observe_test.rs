@@ -1,9 +1,11 @@
 use super::scene_test::Scene;
 use crate::boundary::{Input, Lost, Purpose};
-use crate::msg::Request;
 use crate::msg::create_topics::{CreatableTopic, CreateTopicsRequest};
+use crate::msg::find_coordinator::FindCoordinatorRequest;
+use crate::msg::{Request, Response};
 use crate::types::{BrokerId, ConnId, ListenerType, LogId, Offset, Str};
 use core::time::Duration;
+use std::collections::BTreeSet;
 use std::format;
 use std::vec;
 
@@ -127,4 +129,29 @@ fn a_broker_is_fenced_when_its_connection_breaks_and_when_it_falls_silent() {
     assert!(is_up(&controller));
     controller.pass(Duration::from_secs(10));
     assert!(!is_up(&controller), "after the session");
+}
+
+/// Who coordinates this group, as this node says.
+fn coordinator(scene: &mut Scene, group: &str) -> (i16, i32, Str, i32) {
+    let request = FindCoordinatorRequest { key: Str::from(group), ..Default::default() };
+    let ticket = scene.ask(2, Request::FindCoordinator(request));
+    let Some(Some(Response::FindCoordinator(told))) = scene.answer(ticket) else { panic!("answered") };
+    (told.error_code, told.node_id, told.host, told.port)
+}
+
+#[test]
+fn every_broker_names_the_coordinator_wherever_it_is() {
+    let (mut controller, mut broker) = (Scene::new(CONTROLLER), Scene::new(BROKER));
+    talk(&mut broker, &mut controller);
+    coordinator(&mut controller, "any");
+    talk(&mut broker, &mut controller);
+    let mut named = BTreeSet::new();
+    for number in 0..20 {
+        let group = format!("group-{number}");
+        let told = coordinator(&mut broker, &group);
+        assert_eq!(coordinator(&mut controller, &group), told);
+        named.insert(told);
+    }
+    let place = |id: i32| (0, id, Str::from(format!("node-{id}")), 9092);
+    assert_eq!(named, [place(1), place(2)].into());
 }
