@@ -157,6 +157,10 @@ impl Member {
                 }
                 self.stage = Stage::Lonely;
                 cx.wake_in(Duration::from_millis(100));
+                if cx.model.cluster && cx.rng.chance(1, 4) {
+                    // Another broker may know better.
+                    cx.hang_up();
+                }
             }
         }
     }
