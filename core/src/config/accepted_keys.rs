@@ -17,8 +17,6 @@ pub(super) const ACCEPTED_KEYS: &[Key] = &[
     accepted("authorizer.class.name", Text, Some(""), ReadOnly),
     accepted("auto.leader.rebalance.enable", Bool, Some("true"), ReadOnly),
     accepted("background.threads", Int(1, I32), Some("10"), ClusterWide),
-    accepted("broker.heartbeat.interval.ms", ANY_INT, Some("2000"), ReadOnly),
-    accepted("broker.session.timeout.ms", ANY_INT, Some("9000"), ReadOnly),
     accepted("client.quota.callback.class", Class, None, ReadOnly),
     accepted("compression.gzip.level", GzipLevel, Some("-1"), ClusterWide),
     accepted("compression.lz4.level", Int(1, 17), Some("9"), ClusterWide),

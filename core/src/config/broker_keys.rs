@@ -11,8 +11,10 @@ use super::topic_keys::COMPRESSIONS;
 pub(super) const BROKER_KEYS: &[Key] = &[
     acted("advertised.listeners", List, None, ReadOnly, "The addresses that clients are told to use; by default those of listeners."),
     acted("auto.create.topics.enable", Bool, Some("true"), ReadOnly, "Create a topic when a client asks for the metadata of one that does not exist."),
+    acted("broker.heartbeat.interval.ms", ANY_INT, Some("2000"), ReadOnly, "How often a broker tells the controller that it lives, in milliseconds; at least 1, and less than broker.session.timeout.ms."),
     acted("broker.id", ANY_INT, Some("-1"), ReadOnly, "The older name of node.id; if both are set they must be equal."),
     acted("broker.rack", Text, None, ReadOnly, "Where this broker stands; replicas of a partition are spread over racks."),
+    acted("broker.session.timeout.ms", ANY_INT, Some("9000"), ReadOnly, "A broker that the controller has not heard from for this many milliseconds is fenced; one whose connection breaks is fenced at once."),
     acted("compression.type", OneOf(COMPRESSIONS), Some("producer"), ClusterWide, "The compression of topics that do not set compression.type; producer keeps batches as they came."),
     acted("connections.max.idle.ms", ANY_LONG, Some("600000"), ReadOnly, "A connection on which nothing happened for this many milliseconds is closed; a negative value never closes one."),
     acted("controller.listener.names", List, None, ReadOnly, "Which listeners are for controllers: tools reach the metadata quorum there with --bootstrap-controller."),

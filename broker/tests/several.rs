@@ -1,0 +1,155 @@
+//! Several processes as one cluster: a controller, and brokers that find it over real sockets.
+
+mod process;
+
+use ottla_core::conn::client::Client;
+use ottla_core::msg::metadata::MetadataRequest;
+use ottla_core::msg::{Request, Response};
+use process::ottla;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// A cluster whose data is removed when it is dropped.
+struct Cluster {
+    folder: PathBuf,
+    /// Of the controller's own listener.
+    port: u16,
+}
+
+/// A node that serves, killed when it is dropped.
+struct Node {
+    child: Child,
+    address: String,
+}
+
+impl Cluster {
+    /// Formats the directories of nodes 1 to 3.
+    fn format() -> Self {
+        let folder = std::env::temp_dir().join(format!("ottla-several-{}", std::process::id()));
+        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let cluster = Self { folder, port: free.local_addr().expect("an address").port() };
+        let id = text(ottla().arg("random-uuid"), "");
+        for node in 1..=3 {
+            let mut command = ottla();
+            command.args(["format", "--cluster-id", id.trim()]).args(cluster.settings(node));
+            text(&mut command, "");
+        }
+        cluster
+    }
+
+    fn settings(&self, node: i32) -> Vec<String> {
+        let (folder, port) = (self.folder.display(), self.port);
+        let mut settings = vec![
+            format!("node.id={node}"),
+            format!("log.dirs={folder}/{node}"),
+            format!("controller.quorum.voters=1@127.0.0.1:{port}"),
+            "ottla.journal.bytes=4194304".into(),
+            "controller.listener.names=CONTROLLER".into(),
+            "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT".into(),
+        ];
+        settings.extend(match node {
+            1 => [
+                format!("listeners=PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:{port}"),
+                "process.roles=broker,controller".into(),
+            ],
+            _ => ["listeners=PLAINTEXT://127.0.0.1:0".into(), "process.roles=broker".into()],
+        });
+        settings.into_iter().flat_map(|setting| ["--set".to_owned(), setting]).collect()
+    }
+
+    /// Starts a node, and returns when it serves.
+    fn start(&self, node: i32) -> Node {
+        let mut command = ottla();
+        command.args(self.settings(node)).args(["--log-level", "error"]).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("it starts");
+        let out = BufReader::new(child.stdout.take().expect("a pipe"));
+        let ready = out.lines().map(|line| line.expect("text")).find(|line| line.contains(" is ready at "));
+        let line = ready.expect("it gets ready");
+        let address = line.rsplit_once(" is ready at ").expect("just found").1.trim().to_owned();
+        Node { child, address }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // Whatever is left is in a folder of the system's.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl Node {
+    /// Runs a tool against it, and gives what it prints.
+    fn tool(&self, arguments: &[&str], input: &str) -> String {
+        text(ottla().args(arguments).args(["--bootstrap-server", &self.address]), input)
+    }
+
+    /// The brokers that it knows, and which of them it says is the controller.
+    fn brokers(&self) -> (Vec<i32>, i32) {
+        let mut stream = TcpStream::connect(&self.address).expect("it listens");
+        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a time-out");
+        let mut client = Client::new("test".into(), 1 << 20);
+        let request = Request::Metadata(MetadataRequest { topics: Some(Vec::new()), ..Default::default() });
+        let (_, chunks) = client.request(&request, 9).expect("an encodable request");
+        chunks.iter().for_each(|chunk| stream.write_all(chunk).expect("it reads"));
+        let (mut answers, mut buffer) = (Vec::new(), [0; 4096]);
+        while answers.is_empty() {
+            let read = stream.read(&mut buffer).expect("an answer");
+            assert!(read > 0, "it hung up");
+            client.received(bytes::Bytes::copy_from_slice(&buffer[..read]), &mut answers).expect("a good answer");
+        }
+        let Response::Metadata(told) = answers.remove(0).body else { panic!("another answer") };
+        let mut brokers: Vec<i32> = told.brokers.iter().map(|broker| broker.node_id).collect();
+        brokers.sort_unstable();
+        (brokers, told.controller_id)
+    }
+
+    /// Asks it to end, and gives its exit code.
+    fn terminate(mut self) -> Option<i32> {
+        let sent = Command::new("kill").arg(self.child.id().to_string()).status().expect("kill runs");
+        assert!(sent.success(), "SIGTERM could not be sent");
+        self.child.wait().expect("it ends").code()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn text(command: &mut Command, input: &str) -> String {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it runs");
+    let mut pipe = child.stdin.take().expect("a pipe");
+    // Who reads nothing may be gone already.
+    let _ = pipe.write_all(input.as_bytes());
+    drop(pipe);
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.status.success(), "{command:?}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+#[test]
+fn brokers_join_their_controller_serve_and_come_back_after_a_crash() {
+    let cluster = Cluster::format();
+    let (one, two, three) = (cluster.start(1), cluster.start(2), cluster.start(3));
+    assert_eq!(three.brokers(), (vec![1, 2, 3], 1));
+    one.tool(&["topic", "create", "t", "--partitions", "6"], "");
+    let described = one.tool(&["topic", "describe", "t", "--json"], "");
+    for broker in 1..=3 {
+        assert!(described.contains(&format!("\"leader\":{broker}")), "{described}");
+    }
+    let lines = |from: i32| (from..from + 60).map(|number| format!("{number}:{number}\n")).collect::<String>();
+    one.tool(&["produce", "t", "--key-separator", ":"], &lines(0));
+    assert_eq!(three.tool(&["consume", "t", "--exit"], "").lines().count(), 60);
+    drop(two);
+    let two = cluster.start(2);
+    one.tool(&["produce", "t", "--key-separator", ":"], &lines(60));
+    assert_eq!(two.tool(&["consume", "t", "--exit"], "").lines().count(), 120);
+    assert_eq!([three, two, one].map(Node::terminate), [Some(0); 3]);
+}
