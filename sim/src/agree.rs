@@ -2,11 +2,12 @@
 //! leads a partition in a reign, and what lies in the logs that several of them keep.
 
 use crate::check::Reader;
-use crate::machine::Machine;
+use crate::machine::{Machine, broker_id};
 use crate::settings::store_config;
 use crate::world::World;
 use ottla_core::boundary::Digest;
-use ottla_core::types::{LeaderEpoch, LogId, Offset};
+use ottla_core::store::RecoveredLog;
+use ottla_core::types::{BrokerId, LeaderEpoch, LogId, Offset};
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 
@@ -50,10 +51,16 @@ impl World {
             let text = format!("up to {} the metadata of node {number} are not what they were on node {by}", now.1);
             return self.model.find("metadata", text);
         }
+        if image.brokers().any(|broker| broker.fenced) {
+            self.model.mark("brokers seen fenced");
+        }
         let mut twice = None;
         for (log, partition) in view.partitions() {
             let Some(reign) = partition.reign() else { continue };
-            let leader = *self.agreement.reigns.entry((log, reign)).or_insert(number);
+            let leader = *self.agreement.reigns.entry((log, reign)).or_insert_with(|| {
+                self.model.mark("reigns begun");
+                number
+            });
             if leader != number {
                 twice = Some(format!("{log:?} is led by node {leader} and by node {number}, both in {reign:?}"));
             }
@@ -63,61 +70,86 @@ impl World {
         }
     }
 
-    /// Whether every machine knows all metadata that the controller does.
-    pub(crate) fn is_agreed(&self) -> bool {
-        let mut ends = self.machines.iter().map(|machine| machine.view().map(|view| view.image().end()));
-        let first = ends.next().flatten();
-        first.is_some() && ends.all(|end| end == first)
+    /// Whether all is as it should be when nothing strikes: every machine knows all metadata that the controller does, every
+    /// broker may lead, and every partition is led and has all its replicas in sync.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.unsettled().is_none()
     }
 
-    /// The end of a run of a cluster: everybody knows the same, and has it on disk in the same bytes.
+    /// What is not as it should be.
+    fn unsettled(&self) -> Option<String> {
+        let known = |machine: &Machine| machine.view().map(|view| view.image().end());
+        let ends: Vec<Option<Offset>> = self.machines.iter().map(known).collect();
+        let Some(image) = self.machines[0].view().map(|view| view.image()) else {
+            return Some("the controller is not there".to_owned());
+        };
+        if ends.iter().any(|end| *end != Some(image.end())) {
+            return Some(format!("the machines know the metadata up to {ends:?}"));
+        }
+        let fenced = (0..self.machines.len()).map(broker_id).find(|id| image.broker(*id).is_none_or(|one| one.fenced));
+        if let Some(id) = fenced {
+            return Some(format!("{id:?} is fenced"));
+        }
+        let partitions = image.topics().flat_map(|topic| topic.partitions.iter().map(move |one| (topic, one)));
+        for (topic, (index, partition)) in partitions {
+            if partition.leader == BrokerId::NONE || partition.isr.len() < partition.replicas.len() {
+                let (leader, isr) = (partition.leader, &partition.isr);
+                return Some(format!("{}-{index} is led by {leader:?} and has {isr:?} in sync", topic.name.as_str()));
+            }
+        }
+        None
+    }
+
+    /// The end of a run of a cluster: all is as it should be, and everybody has it on disk in the same bytes.
     pub(crate) fn judge_cluster(&mut self) {
         if self.model.damaged || !self.model.findings.is_empty() {
             return;
         }
-        if !self.is_agreed() {
-            let known = |machine: &Machine| machine.view().map(|view| view.image().end().0);
-            let ends: Vec<Option<i64>> = self.machines.iter().map(known).collect();
-            return self.model.find("metadata", format!("the machines know the metadata up to {ends:?}"));
+        if let Some(text) = self.unsettled() {
+            return self.model.find("settled", text);
         }
-        if let Err(text) = self.compare_replicas() {
-            self.model.find("replicas", text);
-        }
-    }
-
-    /// What is committed lies in the same bytes wherever it is kept.
-    fn compare_replicas(&mut self) -> Result<(), String> {
-        let mut kept: BTreeMap<LogId, Vec<(usize, Offset, Offset)>> = BTreeMap::new();
-        let mut readers = Vec::new();
+        let mut copies = Vec::new();
         for (number, machine) in self.machines.iter().enumerate() {
-            let disk = machine.disk.durable_copy();
-            let (reader, recovered) = Reader::open(disk, number, store_config(&self.plan.options))?;
-            readers.push(reader);
-            for log in recovered.logs {
-                kept.entry(log.id).or_default().push((number, log.start, log.end));
+            match Reader::open(machine.disk.durable_copy(), number, store_config(&self.plan.options)) {
+                Ok((reader, recovered)) => copies.push((reader, recovered.logs)),
+                Err(text) => return self.model.find("durable", format!("what is durable cannot be opened: {text}")),
             }
         }
-        for (log, copies) in kept {
-            let committed = self.committed(log);
-            for pair in copies.windows(2) {
-                let [(one, one_start, one_end), (other, other_start, other_end)] = pair else { continue };
-                let (from, end) = (*one_start.max(other_start), *one_end.min(other_end).min(&committed));
-                let span = (from, end);
-                if readers[*one].batches(log, span)? != readers[*other].batches(log, span)? {
-                    return Err(format!("{log:?} differs on nodes {one} and {other} between {from:?} and {end:?}"));
-                }
-                self.model.mark("replicas compared");
-            }
-        }
-        Ok(())
+        self.judge_replicas(&mut copies);
     }
 
-    /// Up to where a log is committed, as far as anybody says.
-    fn committed(&self, log: LogId) -> Offset {
-        let views = || self.machines.iter().filter_map(Machine::view);
+    /// What two machines take to be committed lies in the same bytes on both. One that is down takes nothing to be.
+    pub(crate) fn judge_replicas(&mut self, copies: &mut [(Reader, Vec<RecoveredLog>)]) {
+        let mut kept: BTreeMap<LogId, Vec<(usize, Offset, Offset)>> = BTreeMap::new();
+        for (number, log) in copies.iter().enumerate().flat_map(|(at, (_, logs))| logs.iter().map(move |log| (at, log)))
+        {
+            if let Some(committed) = self.committed_at(number, log.id) {
+                kept.entry(log.id).or_default().push((number, log.start, log.end.min(committed)));
+            }
+        }
+        for (log, kept) in kept {
+            for pair in kept.windows(2) {
+                let [(one, one_start, one_end), (other, other_start, other_end)] = pair else { continue };
+                let span = (*one_start.max(other_start), *one_end.min(other_end));
+                let found = (copies[*one].0.batches(log, span), copies[*other].0.batches(log, span));
+                match found {
+                    (Ok(found), Ok(same)) if found == same => self.model.mark("replicas compared"),
+                    (Ok(_), Ok(_)) => {
+                        let text = format!("{log:?} differs on nodes {one} and {other} within {span:?}");
+                        return self.model.find("replicas", text);
+                    }
+                    (Err(text), _) | (_, Err(text)) => return self.model.find("replicas", format!("{log:?}: {text}")),
+                }
+            }
+        }
+    }
+
+    /// Up to where a log is committed, as far as a machine knows.
+    fn committed_at(&self, machine: usize, log: LogId) -> Option<Offset> {
+        let view = self.machines[machine].view()?;
         match log == LogId::METADATA {
-            true => views().map(|view| view.image().end()).min().unwrap_or(Offset::ZERO),
-            false => views().filter_map(|view| view.high_watermark(log)).max().unwrap_or(Offset::ZERO),
+            true => Some(view.image().end()),
+            false => view.high_watermark(log),
         }
     }
 }

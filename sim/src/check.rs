@@ -28,8 +28,7 @@ impl World {
             return;
         }
         self.model.mark("probes");
-        let mut readers = Vec::new();
-        let mut longest: BTreeMap<LogName, (usize, RecoveredLog)> = BTreeMap::new();
+        let mut copies = Vec::new();
         for (machine, disk) in disks.into_iter().enumerate() {
             let (reader, recovered) = match Reader::open(disk, machine, store_config(&self.plan.options)) {
                 Ok(opened) => opened,
@@ -37,19 +36,27 @@ impl World {
                     return self.model.find("durable", format!("what is durable cannot be opened: {text}"));
                 }
             };
-            readers.push(reader);
-            for log in recovered.logs {
-                let Some(topic) = self.model.topic_with_id(log.id.topic) else { continue };
-                let name = LogName { topic, partition: log.id.partition };
-                if longest.get(&name).is_none_or(|(_, other)| other.end < log.end) {
-                    longest.insert(name, (machine, log));
-                }
+            copies.push((reader, recovered.logs));
+        }
+        let mut longest: BTreeMap<LogName, (usize, &RecoveredLog)> = BTreeMap::new();
+        for (machine, log) in
+            copies.iter().enumerate().flat_map(|(at, (_, logs))| logs.iter().map(move |log| (at, log)))
+        {
+            let Some(topic) = self.model.topic_with_id(log.id.topic) else { continue };
+            let name = LogName { topic, partition: log.id.partition };
+            if longest.get(&name).is_none_or(|(_, other)| other.end < log.end) {
+                longest.insert(name, (machine, log));
             }
         }
-        for (name, (machine, log)) in &longest {
-            self.compare(&mut readers[*machine], *name, log.id, (log.start, log.end));
+        let longest: Vec<_> =
+            longest.into_iter().map(|(name, (at, log))| (name, at, log.id, (log.start, log.end))).collect();
+        for (name, machine, log, span) in &longest {
+            self.compare(&mut copies[*machine].0, *name, *log, *span);
         }
-        self.miss(&longest.into_keys().collect());
+        self.miss(&longest.iter().map(|(name, ..)| *name).collect());
+        if self.plan.options.cluster {
+            self.judge_replicas(&mut copies);
+        }
     }
 
     /// A relaxed broker loses its power, and the run ends here. What was acknowledged may be gone, but only what came last

@@ -17,7 +17,7 @@ fn pair(seed: u64) -> World {
     plan.ops.clear();
     let mut world = World::new(plan, Trace::new(false));
     settle(&mut world, 20 * SECOND);
-    assert!(world.is_agreed(), "seed {seed}: the second knows what the first does");
+    assert!(world.is_settled(), "seed {seed}: the second knows what the first does");
     world
 }
 
@@ -48,7 +48,7 @@ fn nobody_answers_where_a_machine_is_down() {
     assert!(answered == 0 && lost > 20, "refused each time, and at once: {answered} answered, {lost} lost");
     settle(&mut world, 20 * SECOND);
     let (answered, lost) = settle(&mut world, 10 * SECOND);
-    assert!(answered >= 10 && lost == 0 && world.is_agreed(), "it is back: {answered} answered, {lost} lost");
+    assert!(answered >= 10 && lost == 0 && world.is_settled(), "it is back: {answered} answered, {lost} lost");
 }
 
 #[test]

@@ -15,6 +15,8 @@ use crate::client::{consumer, member, producer};
 
 /// The wall clock at the start of every run: 21 November 2026.
 pub const EPOCH_MS: i64 = 1_795_219_200_000;
+/// The most replicas of a partition: followers do not fetch yet.
+const REPLICAS_MAX: u64 = 1;
 /// Strikes come from this moment on; before it topics are made.
 pub const STRIKES_FROM: At = At::secs(3);
 
@@ -147,7 +149,13 @@ impl Plan {
     pub fn draw_cluster(seed: u64) -> Self {
         let mut rng = Rng::new(seed).fork("cluster");
         let machines = rng.between(2, 5) as usize;
-        let options = Options { machines, cluster: true, ..Options::draw(&mut rng.fork("options")) };
+        let mut options = Options { machines, cluster: true, ..Options::draw(&mut rng.fork("options")) };
+        let replicas = rng.between(1, REPLICAS_MAX.min(machines as u64));
+        options.replicas = replicas as i16;
+        for topic in &mut options.topics {
+            let least = rng.between(1, replicas);
+            topic.settings.push(("min.insync.replicas".to_owned(), least.to_string()));
+        }
         let mut clients = draw_clients(&options, &mut rng.fork("clients"));
         for client in &mut clients {
             // What only the leader has may be lost with it.

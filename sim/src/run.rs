@@ -88,7 +88,7 @@ fn play(world: &mut World) {
     judge_done(world, &clients);
     prove_life(world);
     if world.plan.options.cluster {
-        world.run(world.now() + SETTLE, World::is_agreed);
+        world.run(world.now() + SETTLE, World::is_settled);
         world.judge_cluster();
     }
     world.close();

@@ -120,7 +120,8 @@ impl World {
         }
         let told = trace.keeps_lines().then(Vec::new);
         let cluster = plan.options.cluster;
-        let model = Model { topics: plan.options.topics.clone(), told, cluster, ..Model::default() };
+        let replicated = plan.options.replicas > 1;
+        let model = Model { topics: plan.options.topics.clone(), told, cluster, replicated, ..Model::default() };
         let net = Net::new(plan.options.net.clone(), net);
         let mut world = Self {
             model,

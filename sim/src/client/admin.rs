@@ -66,6 +66,9 @@ impl Founder {
                     }
                 }
                 Some(ErrorCode::UnknownServerError) => cx.model.mark("create topics failed"),
+                Some(ErrorCode::InvalidReplicationFactor) if cx.model.cluster => {
+                    cx.model.mark("too few brokers for a topic");
+                }
                 error => cx.model.find("topics", format!("{}: {error:?}", answer.name.as_str())),
             }
         }

@@ -356,13 +356,14 @@ impl Consumer {
     /// Records of one partition. Returns the lengths of the batches.
     fn took(&mut self, cx: &mut Cx, log: LogName, floor: Floor, answer: &PartitionData) -> Vec<usize> {
         let watermark = answer.high_watermark;
-        if watermark < floor.watermark.max(floor.acked_end) {
+        if watermark < floor.watermark.max(floor.acked_end) && !cx.model.replicated {
             let text = format!("{}: high watermark {watermark}, known before: {floor:?}", cx.model.name(log));
             cx.model.find("watermark", text);
         }
         let has_start = cx.versions.of(ApiKey::Fetch) >= 5;
         let start = if has_start { answer.log_start_offset } else { floor.start };
-        if start < floor.start || start > watermark || answer.last_stable_offset > watermark {
+        let is_back = start < floor.start && !(cx.model.replicated && cx.model.topics[log.topic].expires);
+        if is_back || start > watermark || answer.last_stable_offset > watermark {
             let text = format!("{}: start {start} with {floor:?} and {watermark}", cx.model.name(log));
             cx.model.find("watermark", text);
         }
