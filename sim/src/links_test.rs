@@ -68,7 +68,7 @@ fn every_call_ends_whoever_hears_of_a_break() {
             world.sever(link, told);
         }
         let (_, lost) = settle(&mut world, 10 * SECOND);
-        assert_eq!(lost, 1, "{told:?}: what was under way");
+        assert!((1..=2).contains(&lost), "{told:?}: what was under way, or asked next, on each line: {lost} lost");
         let (answered, lost) = settle(&mut world, 10 * SECOND);
         assert!(answered >= 10 && lost == 0, "{told:?}, on a new connection: {answered} answered, {lost} lost");
     }
