@@ -9,6 +9,7 @@ use super::{Node, OWNER_LANES};
 use crate::boundary::Effects;
 use crate::config::Config;
 use crate::log::Log;
+use crate::partition::Peers;
 use crate::quorum::Voter;
 use crate::record::Functions;
 use crate::types::{BrokerId, LeaderEpoch, LogId, Now, Rng, Str, Uuid};
@@ -80,6 +81,9 @@ impl Node {
             following: super::follow::Following::default(),
             slices: super::Slices::new(boot.request_cost_max),
             calls: super::calls::Calls::default(),
+            proposals: super::replicate::Proposals::default(),
+            peers: Peers::NONE,
+            lanes_wake_at: alloc::vec![None; lanes],
             found,
             retain_at,
             retain_on: Vec::new(),

@@ -1,10 +1,12 @@
 //! Our own calls to other nodes: whose answer is whose.
 
 use super::Node;
+use super::replicate::ReplicaFetch;
 use crate::boundary::{Effects, Lost};
 use crate::msg::Response;
+use crate::partition::IsrAsk;
 use crate::quorum::FetchAsk;
-use crate::types::{CallId, Now};
+use crate::types::{CallId, LogId, Now};
 use alloc::collections::BTreeMap;
 
 /// What a call is for.
@@ -16,6 +18,10 @@ pub enum CallFor {
     Registration,
     /// And that it lives.
     Heartbeat,
+    /// More of what followers follow.
+    Replicas(ReplicaFetch),
+    /// A leader wants another ISR.
+    Isr(LogId, IsrAsk),
 }
 
 /// The calls under way.
@@ -43,6 +49,8 @@ impl Node {
             CallFor::Metadata(asked) => self.metadata_fetched(now, asked, body, out),
             CallFor::Registration => self.enlisted(now, body, out),
             CallFor::Heartbeat => self.lease_held(now, body, out),
+            CallFor::Replicas(fetch) => self.replicas_fetched(now, fetch, body),
+            CallFor::Isr(log, asked) => self.proposed(now, log, asked, body),
         }
     }
 }

@@ -5,12 +5,13 @@ use super::cluster::From;
 use super::groups::OFFSETS_TOPIC;
 use super::lane::Order;
 use super::news::news;
+use super::replicate::peers;
 use crate::boundary::{Effects, LogSpec, Note};
 use crate::config::TopicConfig;
 use crate::controller::Reply;
 use crate::metadata::{Delta, LogChange, Partition};
 use crate::partition::{Assignment, PartitionSpec};
-use crate::types::{ConnId, LogId, Mono, Now, OffsetRange, Str, Uuid};
+use crate::types::{ConnId, LogId, Mono, Now, Offset, OffsetRange, Str, Uuid};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -71,6 +72,9 @@ impl Node {
             self.reconfigure(delta);
         }
         self.following.notes.extend(news(delta));
+        if !delta.brokers().is_empty() {
+            self.peers = peers(delta.after());
+        }
         // Settings may have changed, of this topic or of all.
         self.following.settings = None;
         self.following.todo.extend(delta.logs(me).into_iter().map(Todo::Change));
@@ -94,9 +98,9 @@ impl Node {
             let Some(todo) = self.following.todo.pop_front() else { break };
             match todo {
                 Todo::Change(LogChange::Gained { log, topic, partition }) => {
-                    self.gain(now, log, &topic, &partition, out);
+                    self.gain(now, log, &topic, &partition);
                 }
-                Todo::Change(LogChange::Changed { log, .. }) | Todo::Configure(log) => self.reshape(now, log),
+                Todo::Change(LogChange::Changed { log, .. }) | Todo::Configure(log) => self.reshape(now, log, out),
                 Todo::Change(LogChange::Lost { log }) => self.lose(now, log, out),
                 Todo::Forget(gone) => {
                     self.with_hosts(now, out, |hosts, cx, said| hosts.topics_deleted(cx, &gone, said));
@@ -112,22 +116,30 @@ impl Node {
         }
     }
 
-    fn gain(&mut self, now: Now, log: LogId, topic: &Str, partition: &Partition, out: &mut Effects) {
+    fn gain(&mut self, now: Now, log: LogId, topic: &Str, partition: &Partition) {
         let found = self.found.remove(&log).map(Box::new);
-        let known = found.as_ref().map(|found| OffsetRange { start: found.log.start(), end: found.log.end() });
         let spec = Box::new(self.spec(topic, partition));
         self.order(now, log, Order::Hold(log, spec, found));
-        if topic == OFFSETS_TOPIC {
-            self.with_hosts(now, out, |hosts, cx, said| hosts.lead(cx, log, known, said));
+    }
+
+    /// This broker leads the log from now on and knows what is committed of it. A coordinator's begins to be loaded.
+    pub(super) fn leads(&mut self, now: Now, log: LogId, range: OffsetRange, out: &mut Effects) {
+        let is_group = self.cluster.image().topic(log.topic).is_some_and(|topic| topic.name == OFFSETS_TOPIC);
+        if is_group && !self.coordinators.is_hosting(log) {
+            let found = (range.start < range.end || range.start > Offset::ZERO).then_some(range);
+            self.with_hosts(now, out, |hosts, cx, said| hosts.lead(cx, log, found, said));
         }
     }
 
     /// Takes up what is known of a partition by now. If its topic is gone since, the end of the log follows.
-    fn reshape(&mut self, now: Now, log: LogId) {
+    fn reshape(&mut self, now: Now, log: LogId, out: &mut Effects) {
         let image = self.cluster.image();
         let (Some(topic), Some(partition)) = (image.topic(log.topic), image.partition(log)) else { return };
         let (name, partition) = (topic.name.clone(), partition.clone());
         let spec = Box::new(self.spec(&name, &partition));
+        if !spec.assignment.is_mine() {
+            self.with_hosts(now, out, |hosts, _, said| hosts.resign(log, said));
+        }
         self.order(now, log, Order::Assign(log, spec));
     }
 

@@ -2,15 +2,18 @@
 //! [`Order`]s and [`Said`]s, so that a lane could live on a thread of its own.
 
 use super::FoundLog;
+use super::fetchers::Fetchers;
 use crate::boundary::{DiskFault, Done, Effect, Note};
 use crate::partition::{
-    Acks, Answer, PartKey, Partition, PartitionCx, PartitionOut, PartitionSpec, ReadAsk, Then, WantedOffset,
+    Acks, Answer, Fetched, FollowerFetch, IsrAnswer, IsrAsk, PartKey, Partition, PartitionCx, PartitionOut,
+    PartitionSpec, ReadAsk, Then, WantedOffset,
 };
 use crate::record::{CheckedBatch, Proved};
-use crate::types::{ErrorCode, LeaderEpoch, LogId, Offset, OpId, Ticket};
+use crate::types::{BrokerEpoch, BrokerId, ErrorCode, LeaderEpoch, LogId, Mono, Offset, OffsetRange, OpId, Ticket};
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use core::time::Duration;
 
 /// What a lane is told to do.
 #[derive(Clone, Debug)]
@@ -31,6 +34,14 @@ pub enum Order {
     Unreadable(LogId, DiskFault),
     /// Look through the logs from this one on for records that may go.
     Retain(LogId),
+    /// A leader answered what a follower asked it.
+    Fetched(LogId, FollowerFetch, Box<Fetched>),
+    /// A fetch from this leader is over; the next may follow after this long.
+    FetchEnded(BrokerId, Duration),
+    /// The controller judged what a leader proposed.
+    IsrAnswered(LogId, IsrAsk, IsrAnswer),
+    /// The deadline that was told last has passed.
+    Wake,
 }
 
 /// One part of a request.
@@ -42,6 +53,8 @@ pub enum PartAsk {
     Append(CheckedBatch),
     /// What may be read?
     Read(ReadAsk),
+    /// What may be read by a follower, in its life of this registration?
+    Follow((BrokerId, BrokerEpoch), FollowerFetch),
     /// Which offset belongs to this time?
     OffsetFor(LeaderEpoch, WantedOffset),
     /// Where does this epoch end? The first is the client's own current epoch.
@@ -63,6 +76,14 @@ pub enum Said {
     Grew(PartKey, crate::partition::Readable),
     /// There are more logs to be looked through, from this one on.
     RetainOn(LogId),
+    /// Followers want more of this leader.
+    Fetch(BrokerId, Vec<(LogId, FollowerFetch)>),
+    /// A leader proposes another ISR.
+    Propose(LogId, IsrAsk),
+    /// This broker leads the log, and knows all that is committed of it; the log spans this.
+    Leads(LogId, OffsetRange),
+    /// When the lane is to be woken from now on.
+    WakeAt(Option<Mono>),
     /// To be done by the world.
     Effect(Effect),
     /// For people and oracles.
@@ -77,12 +98,21 @@ pub struct Lane {
     partitions: BTreeMap<LogId, Held>,
     ops: BTreeMap<OpId, (LogId, Then)>,
     ops_begun: u64,
+    fetchers: Fetchers,
+    /// When each partition wants to be woken.
+    deadlines: BTreeSet<(Mono, LogId)>,
+    /// What was told of that.
+    wake_at: Option<Mono>,
 }
 
 /// A partition of this lane.
 #[derive(Clone, Hash, Debug)]
 struct Held {
     partition: Partition,
+    /// From whom it wants more.
+    wants_of: Option<BrokerId>,
+    /// Its place among the deadlines.
+    deadline: Option<Mono>,
     /// Operations before this one belong to a log of the same name that was held and given up before.
     since: OpId,
 }
@@ -90,7 +120,15 @@ struct Held {
 impl Lane {
     /// A lane without logs.
     pub fn new(number: u64) -> Self {
-        Self { number, partitions: BTreeMap::new(), ops: BTreeMap::new(), ops_begun: 0 }
+        Self {
+            number,
+            partitions: BTreeMap::new(),
+            ops: BTreeMap::new(),
+            ops_begun: 0,
+            fetchers: Fetchers::default(),
+            deadlines: BTreeSet::new(),
+            wake_at: None,
+        }
     }
 
     /// The partitions of this lane, in order.
@@ -109,6 +147,17 @@ impl Lane {
 
     /// Does what it is told. `scratch` is an empty buffer, and is left empty.
     pub fn obey(&mut self, cx: PartitionCx<'_>, order: Order, scratch: &mut Vec<PartitionOut>, said: &mut Vec<Said>) {
+        self.follow(cx, order, scratch, said);
+        self.fetch_on(cx.now.mono, said);
+        let next = self.deadlines.first().map(|(at, _)| *at);
+        let next = next.into_iter().chain(self.fetchers.deadline(cx.now.mono)).min();
+        if next != self.wake_at {
+            self.wake_at = next;
+            said.push(Said::WakeAt(next));
+        }
+    }
+
+    fn follow(&mut self, cx: PartitionCx<'_>, order: Order, scratch: &mut Vec<PartitionOut>, said: &mut Vec<Said>) {
         match order {
             Order::Ask(log, key, ask) => self.ask(cx, (log, key), ask, scratch, said),
             Order::Unwatch(log, ticket) => {
@@ -122,30 +171,98 @@ impl Lane {
                     Some(found) => Partition::recovered(cx, log, *spec, (found.log, found.is_online), scratch),
                 };
                 let since = super::op_id(self.ops_begun, self.number);
-                let before = self.partitions.insert(log, Held { partition, since });
+                let held = Held { partition, wants_of: None, deadline: None, since };
+                let before = self.partitions.insert(log, held);
                 assert!(before.is_none(), "a partition is held once: {log:?}");
-                self.carry(log, scratch, said);
+                self.carry(cx, log, scratch, said);
             }
             Order::Assign(log, spec) => {
                 if let Some(partition) = self.held(log) {
                     partition.assign(cx, *spec, scratch);
                 }
-                self.carry(log, scratch, said);
+                self.carry(cx, log, scratch, said);
             }
             Order::Delete(log) => {
+                self.forget(log);
                 if let Some(held) = self.partitions.remove(&log) {
                     held.partition.delete(scratch);
                 }
-                self.carry(log, scratch, said);
+                self.carry(cx, log, scratch, said);
             }
             Order::Done(op, outcome) => self.done(cx, op, outcome, scratch, said),
             Order::Unreadable(log, fault) => {
                 if let Some(partition) = self.held(log) {
                     partition.unreadable(fault, scratch);
                 }
-                self.carry(log, scratch, said);
+                self.carry(cx, log, scratch, said);
             }
             Order::Retain(from) => self.retain(cx, from, scratch, said),
+            Order::Fetched(log, asked, fetched) => {
+                if let Some(partition) = self.held(log) {
+                    partition.fetched(cx, asked, *fetched, scratch);
+                }
+                self.carry(cx, log, scratch, said);
+            }
+            Order::FetchEnded(leader, pause) => self.fetchers.ended(leader, cx.now.mono, pause),
+            Order::IsrAnswered(log, asked, answer) => {
+                if let Some(partition) = self.held(log) {
+                    partition.isr_answered(cx, &asked, answer, scratch);
+                }
+                self.carry(cx, log, scratch, said);
+            }
+            Order::Wake => self.wake(cx, scratch, said),
+        }
+    }
+
+    fn wake(&mut self, cx: PartitionCx<'_>, scratch: &mut Vec<PartitionOut>, said: &mut Vec<Said>) {
+        self.wake_at = None;
+        let due = self.deadlines.iter().take_while(|(at, _)| *at <= cx.now.mono).take(WOKEN_AT_ONCE);
+        for log in due.map(|(_, log)| *log).collect::<Vec<_>>() {
+            if let Some(partition) = self.held(log) {
+                partition.wake(cx, scratch);
+            }
+            self.carry(cx, log, scratch, said);
+        }
+    }
+
+    /// Asks every leader that somebody wants more of, and that is not being asked.
+    fn fetch_on(&mut self, now: Mono, said: &mut Vec<Said>) {
+        while let Some((leader, logs)) = self.fetchers.next(now) {
+            let ask = |log: LogId| Some((log, self.partition(log)?.wants(now)?.1));
+            said.push(Said::Fetch(leader, logs.into_iter().filter_map(ask).collect()));
+        }
+    }
+
+    /// What a partition wants of others, and when, may be something else now.
+    fn look_at(&mut self, cx: PartitionCx<'_>, log: LogId) {
+        let Some(held) = self.partitions.get_mut(&log) else { return };
+        let wants_of = held.partition.wants(cx.now.mono).map(|(leader, _)| leader);
+        let deadline = held.partition.deadline(cx);
+        let before = (held.wants_of, held.deadline);
+        if before == (wants_of, deadline) {
+            return;
+        }
+        (held.wants_of, held.deadline) = (wants_of, deadline);
+        self.unlist(log, before);
+        if let Some(leader) = wants_of {
+            self.fetchers.wants(leader, log);
+        }
+        self.deadlines.extend(deadline.map(|at| (at, log)));
+    }
+
+    fn forget(&mut self, log: LogId) {
+        if let Some(held) = self.partitions.get(&log) {
+            let before = (held.wants_of, held.deadline);
+            self.unlist(log, before);
+        }
+    }
+
+    fn unlist(&mut self, log: LogId, (wants_of, deadline): (Option<BrokerId>, Option<Mono>)) {
+        if let Some(leader) = wants_of {
+            self.fetchers.rests(leader, log);
+        }
+        if let Some(at) = deadline {
+            self.deadlines.remove(&(at, log));
         }
     }
 
@@ -165,6 +282,10 @@ impl Lane {
             PartAsk::Produce(acks, proved) => partition.produce(cx, (key, acks), proved, scratch),
             PartAsk::Append(batch) => partition.append(cx, key, &batch, scratch),
             PartAsk::Read(ask) => said.push(Said::Answer(key, Answer::Readable(partition.read(key, ask)))),
+            PartAsk::Follow(follower, fetch) => {
+                let readable = partition.fetched_by(cx, key, follower, fetch, scratch);
+                said.push(Said::Answer(key, Answer::Readable(readable)));
+            }
             PartAsk::OffsetFor(current, wanted) => partition.offset_for(key, current, wanted, scratch),
             PartAsk::EpochEnd(current, asked) => {
                 said.push(Said::Answer(key, Answer::EpochEnd(partition.epoch_end(current, asked))));
@@ -173,7 +294,7 @@ impl Lane {
             PartAsk::Producers => said.push(Said::Answer(key, Answer::Producers(partition.producers()))),
             PartAsk::Size => partition.size(key, scratch),
         }
-        self.carry(log, scratch, said);
+        self.carry(cx, log, scratch, said);
     }
 
     fn done(
@@ -202,7 +323,7 @@ impl Lane {
                 said.push(Said::Note(Note::Ignored(crate::boundary::Ignored::LogGone)));
             }
         }
-        self.carry(log, scratch, said);
+        self.carry(cx, log, scratch, said);
     }
 
     /// A look at thousands of logs is many short steps: `RetainOn` says where to go on.
@@ -216,12 +337,13 @@ impl Lane {
             if let Some(partition) = self.held(log) {
                 partition.retain(cx, scratch);
             }
-            self.carry(log, scratch, said);
+            self.carry(cx, log, scratch, said);
         }
     }
 
     /// Gives each operation of a partition its id and hands everything on.
-    fn carry(&mut self, log: LogId, scratch: &mut Vec<PartitionOut>, said: &mut Vec<Said>) {
+    fn carry(&mut self, cx: PartitionCx<'_>, log: LogId, scratch: &mut Vec<PartitionOut>, said: &mut Vec<Said>) {
+        self.look_at(cx, log);
         for out in scratch.drain(..) {
             let one = match out {
                 PartitionOut::Act(action, then) => {
@@ -231,7 +353,8 @@ impl Lane {
                 PartitionOut::Work(job, then) => Said::Effect(Effect::Job { op: self.begin(log, then), job }),
                 PartitionOut::Answer(key, answer) => Said::Answer(key, answer),
                 PartitionOut::Grew(key, readable) => Said::Grew(key, readable),
-                PartitionOut::AskIsr(ask) => unreachable!("nobody fetches as a follower here: {ask:?}"),
+                PartitionOut::AskIsr(ask) => Said::Propose(log, ask),
+                PartitionOut::Leads(range) => Said::Leads(log, range),
                 PartitionOut::Note(note) => Said::Note(note),
             };
             said.push(one);
@@ -256,7 +379,7 @@ impl PartAsk {
     fn refused(&self, error: ErrorCode) -> Answer {
         match self {
             Self::Produce(..) | Self::Append(_) => Answer::Produced(Err(crate::partition::Refused::plain(error))),
-            Self::Read(_) => Answer::Readable(crate::partition::Readable::error(error)),
+            Self::Read(_) | Self::Follow(..) => Answer::Readable(crate::partition::Readable::error(error)),
             Self::OffsetFor(..) => Answer::Offset(Err(error)),
             Self::EpochEnd(..) => Answer::EpochEnd(Err(error)),
             Self::Trim(_) => Answer::Trimmed(Err(error)),
@@ -268,6 +391,8 @@ impl PartAsk {
 
 /// So many logs are looked through in one step.
 const RETAINED_AT_ONCE: usize = 1000;
+/// So many are woken in one step.
+const WOKEN_AT_ONCE: usize = 200;
 
 #[cfg(test)]
 #[path = "lane_test.rs"]

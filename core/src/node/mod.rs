@@ -15,12 +15,14 @@ mod boot;
 mod calls;
 mod cluster;
 mod coordinators;
+mod fetchers;
 mod follow;
 mod front;
 mod groups;
 mod lane;
 mod news;
 mod post;
+mod replicate;
 mod request;
 mod route;
 mod slices;
@@ -38,7 +40,7 @@ use slices::Slices;
 
 use crate::boundary::{Digest, Effects, Ice, Input};
 use crate::config::Config;
-use crate::partition::PartitionOut;
+use crate::partition::{PartitionOut, Peers};
 use crate::record::Functions;
 use crate::types::{LogId, Mono, Now, OpId, Rng};
 use alloc::collections::BTreeMap;
@@ -63,6 +65,11 @@ pub struct Node {
     following: follow::Following,
     slices: Slices,
     calls: calls::Calls,
+    proposals: replicate::Proposals,
+    /// The brokers, as far as ISRs depend on them.
+    peers: Peers,
+    /// When each lane is to be woken.
+    lanes_wake_at: Vec<Option<Mono>>,
     /// Logs that were on disk at start and that the metadata have not claimed yet.
     found: BTreeMap<LogId, FoundLog>,
     /// When records are next looked through for those that may go.
@@ -103,6 +110,8 @@ impl Node {
             self.following.deadline(),
             self.slices.deadline(),
             self.post.deadline(),
+            self.proposals.deadline(),
+            self.lanes_wake_at.iter().flatten().min().copied(),
             Some(self.retain_at),
             self.retain_on.first().map(|(since, ..)| *since),
         ];
@@ -151,6 +160,9 @@ impl Hash for Node {
         self.following.hash(state);
         self.slices.hash(state);
         self.calls.hash(state);
+        self.proposals.hash(state);
+        self.peers.hash(state);
+        self.lanes_wake_at.hash(state);
         self.found.hash(state);
         self.config.hash(state);
         self.retain_at.hash(state);

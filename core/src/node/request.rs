@@ -5,7 +5,6 @@ use super::cluster::From;
 use super::front::{Front, FrontCx, FrontOut};
 use super::groups::NO_TRANSACTIONS;
 use crate::boundary::{Asker, Effect, Effects, Ignored, Note};
-use crate::controller::Ask;
 use crate::metadata::answer::{self, Known};
 use crate::metadata::features;
 use crate::msg::api_versions::{ApiVersion, ApiVersionsRequest, ApiVersionsResponse};
@@ -35,9 +34,7 @@ impl Node {
             }
             Request::BrokerRegistration(body) => self.registered_by(now, (ticket, asker), body, out),
             Request::BrokerHeartbeat(body) => self.heartbeat_of(now, (ticket, asker), &body, out),
-            Request::AlterPartition(body) => {
-                self.ask_controller(now, From::Client(ticket), &Ask::AlterPartition(body), out);
-            }
+            Request::AlterPartition(body) => self.isr_asked_by(now, (ticket, asker), body, out),
             Request::Fetch(body) if asker.listener_type == ListenerType::Controller => {
                 self.fetch_metadata(now, ticket, &body, out);
             }

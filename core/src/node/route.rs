@@ -5,10 +5,11 @@ use super::follow::CHANGES_PER_STEP_MAX;
 use super::front::{FrontCx, FrontOut};
 use super::lane::{Order, Said};
 use super::post::Letter;
+use super::replicate::ReplicaFetch;
 use super::{Node, OWNER_CLUSTER, OWNER_COORDINATORS, OWNER_LANES, OWNER_SLICES, owner_of};
 use crate::boundary::{DiskFault, Done, Effect, Effects, Fault, Produce};
-use crate::partition::{PartitionCx, Peers};
-use crate::types::{ConnId, LogId, Now, OpId, Ticket, Uuid, limit};
+use crate::partition::PartitionCx;
+use crate::types::{ConnId, LogId, Now, OpId, Ticket, Uuid};
 use alloc::vec::Vec;
 
 impl Node {
@@ -73,6 +74,13 @@ impl Node {
         self.cluster_wake(now, out);
         self.follow_on(now, CHANGES_PER_STEP_MAX, out);
         self.slice_on(now, out);
+        self.propose_on(now);
+        for lane in 0..self.lanes.len() {
+            if self.lanes_wake_at[lane].is_some_and(|at| at <= now.mono) {
+                self.lanes_wake_at[lane] = None;
+                self.post.send(Letter::ToLane(lane, Order::Wake), now.mono, &mut self.rng);
+            }
+        }
         for (_, lane, from) in core::mem::take(&mut self.retain_on) {
             self.post.send(Letter::ToLane(lane, Order::Retain(from)), now.mono, &mut self.rng);
         }
@@ -97,8 +105,8 @@ impl Node {
                         now,
                         functions: &self.functions,
                         producer_silence_ms,
-                        peers: &Peers::NONE,
-                        lag_max: limit::REPLICA_LAG_MAX,
+                        peers: &self.peers,
+                        lag_max: self.config.replica.lag_max,
                     };
                     self.lanes[lane].obey(cx, order, &mut self.scratch, &mut said);
                     for one in said.drain(..) {
@@ -119,6 +127,10 @@ impl Node {
             Said::RetainOn(from) => {
                 self.retain_on.push((now.mono, lane, from));
             }
+            Said::WakeAt(at) => self.lanes_wake_at[lane] = at,
+            Said::Fetch(leader, asked) => self.fetch_replicas(now, ReplicaFetch { lane, leader, asked }, out),
+            Said::Propose(log, ask) => self.propose(now, log, ask, out),
+            Said::Leads(log, range) => self.leads(now, log, range, out),
             Said::Answer(..) | Said::Grew(..) => {
                 self.post.send(Letter::FromLane(lane, said), now.mono, &mut self.rng);
             }
@@ -136,7 +148,13 @@ impl Node {
             Said::Grew(key, readable) => {
                 self.with_front(now, out, |front, cx, said| front.grew(cx, key, readable, said));
             }
-            Said::Effect(_) | Said::Note(_) | Said::RetainOn(_) => unreachable!("these went out when they were said"),
+            Said::Effect(_)
+            | Said::Note(_)
+            | Said::RetainOn(_)
+            | Said::WakeAt(_)
+            | Said::Fetch(..)
+            | Said::Propose(..)
+            | Said::Leads(..) => unreachable!("these went out when they were said"),
         }
     }
 

@@ -21,6 +21,8 @@ use std::vec;
 pub struct Scene {
     pub node: Node,
     pub now: Now,
+    /// How often it was started again.
+    lives: u64,
     logs: BTreeMap<LogId, (Log, Vec<CheckedBatch>)>,
     pub replies: Vec<(Ticket, Option<Response>)>,
     /// Answers that came encoded.
@@ -46,11 +48,11 @@ pub struct Scene {
     pub retained: usize,
 }
 
-fn boot(config: Config, logs: Vec<FoundLog>) -> Boot {
+fn boot(config: Config, logs: Vec<FoundLog>, life: u64) -> Boot {
     Boot {
         config,
         functions: Functions::slow(),
-        seed: 7,
+        seed: 7 + life,
         cluster_id: Str::from("ottla-test-cluster-id0"),
         directory: Uuid([9; 16]),
         logs,
@@ -72,10 +74,11 @@ impl Scene {
     pub fn new(pairs: &[(&str, &str)]) -> Self {
         let now = Now { mono: Mono(0), wall: Wall(1_000_000) };
         let mut out = Effects::default();
-        let node = Node::boot(boot(config(pairs), Vec::new()), now, &mut out);
+        let node = Node::boot(boot(config(pairs), Vec::new(), 0), now, &mut out);
         let mut scene = Self {
             node,
             now,
+            lives: 0,
             logs: BTreeMap::new(),
             replies: Vec::new(),
             sent: Vec::new(),
@@ -106,7 +109,9 @@ impl Scene {
         let mut out = Effects::default();
         self.held.clear();
         self.calls.clear();
-        self.node = Node::boot(boot(config(pairs), self.logs.iter().map(found).collect()), self.now, &mut out);
+        self.lives += 1;
+        let boot = boot(config(pairs), self.logs.iter().map(found).collect(), self.lives);
+        self.node = Node::boot(boot, self.now, &mut out);
         self.act(out);
     }
 

@@ -13,7 +13,7 @@ use super::{PartKey, Partition, PartitionCx, PartitionOut, Readable, State};
 use crate::boundary::{Ignored, Note};
 use crate::log::{EpochStart, Log};
 use crate::plant::{Bug, planted};
-use crate::types::{BrokerEpoch, BrokerId, ErrorCode, LeaderEpoch, LogId, Mono, Offset};
+use crate::types::{BrokerEpoch, BrokerId, ErrorCode, LeaderEpoch, LogId, Mono, Offset, OffsetRange};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
@@ -29,6 +29,8 @@ pub(super) struct Leader {
     followers: Vec<Progress>,
     /// Unknown until the store has said how far the log goes.
     started: Option<Started>,
+    /// It was said that all that is committed is known.
+    is_announced: bool,
 }
 
 /// Where a reign began.
@@ -68,6 +70,7 @@ impl Leader {
             isr: Isr::new(assignment.partition_epoch, Vec::new()),
             followers: Vec::new(),
             started: None,
+            is_announced: false,
         };
         leader.begin(assignment, now);
         leader
@@ -77,6 +80,7 @@ impl Leader {
     pub(super) fn begin(&mut self, assignment: &Assignment, now: Mono) {
         self.isr = Isr::new(assignment.partition_epoch, assignment.isr.clone());
         self.started = None;
+        self.is_announced = false;
         self.followers.clear();
         self.take_up_followers(assignment, now);
     }
@@ -305,6 +309,7 @@ impl Partition {
         self.move_on(cx);
         self.keep_promises(out);
         self.tell_readers(true, self.high_watermark > before, out);
+        self.announce(out);
     }
 
     /// More may be committed.
@@ -314,6 +319,16 @@ impl Partition {
         if self.high_watermark > before {
             self.keep_promises(out);
             self.tell_readers(false, true, out);
+        }
+        self.announce(out);
+    }
+
+    fn announce(&mut self, out: &mut Vec<PartitionOut>) {
+        let (start, end) = (self.log.start(), self.log.end());
+        let Role::Leader(leader) = &mut self.role else { return };
+        if self.state == State::Open && !leader.is_announced && leader.knows_committed(self.high_watermark) {
+            leader.is_announced = true;
+            out.push(PartitionOut::Leads(OffsetRange { start, end }));
         }
     }
 

@@ -55,7 +55,7 @@ pub use role::{Assignment, PartitionSpec};
 use crate::boundary::{Action, DiskFault, Done, Job, JobDone, LogSettings, Note, Query};
 use crate::log::Log;
 use crate::record::Functions;
-use crate::types::{ErrorCode, LeaderEpoch, LogId, Now, Offset, Wall};
+use crate::types::{ErrorCode, LeaderEpoch, LogId, Now, Offset, OffsetRange, Wall};
 use alloc::vec::Vec;
 use core::time::Duration;
 use recent::Recent;
@@ -102,6 +102,9 @@ pub enum PartitionOut {
     /// A proposal to the controller. It ends in one [`Partition::isr_answered`]; whoever carries it leaves some time
     /// before it asks what was lost again.
     AskIsr(IsrAsk),
+    /// This broker leads, and everything that was committed before its reign is known to be: whoever makes something of the
+    /// whole log may begin. Said once a reign.
+    Leads(OffsetRange),
     /// For people and oracles.
     Note(Note),
 }

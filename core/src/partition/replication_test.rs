@@ -378,6 +378,13 @@ impl World {
                 PartitionOut::Answer(key, Answer::Produced(Err(refused))) => {
                     self.refused(key.ticket.seq, refused.error);
                 }
+                PartitionOut::Leads(range) => {
+                    let end = self.committed.last().map_or(Offset::ZERO, CheckedBatch::end_offset);
+                    let partition = self.brokers[at].partition.as_ref().expect("it speaks");
+                    // Of a reign that is over already it may say what it likes.
+                    let is_over = partition.spec.assignment.leader_epoch != self.image().leader_epoch;
+                    assert!(is_over || end <= range.end, "what was committed is not in what this leader would load");
+                }
                 PartitionOut::Answer(..) | PartitionOut::Grew(..) | PartitionOut::Note(_) => {}
                 PartitionOut::Ask(..) | PartitionOut::Work(..) => unreachable!("nobody asks for it here"),
             }

@@ -13,6 +13,7 @@ use crate::boundary::{Asker, Effect, Effects, Line, Lost, Purpose};
 use crate::config::{Durability, QuorumVoter};
 use crate::controller::{Ask, Heartbeat, Registration};
 use crate::metadata::{Broker, Delta, Endpoint, features};
+use crate::msg::alter_partition::AlterPartitionRequest;
 use crate::msg::broker_heartbeat::{BrokerHeartbeatRequest, BrokerHeartbeatResponse};
 use crate::msg::broker_registration::{
     BrokerRegistrationRequest, BrokerRegistrationResponse, Feature, Listener as RegisteredListener,
@@ -41,6 +42,10 @@ impl Enlisting {
         let QuorumVoter { id, host, port } = voter;
         let line = Line { to: *id, host: host.clone(), port: *port, purpose: Purpose::Lease };
         Self { line: Arc::new(line), is_calling: false, call_at: now }
+    }
+
+    pub(super) fn line(&self) -> Arc<Line> {
+        self.line.clone()
     }
 
     pub(super) fn deadline(&self) -> Option<Mono> {
@@ -205,6 +210,26 @@ impl Node {
             want_shut_down: body.want_shut_down,
         };
         self.ask_controller(now, From::Client(ticket), &Ask::Heartbeat(heartbeat), out);
+    }
+
+    /// A leader asks for another ISR. What comes over a connection that its broker has given up is void: it may have been settled
+    /// over another one since.
+    pub(in crate::node) fn isr_asked_by(
+        &mut self,
+        now: Now,
+        (ticket, asker): (Ticket, &Asker),
+        body: AlterPartitionRequest,
+        out: &mut Effects,
+    ) {
+        let (id, epoch) = (BrokerId(body.broker_id), BrokerEpoch(body.broker_epoch));
+        if self.cluster.leases.is_given_up(id, asker.conn) {
+            return out.push(Effect::Hangup { conn: ticket.conn });
+        }
+        let head = self.cluster.controller.as_ref().map(|controller| controller.head().clone());
+        if head.is_some_and(|head| head.broker(id).is_some_and(|broker| broker.epoch == epoch)) {
+            self.hear_of(now, id, epoch, asker);
+        }
+        self.ask_controller(now, From::Client(ticket), &Ask::AlterPartition(body), out);
     }
 
     fn hear_of(&mut self, now: Now, id: BrokerId, epoch: BrokerEpoch, asker: &Asker) {

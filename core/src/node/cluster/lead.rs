@@ -2,7 +2,7 @@
 
 use super::leases::Leases;
 use super::{From, Phase, RETRY, Then};
-use crate::boundary::{Action, Effect, Effects, Note};
+use crate::boundary::{Action, Effect, Effects, Lost, Note};
 use crate::controller::{Ask, Controller, Reply};
 use crate::metadata::{Delta, record};
 use crate::msg::broker_registration::BrokerRegistrationResponse;
@@ -27,8 +27,10 @@ impl Node {
         self.cluster.leases = Leases::default();
         for (_, from, _) in core::mem::take(&mut self.cluster.promised) {
             // Nobody knows whether the decision will stand, so nothing may be said of it.
-            if let From::Client(ticket) = from {
-                out.push(Effect::Hangup { conn: ticket.conn });
+            match from {
+                From::Client(ticket) => out.push(Effect::Hangup { conn: ticket.conn }),
+                From::Call(call) => self.called(now, call, Err(Lost::Unknown), out),
+                From::Own | From::Nobody => {}
             }
         }
         self.refuse_numbers(ErrorCode::CoordinatorNotAvailable, out);
@@ -106,7 +108,7 @@ impl Node {
     /// A question for the controller. Its answer waits for everything that it could rest on.
     pub(in crate::node) fn ask_controller(&mut self, now: Now, from: From, ask: &Ask, out: &mut Effects) {
         let Some(controller) = &mut self.cluster.controller else {
-            return self.refuse_controller(from, out);
+            return self.refuse_controller(now, from, out);
         };
         let mut cx = Cx { now, config: &self.config, rng: &mut self.rng, notes: &mut out.notes };
         let verdict = controller.decide(&mut cx, ask);
@@ -142,9 +144,11 @@ impl Node {
     }
 
     /// There is no controller at the moment: the connection ends, and the client asks again.
-    fn refuse_controller(&self, from: From, out: &mut Effects) {
-        if let From::Client(ticket) = from {
-            out.push(Effect::Hangup { conn: ticket.conn });
+    fn refuse_controller(&mut self, now: Now, from: From, out: &mut Effects) {
+        match from {
+            From::Client(ticket) => out.push(Effect::Hangup { conn: ticket.conn }),
+            From::Call(call) => self.called(now, call, Err(Lost::NotSent), out),
+            From::Own | From::Nobody => {}
         }
     }
 
@@ -167,11 +171,11 @@ impl Node {
             }
             Reply::Created(_) => {}
             Reply::ProducerIds(ids) => self.numbered(now, ids, out),
-            Reply::Response(body) => {
-                if let From::Client(ticket) = from {
-                    out.push(Effect::Reply { ticket, body: Some(body) });
-                }
-            }
+            Reply::Response(body) => match from {
+                From::Client(ticket) => out.push(Effect::Reply { ticket, body: Some(body) }),
+                From::Call(call) => self.called(now, call, Ok(body), out),
+                From::Own | From::Nobody => {}
+            },
         }
     }
 

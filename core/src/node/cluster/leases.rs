@@ -44,6 +44,11 @@ impl Leases {
         self.held.get(&id).is_some_and(|lease| lease.conn.is_some_and(|known| known != conn))
     }
 
+    /// Has the broker come over a later connection than this one?
+    pub(super) fn is_given_up(&self, id: BrokerId, conn: ConnId) -> bool {
+        self.held.get(&id).is_some_and(|lease| lease.conn.is_some_and(|known| known > conn))
+    }
+
     /// The leases that end now: those of this connection, or those that are over.
     fn end(&mut self, is_over: impl Fn(&Lease) -> bool) -> Vec<(BrokerId, BrokerEpoch)> {
         let over: Vec<_> =

@@ -22,13 +22,13 @@ mod observe;
 mod serve;
 
 use super::{Node, OWNER_CLUSTER, op_id};
-use crate::boundary::{Action, DiskFault, Done, Effect, Effects, Fault, Query};
+use crate::boundary::{Action, DiskFault, Done, Effect, Effects, Fault, Line, Query};
 use crate::config::QuorumVoter;
 use crate::controller::{Controller, Reply};
 use crate::log::Log;
 use crate::metadata::{Broker, Image, Replay};
 use crate::quorum::{Quorum, Voter};
-use crate::types::{BrokerEpoch, ConnId, LeaderEpoch, LogId, Mono, Now, Offset, OpId, Str, Ticket, Uuid};
+use crate::types::{BrokerEpoch, CallId, ConnId, LeaderEpoch, LogId, Mono, Now, Offset, OpId, Str, Ticket, Uuid};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -114,6 +114,8 @@ pub enum From {
     Client(Ticket),
     /// This broker itself.
     Own,
+    /// This broker as well, for what it calls when the controller runs elsewhere.
+    Call(CallId),
     /// Nobody waits for the answer.
     Nobody,
 }
@@ -222,6 +224,16 @@ impl Cluster {
     /// The quorum's member here.
     pub fn quorum(&self) -> &Quorum {
         &self.quorum
+    }
+
+    /// This broker's registration; [`BrokerEpoch::NONE`] while it has none.
+    pub fn epoch(&self) -> BrokerEpoch {
+        self.epoch
+    }
+
+    /// Over which line the controller is asked; none on a node that may be it.
+    pub fn lease(&self) -> Option<Arc<Line>> {
+        self.enlisting.as_ref().map(Enlisting::line)
     }
 
     /// True once clients may come.

@@ -6,8 +6,8 @@ use crate::boundary::{Effect, Slot};
 use crate::msg::Response;
 use crate::msg::fetch::{EpochEndOffset, FetchRequest, FetchResponse, FetchableTopicResponse, PartitionData};
 use crate::node::lane::{Order, PartAsk};
-use crate::partition::{PartKey, ReadAsk, Readable};
-use crate::types::{BrokerId, ErrorCode, LeaderEpoch, LogId, Offset, Ticket};
+use crate::partition::{FollowerFetch, PartKey, ReadAsk, Readable};
+use crate::types::{BrokerEpoch, BrokerId, ErrorCode, LeaderEpoch, LogId, Offset, Ticket};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -25,6 +25,8 @@ pub struct PendingFetch {
     session: SessionUse,
     /// The request's version.
     version: i16,
+    /// Present if a follower asks: which, and in which life.
+    follower: Option<(BrokerId, BrokerEpoch)>,
     /// So many parts had their turn to be asked.
     asked: usize,
     /// With fewer bytes than this to be read a partition is watched.
@@ -45,14 +47,8 @@ impl PendingFetch {
         let end = self.parts.len().min(self.asked.saturating_add(most));
         for at in core::mem::replace(&mut self.asked, end)..end {
             let Part { wanted, log: Some(log), .. } = &self.parts[at] else { continue };
-            let ask = ReadAsk {
-                from: wanted.from,
-                current_epoch: wanted.current_epoch,
-                // A session that a later version began may still know it.
-                last_fetched: if self.version < LEADER_VERSION { LeaderEpoch::NONE } else { wanted.last_fetched },
-                watch_below: self.watch_below,
-            };
-            out.push(FrontOut::Order(*log, Order::Ask(*log, key(ticket, 0, at), PartAsk::Read(ask))));
+            let ask = part_ask(wanted, self.version, self.follower, self.watch_below);
+            out.push(FrontOut::Order(*log, Order::Ask(*log, key(ticket, 0, at), ask)));
         }
         end < self.parts.len()
     }
@@ -90,7 +86,11 @@ impl Front {
         request: FetchRequest,
         out: &mut Vec<FrontOut>,
     ) {
-        let replica = if version >= 15 { request.replica_state.replica_id } else { request.replica_id };
+        let replica = match version {
+            15.. => (request.replica_state.replica_id, request.replica_state.replica_epoch),
+            _ => (request.replica_id, BrokerEpoch::NONE.0),
+        };
+        let follower = (replica.0 >= 0).then_some((BrokerId(replica.0), BrokerEpoch(replica.1)));
         let bytes_max = bound(request.max_bytes).min(cx.config.fetch.bytes_max);
         let bytes_min = u64::from(bound(request.min_bytes)).min(u64::from(bytes_max));
         let wait = Duration::from_millis(u64::from(bound(request.max_wait_ms)));
@@ -105,19 +105,24 @@ impl Front {
         };
         let mut parts = Vec::with_capacity(wanted.len());
         for wanted in wanted {
-            let id = match replica {
-                // This broker leads everything it has and nobody replicates from it.
-                0.. => Err(ErrorCode::NotLeaderOrFollower),
-                _ => topic_id(cx.image, &wanted.name, wanted.id),
-            };
+            let id = topic_id(cx.image, &wanted.name, wanted.id);
             let log = id.ok().map(|topic| LogId { topic, partition: wanted.partition });
             let error = id.err().unwrap_or(ErrorCode::UnknownServerError);
             parts.push(Part { wanted, log, readable: Readable::error(error) });
         }
         let left = parts.iter().filter(|part| part.log.is_some()).count();
         let watch_below = if wait.is_zero() { 0 } else { bytes_min };
-        let fetch =
-            PendingFetch { parts, bytes_min, bytes_max, committed_only, session, version, asked: 0, watch_below };
+        let fetch = PendingFetch {
+            parts,
+            bytes_min,
+            bytes_max,
+            committed_only,
+            session,
+            version,
+            follower,
+            asked: 0,
+            watch_below,
+        };
         let deadline = Some(cx.now.mono + wait);
         self.register(ticket, Pending { left, deadline, body: Body::Fetch(Box::new(fetch)) });
         if left == 0 {
@@ -162,6 +167,20 @@ impl Front {
     }
 }
 
+fn part_ask(wanted: &Wanted, version: i16, follower: Option<(BrokerId, BrokerEpoch)>, watch_below: u64) -> PartAsk {
+    // A session that a later version began may still know it.
+    let last_fetched = if version < LEADER_VERSION { LeaderEpoch::NONE } else { wanted.last_fetched };
+    let (from, current_epoch) = (wanted.from, wanted.current_epoch);
+    match follower {
+        None => PartAsk::Read(ReadAsk { from, current_epoch, last_fetched, watch_below }),
+        Some(follower) => {
+            let log_start = wanted.log_start;
+            let fetch = FollowerFetch { from, current_epoch, last_fetched, log_start, watch_below, is_glance: false };
+            PartAsk::Follow(follower, fetch)
+        }
+    }
+}
+
 /// Parts of one topic that follow each other share its entry.
 fn place_of(topics: &mut Vec<FetchableTopicResponse>, part: &Part) -> usize {
     let continues = topics.last().is_some_and(|last| last.topic == part.wanted.name && last.topic_id == part.wanted.id);
@@ -200,7 +219,9 @@ fn told(cx: &FrontCx<'_>, version: i16, part: &Part) -> PartitionData {
     }
     let is_elsewhere = matches!(part.readable.error, ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch);
     if is_elsewhere && version >= LEADER_VERSION {
-        data.current_leader.leader_id = cx.config.broker.id.0;
+        let partition = part.log.and_then(|log| cx.image.partition(log));
+        data.current_leader.leader_id = partition.map_or(-1, |partition| partition.leader.0);
+        data.current_leader.leader_epoch = partition.map_or(-1, |partition| partition.leader_epoch.0);
     }
     data
 }

@@ -72,6 +72,8 @@ pub struct Wanted {
     pub current_epoch: LeaderEpoch,
     /// The epoch of the last record that the client has, or `NONE`.
     pub last_fetched: LeaderEpoch,
+    /// The first offset that a follower keeps.
+    pub log_start: Offset,
     /// Bound on the bytes of this partition.
     pub bytes_max: u32,
 }
@@ -271,6 +273,7 @@ fn wanted(name: Str, id: Uuid, partition: &FetchPartition) -> Wanted {
         from: Offset(partition.fetch_offset),
         current_epoch: LeaderEpoch(partition.current_leader_epoch),
         last_fetched: LeaderEpoch(partition.last_fetched_epoch),
+        log_start: Offset(partition.log_start_offset),
         bytes_max: bound(partition.partition_max_bytes),
     }
 }
