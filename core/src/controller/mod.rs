@@ -29,6 +29,7 @@ mod topics;
 
 pub use brokers::{Heartbeat, Registration};
 pub use producer_ids::ProducerIds;
+pub use topics::missing;
 
 use crate::metadata::{Delta, Image, MetadataRecord, Unfit, advance};
 use crate::msg::Response;

@@ -86,7 +86,7 @@ pub(super) fn create_missing(image: &Image, cx: &mut Cx<'_>, names: &[Str]) -> V
 }
 
 /// What a topic that creates itself is like.
-fn missing(image: &Image, config: &Config, name: &Str) -> CreatableTopic {
+pub fn missing(image: &Image, config: &Config, name: &Str) -> CreatableTopic {
     let mut topic = CreatableTopic {
         name: name.clone(),
         num_partitions: BY_DEFAULT,

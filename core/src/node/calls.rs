@@ -6,7 +6,7 @@ use crate::boundary::{Effects, Lost};
 use crate::msg::Response;
 use crate::partition::IsrAsk;
 use crate::quorum::FetchAsk;
-use crate::types::{CallId, LogId, Now};
+use crate::types::{CallId, ConnId, LogId, Now, Ticket};
 use alloc::collections::BTreeMap;
 
 /// What a call is for.
@@ -22,6 +22,12 @@ pub enum CallFor {
     Replicas(ReplicaFetch),
     /// A leader wants another ISR.
     Isr(LogId, IsrAsk),
+    /// What this client asked.
+    Client(Ticket),
+    /// A block of producer ids.
+    Numbers,
+    /// Nobody waits for the answer.
+    Nobody,
 }
 
 /// The calls under way.
@@ -39,6 +45,12 @@ impl Calls {
         self.waiting.insert(call, what);
         call
     }
+
+    /// The connection is gone: nobody waits for what it asked.
+    pub fn closed(&mut self, conn: ConnId) {
+        let of = |what: &&mut CallFor| matches!(what, CallFor::Client(ticket) if ticket.conn == conn);
+        self.waiting.values_mut().filter(of).for_each(|what| *what = CallFor::Nobody);
+    }
 }
 
 impl Node {
@@ -51,6 +63,9 @@ impl Node {
             CallFor::Heartbeat => self.lease_held(now, body, out),
             CallFor::Replicas(fetch) => self.replicas_fetched(now, fetch, body),
             CallFor::Isr(log, asked) => self.proposed(now, log, asked, body),
+            CallFor::Client(ticket) => Self::forwarded(ticket, body, out),
+            CallFor::Numbers => self.numbers_came(now, body, out),
+            CallFor::Nobody => {}
         }
     }
 }

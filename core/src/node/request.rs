@@ -34,6 +34,10 @@ impl Node {
             }
             Request::BrokerRegistration(body) => self.registered_by(now, (ticket, asker), body, out),
             Request::BrokerHeartbeat(body) => self.heartbeat_of(now, (ticket, asker), &body, out),
+            Request::AllocateProducerIds(body) => self.numbers_asked_by(now, ticket, &body, out),
+            Request::DescribeQuorum(_) if self.cluster.lease().is_some() => {
+                self.forward(ticket, body, out);
+            }
             Request::AlterPartition(body) => self.isr_asked_by(now, (ticket, asker), body, out),
             Request::Fetch(body) if asker.listener_type == ListenerType::Controller => {
                 self.fetch_metadata(now, ticket, &body, out);
@@ -62,6 +66,7 @@ impl Node {
             | Request::CreatePartitions(_)
             | Request::AlterConfigs(_)
             | Request::IncrementalAlterConfigs(_) => {
+                let Some(body) = self.forward(ticket, body, out) else { return };
                 let ask = Self::admin_ask(body, version).expect("these change the metadata");
                 self.ask_controller(now, From::Client(ticket), &ask, out);
             }

@@ -62,6 +62,7 @@ impl Node {
         self.coordinators.closed(conn);
         self.groups.closed(conn);
         self.cluster.closed(conn);
+        self.calls.closed(conn);
         self.following.closed(conn);
         self.slices.closed(conn, out);
         self.leases_closed(now, conn, out);

@@ -1,5 +1,6 @@
 //! The controller at work: what is asked of it is decided, appended, and told once it is committed.
 
+use super::forward::block;
 use super::leases::Leases;
 use super::{From, Phase, RETRY, Then};
 use crate::boundary::{Action, Effect, Effects, Lost, Note};
@@ -170,7 +171,11 @@ impl Node {
                 self.follow(&delta);
             }
             Reply::Created(_) => {}
-            Reply::ProducerIds(ids) => self.numbered(now, ids, out),
+            Reply::ProducerIds(ids) => match from {
+                From::Client(ticket) => out.push(Effect::Reply { ticket, body: Some(block(ids)) }),
+                From::Own => self.numbered(now, ids, out),
+                From::Call(_) | From::Nobody => {}
+            },
             Reply::Response(body) => match from {
                 From::Client(ticket) => out.push(Effect::Reply { ticket, body: Some(body) }),
                 From::Call(call) => self.called(now, call, Ok(body), out),
@@ -182,11 +187,6 @@ impl Node {
     /// The first question about a group makes the topic that coordinators live in.
     pub(in crate::node) fn create_offsets_topic(&mut self, now: Now, out: &mut Effects) {
         self.create_missing(now, alloc::vec![Str::from_static(OFFSETS_TOPIC)], out);
-    }
-
-    /// Topics that somebody asked for and that do not exist.
-    pub(in crate::node) fn create_missing(&mut self, now: Now, names: Vec<Str>, out: &mut Effects) {
-        self.ask_controller(now, From::Own, &Ask::CreateMissing(names), out);
     }
 
     /// A client's request that changes the metadata. `None` if it is no such request.

@@ -14,6 +14,7 @@
 //! on following the log from there.
 
 mod enlist;
+mod forward;
 mod lead;
 mod leases;
 mod load;

@@ -1,8 +1,7 @@
 //! Numbers for idempotent producers, from a block that the controller gave this broker (KIP-730).
 
-use super::From;
 use crate::boundary::{Effect, Effects};
-use crate::controller::{Ask, ProducerIds};
+use crate::controller::ProducerIds;
 use crate::msg::Response;
 use crate::msg::init_producer_id::InitProducerIdResponse;
 use crate::node::Node;
@@ -36,8 +35,7 @@ impl Node {
         if ids.count == 0 {
             self.cluster.numbers.waiting.push(ticket);
             if self.cluster.numbers.waiting.len() == 1 {
-                let ask = Ask::AllocateProducerIds { broker: self.cluster.life.me.id, epoch: self.cluster.epoch };
-                self.ask_controller(now, From::Own, &ask, out);
+                self.ask_for_numbers(now, out);
             }
             return;
         }

@@ -96,6 +96,7 @@ pub fn is_long(request: &Request, measure: &Measure<'_>) -> bool {
         | Request::AlterPartition(_)
         | Request::BrokerRegistration(_)
         | Request::BrokerHeartbeat(_)
+        | Request::AllocateProducerIds(_)
         | Request::DescribeCluster(_)
         | Request::ListConfigResources(_)
         | Request::DescribeTopicPartitions(_) => false,
