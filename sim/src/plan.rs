@@ -15,8 +15,8 @@ use crate::client::{consumer, member, producer};
 
 /// The wall clock at the start of every run: 21 November 2026.
 pub const EPOCH_MS: i64 = 1_795_219_200_000;
-/// The most replicas of a partition: followers do not fetch yet.
-const REPLICAS_MAX: u64 = 1;
+/// The most replicas of a partition.
+const REPLICAS_MAX: u64 = 3;
 /// Strikes come from this moment on; before it topics are made.
 pub const STRIKES_FROM: At = At::secs(3);
 
@@ -164,6 +164,10 @@ impl Plan {
             {
                 habits.acks = -1;
             }
+        }
+        if replicas > 1 {
+            // A deletion is confirmed before followers know of it, and one of them may lead next.
+            clients.retain(|client| !matches!(client.role, Role::Trimmer(..)));
         }
         let mut nemesis = rng.fork("nemesis");
         let calm_from = draw_calm(&mut nemesis);

@@ -149,7 +149,9 @@ impl Trimmer {
                 facts.start = facts.start.max(start);
                 cx.model.mark("records deleted");
             }
-            Some((Some(ErrorCode::OffsetOutOfRange), _)) if cx.model.topics[log.topic].expires => {}
+            // A leader that is new may not know yet that so much is committed.
+            Some((Some(ErrorCode::OffsetOutOfRange), _))
+                if cx.model.topics[log.topic].expires || cx.model.replicated => {}
             Some((Some(error), _)) if error.is_retriable() => {
                 cx.model.mark("delete records retried");
                 if cx.model.cluster {

@@ -205,9 +205,12 @@ impl Consumer {
 
     fn note_floors(&mut self, cx: &mut Cx, logs: &[LogName]) {
         self.floors.clear();
+        let replicated = cx.model.replicated;
         for log in logs {
             let facts = cx.model.log(*log);
-            let floor = Floor { start: facts.start, watermark: facts.watermark, acked_end: facts.acked_end };
+            // A leader that is new may have yet to forget what nobody was promised to be forgotten.
+            let start = if replicated { facts.delete_done } else { facts.start };
+            let floor = Floor { start, watermark: facts.watermark, acked_end: facts.acked_end };
             self.floors.insert(*log, floor);
         }
     }
@@ -362,8 +365,7 @@ impl Consumer {
         }
         let has_start = cx.versions.of(ApiKey::Fetch) >= 5;
         let start = if has_start { answer.log_start_offset } else { floor.start };
-        let is_back = start < floor.start && !(cx.model.replicated && cx.model.topics[log.topic].expires);
-        if is_back || start > watermark || answer.last_stable_offset > watermark {
+        if start < floor.start || has_start && start > watermark || answer.last_stable_offset > watermark {
             let text = format!("{}: start {start} with {floor:?} and {watermark}", cx.model.name(log));
             cx.model.find("watermark", text);
         }

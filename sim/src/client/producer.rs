@@ -62,6 +62,9 @@ struct Line {
     sequence_next: i32,
     /// Not before then.
     retry_at: At,
+    /// The oldest was refused while younger ones were under way. A broker that knows nothing of this producer yet takes
+    /// whatever number comes first (KIP-360), and the oldest then comes too late.
+    overtaken: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -273,7 +276,10 @@ impl Producer {
     }
 
     fn start_over(&mut self, cx: &mut Cx) {
-        self.lines.values_mut().for_each(|line| line.batches.clear());
+        for line in self.lines.values_mut() {
+            line.batches.clear();
+            line.overtaken = false;
+        }
         self.identity = None;
         if cx.up {
             self.begin(cx);
@@ -384,8 +390,14 @@ impl Producer {
                 cx.model.acked(log, None, &batch.ids);
             }
             ErrorCode::OutOfOrderSequenceNumber if at > 0 || !self.habits.idempotent => Self::retry(cx, line, at),
+            ErrorCode::OutOfOrderSequenceNumber if line.overtaken => {
+                cx.model.mark("numbers overtaken");
+                self.start_over(cx);
+            }
             error if error.is_retriable() => {
                 cx.model.mark("produce retried");
+                let is_early = error == ErrorCode::NotEnoughReplicas && line.batches.len() > at + 1;
+                line.overtaken |= is_early && line.batches.iter().skip(at + 1).any(|batch| batch.tries > 0);
                 Self::retry(cx, line, at);
                 self.refresh_soon(cx);
             }
