@@ -14,7 +14,7 @@ use ottla_core::types::{FileOpId, LogId, Mono, Now, Offset, OpId, Str, Uuid, Wal
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 impl World {
-    /// Compares what is durable now with what was acknowledged: some machine has all of it.
+    /// Compares what is durable now with what was acknowledged: as many machines as have to be in sync have all of it.
     pub(crate) fn probe(&mut self) {
         let harshest = self.rng.chance(1, 2);
         let mut disks = Vec::new();
@@ -39,11 +39,13 @@ impl World {
             copies.push((reader, recovered.logs));
         }
         let mut longest: BTreeMap<LogName, (usize, &RecoveredLog)> = BTreeMap::new();
+        let mut holders: BTreeMap<LogName, usize> = BTreeMap::new();
         for (machine, log) in
             copies.iter().enumerate().flat_map(|(at, (_, logs))| logs.iter().map(move |log| (at, log)))
         {
             let Some(topic) = self.model.topic_with_id(log.id.topic) else { continue };
             let name = LogName { topic, partition: log.id.partition };
+            *holders.entry(name).or_default() += usize::from(log.end.0 >= self.model.log(name).acked_end);
             if longest.get(&name).is_none_or(|(_, other)| other.end < log.end) {
                 longest.insert(name, (machine, log));
             }
@@ -54,6 +56,15 @@ impl World {
             self.compare(&mut copies[*machine].0, *name, *log, *span);
         }
         self.miss(&longest.iter().map(|(name, ..)| *name).collect());
+        for (name, held) in holders {
+            let least = self.model.topics[name.topic].replicas_min();
+            if held < least {
+                let end = self.model.log(name).acked_end;
+                let text =
+                    format!("{} is acknowledged up to {end}, on {held} devices of {least}", self.model.name(name));
+                self.model.find("durable", text);
+            }
+        }
         if self.plan.options.cluster {
             self.judge_replicas(&mut copies);
         }

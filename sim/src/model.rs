@@ -38,6 +38,14 @@ pub struct Topic {
     pub id: Option<Uuid>,
 }
 
+impl Topic {
+    /// How many replicas have what is acknowledged.
+    pub fn replicas_min(&self) -> usize {
+        let given = self.settings.iter().find(|(name, _)| name == "min.insync.replicas");
+        given.and_then(|(_, value)| value.parse().ok()).unwrap_or(1)
+    }
+}
+
 /// What is known of the fate of a record.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Fate {

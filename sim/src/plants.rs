@@ -48,7 +48,7 @@ pub struct Effort {
 
 /// The bug of this name.
 pub fn named(name: &str) -> Option<Bug> {
-    Bug::ALL.into_iter().find(|bug| format!("{bug:?}") == name)
+    Bug::ALL.into_iter().chain(Bug::OF_REPLICATION).find(|bug| format!("{bug:?}") == name)
 }
 
 /// Plants every bug in turn, and then gives a sound store a disk that lies. `tell` hears of each as it is done.
