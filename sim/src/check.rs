@@ -38,17 +38,24 @@ impl World {
             };
             copies.push((reader, recovered.logs));
         }
+        // What is committed is in the log of whoever has the newest reign in it, and most of that. Another log may be longer
+        // with what was never acknowledged.
         let mut longest: BTreeMap<LogName, (usize, &RecoveredLog)> = BTreeMap::new();
-        let mut holders: BTreeMap<LogName, usize> = BTreeMap::new();
+        let newest = |log: &RecoveredLog| (log.epochs.latest(), log.end);
         for (machine, log) in
             copies.iter().enumerate().flat_map(|(at, (_, logs))| logs.iter().map(move |log| (at, log)))
         {
             let Some(topic) = self.model.topic_with_id(log.id.topic) else { continue };
             let name = LogName { topic, partition: log.id.partition };
-            *holders.entry(name).or_default() += usize::from(log.end.0 >= self.model.log(name).acked_end);
-            if longest.get(&name).is_none_or(|(_, other)| other.end < log.end) {
+            if longest.get(&name).is_none_or(|(_, other)| newest(other) < newest(log)) {
                 longest.insert(name, (machine, log));
             }
+        }
+        let mut holders = Vec::new();
+        for (name, (_, best)) in &longest {
+            let last = Offset(self.model.log(*name).acked_end - 1);
+            let has_it = |log: &&RecoveredLog| log.id == best.id && log.end > last && agree(log, best, last);
+            holders.push((*name, copies.iter().flat_map(|(_, logs)| logs).filter(has_it).count()));
         }
         let longest: Vec<_> =
             longest.into_iter().map(|(name, (at, log))| (name, at, log.id, (log.start, log.end))).collect();
@@ -285,6 +292,13 @@ impl Reader {
     ) {
         self.store.file_done(now, id, outcome, out);
     }
+}
+
+/// Whether two logs agree in everything up to an offset: they do if it was appended in one reign. What is trimmed was
+/// committed.
+fn agree(one: &RecoveredLog, other: &RecoveredLog, last: Offset) -> bool {
+    let is_trimmed = one.start > last || other.start > last;
+    is_trimmed || one.epochs.epoch_at(last) == other.epochs.epoch_at(last)
 }
 
 /// Whole batches, one behind the other.
