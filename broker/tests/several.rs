@@ -11,7 +11,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A cluster whose data is removed when it is dropped.
 struct Cluster {
@@ -27,9 +27,9 @@ struct Node {
 }
 
 impl Cluster {
-    /// Formats the directories of nodes 1 to 3.
-    fn format() -> Self {
-        let folder = std::env::temp_dir().join(format!("ottla-several-{}", std::process::id()));
+    /// Formats the directories of nodes 1 to 3, in a folder of this name.
+    fn format(what: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("ottla-several-{}-{what}", std::process::id()));
         let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let cluster = Self { folder, port: free.local_addr().expect("an address").port() };
         let id = text(ottla().arg("random-uuid"), "");
@@ -136,7 +136,7 @@ fn text(command: &mut Command, input: &str) -> String {
 
 #[test]
 fn brokers_join_their_controller_serve_and_come_back_after_a_crash() {
-    let cluster = Cluster::format();
+    let cluster = Cluster::format("join");
     let (one, two, three) = (cluster.start(1), cluster.start(2), cluster.start(3));
     assert_eq!(three.brokers(), (vec![1, 2, 3], 1));
     one.tool(&["topic", "create", "t", "--partitions", "6"], "");
@@ -144,12 +144,59 @@ fn brokers_join_their_controller_serve_and_come_back_after_a_crash() {
     for broker in 1..=3 {
         assert!(described.contains(&format!("\"leader\":{broker}")), "{described}");
     }
-    let lines = |from: i32| (from..from + 60).map(|number| format!("{number}:{number}\n")).collect::<String>();
-    one.tool(&["produce", "t", "--key-separator", ":"], &lines(0));
+    one.tool(&["produce", "t", "--key-separator", ":"], &lines(0..60));
     assert_eq!(three.tool(&["consume", "t", "--exit"], "").lines().count(), 60);
     drop(two);
     let two = cluster.start(2);
-    one.tool(&["produce", "t", "--key-separator", ":"], &lines(60));
+    one.tool(&["produce", "t", "--key-separator", ":"], &lines(60..120));
     assert_eq!(two.tool(&["consume", "t", "--exit"], "").lines().count(), 120);
+    assert_eq!([three, two, one].map(Node::terminate), [Some(0); 3]);
+}
+
+/// `n:n` a line: a key and its value.
+fn lines(numbers: std::ops::Range<i32>) -> String {
+    numbers.map(|number| format!("{number}:{number}\n")).collect()
+}
+
+/// Waits until every partition of the topic has this many in-sync replicas.
+fn wait_for_isr(node: &Node, topic: &str, size: usize) {
+    let started = Instant::now();
+    loop {
+        let told = node.tool(&["topic", "describe", topic, "--json"], "");
+        let isrs: Vec<usize> = told
+            .split("\"isr\":[")
+            .skip(1)
+            .map(|rest| rest.split(']').next().expect("a list").split(',').count())
+            .collect();
+        if !isrs.is_empty() && isrs.iter().all(|isr| *isr == size) {
+            return;
+        }
+        assert!(started.elapsed() < Duration::from_secs(60), "{told}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn what_is_acknowledged_outlives_each_broker_that_is_killed() {
+    let cluster = Cluster::format("replicas");
+    let (one, two, three) = (cluster.start(1), cluster.start(2), cluster.start(3));
+    let replicated =
+        ["topic", "create", "t", "--partitions", "6", "--replicas", "3", "--config", "min.insync.replicas=2"];
+    three.tool(&replicated, "");
+    wait_for_isr(&one, "t", 3);
+    three.tool(&["produce", "t", "--key-separator", ":"], &lines(0..60));
+    drop(two);
+    three.tool(&["produce", "t", "--key-separator", ":"], &lines(60..120));
+    wait_for_isr(&one, "t", 2);
+    assert_eq!(one.tool(&["consume", "t", "--exit"], "").lines().count(), 120);
+    let two = cluster.start(2);
+    wait_for_isr(&one, "t", 3);
+    drop(three);
+    two.tool(&["produce", "t", "--key-separator", ":"], &lines(120..180));
+    assert_eq!(two.tool(&["consume", "t", "--exit"], "").lines().count(), 180);
+    let three = cluster.start(3);
+    wait_for_isr(&one, "t", 3);
+    let grouped = three.tool(&["consume", "t", "--group", "readers", "--exit"], "");
+    assert_eq!(grouped.lines().count(), 180);
     assert_eq!([three, two, one].map(Node::terminate), [Some(0); 3]);
 }
