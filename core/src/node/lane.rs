@@ -290,7 +290,7 @@ impl Lane {
             PartAsk::EpochEnd(current, asked) => {
                 said.push(Said::Answer(key, Answer::EpochEnd(partition.epoch_end(current, asked))));
             }
-            PartAsk::Trim(to) => partition.trim(key, to, scratch),
+            PartAsk::Trim(to) => partition.trim(cx, key, to, scratch),
             PartAsk::Producers => said.push(Said::Answer(key, Answer::Producers(partition.producers()))),
             PartAsk::Size => partition.size(key, scratch),
         }

@@ -8,6 +8,7 @@ use super::parked::{Promise, Reader, Watcher};
 use super::produce::Staged;
 use super::progress::{Peers, Progress};
 use super::role::{Assignment, Role};
+use super::trim::Trim;
 use super::watermark::{self, IsrSize};
 use super::{PartKey, Partition, PartitionCx, PartitionOut, Readable, State};
 use crate::boundary::{Ignored, Note};
@@ -24,6 +25,7 @@ pub(super) struct Leader {
     pub(super) staged: VecDeque<Staged>,
     pub(super) promises: VecDeque<Promise>,
     pub(super) watchers: Vec<Watcher>,
+    pub(super) trims: Vec<Trim>,
     isr: Isr,
     /// All replicas but this one.
     followers: Vec<Progress>,
@@ -67,6 +69,7 @@ impl Leader {
             staged: VecDeque::new(),
             promises: VecDeque::new(),
             watchers: Vec::new(),
+            trims: Vec::new(),
             isr: Isr::new(assignment.partition_epoch, Vec::new()),
             followers: Vec::new(),
             started: None,
@@ -127,6 +130,12 @@ impl Leader {
     /// False while something may be committed that the high watermark known here does not say yet (KIP-207).
     pub(super) fn knows_committed(&self, high_watermark: Offset) -> bool {
         self.started.is_some_and(|started| started.end <= high_watermark)
+    }
+
+    /// What all replicas that are up have dropped, this one to `here`.
+    pub(super) fn low_watermark(&self, peers: &Peers, here: Offset) -> Offset {
+        let alive = self.followers.iter().filter(|follower| peers.is_alive(follower.id));
+        alive.map(|follower| follower.log_start).fold(here, Offset::min)
     }
 
     pub(super) fn is_awaited(&self) -> bool {
@@ -198,6 +207,7 @@ impl Partition {
         let Role::Leader(leader) = &mut self.role else { unreachable!("only a leader is asked by followers") };
         let follower = leader.followers.iter_mut().find(|follower| follower.id == id).expect("looked for before");
         follower.asked(cx.now.mono, fetch.from, epoch, durable);
+        follower.log_start = fetch.log_start;
         follower.is_comparable |= fetch.log_start >= self.log.start();
         // First this: who joins holds back what is committed.
         self.grow_by(cx, id, out);
@@ -321,8 +331,10 @@ impl Partition {
             self.tell_readers(false, true, out);
         }
         self.announce(out);
+        self.confirm_trims(cx, out);
     }
 
+    /// Says once a reign that all that is committed is known.
     fn announce(&mut self, out: &mut Vec<PartitionOut>) {
         let (start, end) = (self.log.start(), self.log.end());
         let Role::Leader(leader) = &mut self.role else { return };

@@ -461,3 +461,33 @@ fn a_leader_that_lost_what_it_had_not_flushed_compares_itself_with_its_followers
     assert_eq!(scene.committed(), 0, "what B has there is something else");
     assert_eq!(scene.fetched_by(B, of(3)).diverging, Some((LeaderEpoch(3), Offset(0))));
 }
+
+#[test]
+fn records_are_dropped_for_a_client_when_every_live_replica_has_dropped_them() {
+    let mut scene = Scene::led(&[ME, B, C]);
+    scene.produce(1, Acks::Leader, 4);
+    scene.stored(4);
+    for id in [B, C] {
+        scene.fetched_by(id, fetch(4, 3));
+    }
+    scene.out.clear();
+    scene.with(|partition, cx, out| partition.trim(cx, key(5), Offset(3), out));
+    let trimmed = Done::Stored { start: Offset(3), end: Offset(4) };
+    scene.with(|partition, cx, out| partition.done(cx, Then::Trimmed(key(5)), Ok(trimmed), out));
+    let confirmed = |scene: &Scene| {
+        scene.out.iter().any(|out| matches!(out, PartitionOut::Answer(_, Answer::Trimmed(Ok(Offset(3))))))
+    };
+    assert!(!confirmed(&scene), "whoever leads next would show them again");
+    scene.fetched_by(B, FollowerFetch { log_start: Offset(3), ..fetch(4, 3) });
+    assert!(!confirmed(&scene));
+    let gone = |id| Peer { id, epoch: BrokerEpoch(7), may_join: id != C };
+    scene.peers = Peers::new([ME, B, C].map(gone).to_vec());
+    scene.wake();
+    assert!(confirmed(&scene), "a broker that is down is not waited for");
+    scene.with(|partition, cx, out| partition.trim(cx, key(6), Offset(4), out));
+    let trimmed = Done::Stored { start: Offset(4), end: Offset(4) };
+    scene.with(|partition, cx, out| partition.done(cx, Then::Trimmed(key(6)), Ok(trimmed), out));
+    scene.assign(spec(B, 4, 6, &[B]));
+    let refused = Answer::Trimmed(Err(ErrorCode::NotLeaderOrFollower));
+    assert!(scene.out.iter().any(|out| matches!(out, PartitionOut::Answer(_, answer) if *answer == refused)));
+}

@@ -4,8 +4,8 @@
 use super::answer::{ActiveProducer, Answer, PartKey, Readable};
 use super::parked::Reader;
 use super::role::Role;
-use super::{Partition, PartitionOut, State, Then};
-use crate::boundary::{Action, DiskFault, Done, Job, JobDone, Query};
+use super::{Partition, PartitionCx, PartitionOut, State, Then};
+use crate::boundary::{DiskFault, Done, Job, JobDone, Query};
 use crate::log::EpochEnd;
 use crate::plant::{Bug, planted};
 use crate::types::{ErrorCode, LeaderEpoch, Offset, Ticket, Wall};
@@ -190,26 +190,6 @@ impl Partition {
         Ok((end.epoch, end.end))
     }
 
-    /// Everything before `to` goes for good; `NONE` means the high watermark (KIP-107).
-    pub fn trim(&mut self, key: PartKey, to: Offset, out: &mut Vec<PartitionOut>) {
-        let to = if to == Offset::NONE { self.high_watermark() } else { to };
-        let refused = if self.spec.compacted_only {
-            Some(ErrorCode::PolicyViolation)
-        } else if self.closed().is_some() {
-            self.closed()
-        } else if to < Offset::ZERO || to > self.high_watermark() {
-            Some(ErrorCode::OffsetOutOfRange)
-        } else {
-            None
-        };
-        let answer = match refused {
-            Some(error) => Err(error),
-            None if to <= self.log.start() => Ok(self.log.start()),
-            None => return out.push(PartitionOut::Act(Action::Trim { start: to }, Then::Trimmed(key))),
-        };
-        out.push(PartitionOut::Answer(key, Answer::Trimmed(answer)));
-    }
-
     /// How many bytes the log takes.
     pub fn size(&self, key: PartKey, out: &mut Vec<PartitionOut>) {
         out.push(PartitionOut::Ask(Query::Size, Then::Sized(key)));
@@ -230,11 +210,17 @@ impl Partition {
     }
 
     /// The store or a job answered a question.
-    pub(super) fn looked_up(&mut self, then: Then, outcome: Result<Done, DiskFault>, out: &mut Vec<PartitionOut>) {
+    pub(super) fn looked_up(
+        &mut self,
+        cx: PartitionCx<'_>,
+        then: Then,
+        outcome: Result<Done, DiskFault>,
+        out: &mut Vec<PartitionOut>,
+    ) {
         let (key, answer) = match (then, outcome) {
             (Then::Trimmed(key), Ok(Done::Stored { start, .. })) => {
                 self.trimmed(start);
-                (key, Answer::Trimmed(Ok(start)))
+                return self.trim_done(cx, key, start, out);
             }
             (Then::Trimmed(key), _) => (key, Answer::Trimmed(Err(ErrorCode::KafkaStorageError))),
             (Then::Sized(key), Ok(Done::Size(bytes))) => (key, Answer::Size(Ok(bytes))),

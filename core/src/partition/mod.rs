@@ -41,6 +41,7 @@ mod progress;
 mod recent;
 mod role;
 mod steady;
+mod trim;
 mod watermark;
 
 pub use answer::{ActiveProducer, Answer, Appended, PartKey, Readable, Refused};
@@ -249,7 +250,7 @@ impl Partition {
             }
             (Then::Recompressed(_), Ok(_) | Err(_)) => unreachable!("a job ends as the job that it was"),
             (Then::Trimmed(_) | Then::Sized(_) | Then::FoundBatch(..) | Then::FoundTime(..), outcome) => {
-                self.looked_up(then, outcome, out)
+                self.looked_up(cx, then, outcome, out)
             }
         }
     }
@@ -318,6 +319,7 @@ impl Partition {
     fn go_offline(&mut self, fault: DiskFault, out: &mut Vec<PartitionOut>) {
         self.state = State::Offline;
         self.refuse_promises(out);
+        self.refuse_trims(ErrorCode::KafkaStorageError, out);
         out.push(PartitionOut::Note(Note::LogOffline { log: self.id, fault }));
         self.tell_watchers(Readable::error(ErrorCode::KafkaStorageError), out);
     }

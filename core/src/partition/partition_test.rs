@@ -311,14 +311,14 @@ fn records_go_up_to_the_high_watermark_and_no_further() {
     scene.produce(1, batch(4, None));
     scene.stored(4);
     scene.answers();
-    scene.partition.trim(key(2), Offset(5), &mut scene.out);
+    scene.partition.trim(CX, key(2), Offset(5), &mut scene.out);
     assert_eq!(error_of(&scene.answers()[0].1), Some(ErrorCode::OffsetOutOfRange));
-    scene.partition.trim(key(3), Offset::NONE, &mut scene.out);
+    scene.partition.trim(CX, key(3), Offset::NONE, &mut scene.out);
     assert!(scene.out.iter().any(|out| matches!(out, PartitionOut::Act(Action::Trim { start: Offset(4) }, _))));
     scene.done(Then::Trimmed(key(3)), Ok(Done::Stored { start: Offset(4), end: Offset(4) }));
     assert_eq!(scene.answers(), vec![(3, Answer::Trimmed(Ok(Offset(4))))]);
     assert_eq!(scene.read(4, 3, 0).error, ErrorCode::OffsetOutOfRange);
-    scene.partition.trim(key(5), Offset(1), &mut scene.out);
+    scene.partition.trim(CX, key(5), Offset(1), &mut scene.out);
     assert_eq!(scene.answers(), vec![(5, Answer::Trimmed(Ok(Offset(4))))], "what is gone stays gone");
 }
 
@@ -326,7 +326,7 @@ fn records_go_up_to_the_high_watermark_and_no_further() {
 fn a_topic_that_is_only_compacted_keeps_its_records() {
     let mut scene = Scene::new();
     scene.partition.assign(CX, PartitionSpec { compacted_only: true, ..spec() }, &mut scene.out);
-    scene.partition.trim(key(1), Offset(0), &mut scene.out);
+    scene.partition.trim(CX, key(1), Offset(0), &mut scene.out);
     assert_eq!(error_of(&scene.answers()[0].1), Some(ErrorCode::PolicyViolation));
 }
 

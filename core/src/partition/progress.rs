@@ -14,6 +14,8 @@ pub struct Progress {
     pub end: Offset,
     /// The registration under which it fetched last.
     pub epoch: BrokerEpoch,
+    /// The first offset that it keeps; [`Offset::NONE`] if nothing was heard of it in this reign.
+    pub log_start: Offset,
     /// Once in this reign it kept nothing that its leader had dropped.
     pub is_comparable: bool,
     /// When it last had all that there was; never of one that joins from far behind.
@@ -27,7 +29,15 @@ impl Progress {
     /// it does not hold anybody up before it is heard of.
     pub fn unknown(id: BrokerId, is_member: bool, now: Mono) -> Self {
         let caught_up = is_member.then_some(now);
-        Self { id, end: Offset::NONE, epoch: BrokerEpoch::NONE, is_comparable: false, caught_up, fetched: None }
+        Self {
+            id,
+            end: Offset::NONE,
+            epoch: BrokerEpoch::NONE,
+            log_start: Offset::NONE,
+            is_comparable: false,
+            caught_up,
+            fetched: None,
+        }
     }
 
     /// It asks for what comes from `from` on, so it has all before that. It was caught up now if that is all there is; else
@@ -92,6 +102,11 @@ impl Peers {
     /// May the broker that fetched so be in an ISR? Only in the life in which it is registered (KIP-903).
     pub fn may_join(&self, follower: &Progress) -> bool {
         self.get(follower.id).is_some_and(|peer| peer.may_join && peer.epoch == follower.epoch)
+    }
+
+    /// Is this broker up?
+    pub fn is_alive(&self, id: BrokerId) -> bool {
+        self.get(id).is_some_and(|peer| peer.may_join)
     }
 
     fn get(&self, id: BrokerId) -> Option<&Peer> {

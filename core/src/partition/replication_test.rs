@@ -236,6 +236,8 @@ struct World {
     wire: Vec<Message>,
     /// Everything that was ever committed, in order.
     committed: Vec<CheckedBatch>,
+    /// Everything before it was dropped, as a client was told.
+    dropped: Offset,
     /// Produces by their ticket: what was written.
     produced: BTreeMap<u64, (Acks, Bytes)>,
     tickets: u64,
@@ -297,6 +299,7 @@ impl World {
             registrations: 0,
             wire: Vec::new(),
             committed: Vec::new(),
+            dropped: Offset::ZERO,
             produced: BTreeMap::new(),
             tickets: 0,
             client: Client::default(),
@@ -378,11 +381,13 @@ impl World {
                 PartitionOut::Answer(key, Answer::Produced(Err(refused))) => {
                     self.refused(key.ticket.seq, refused.error);
                 }
+                PartitionOut::Answer(_, Answer::Trimmed(Ok(start))) => self.dropped = self.dropped.max(start),
                 PartitionOut::Leads(range) => {
                     let end = self.committed.last().map_or(Offset::ZERO, CheckedBatch::end_offset);
                     let partition = self.brokers[at].partition.as_ref().expect("it speaks");
                     // Of a reign that is over already it may say what it likes.
                     let is_over = partition.spec.assignment.leader_epoch != self.image().leader_epoch;
+                    assert!(is_over || range.start >= self.dropped, "what was dropped for a client is there again");
                     assert!(is_over || end <= range.end, "what was committed is not in what this leader would load");
                 }
                 PartitionOut::Answer(..) | PartitionOut::Grew(..) | PartitionOut::Note(_) => {}
@@ -645,9 +650,9 @@ impl World {
         self.tickets += 1;
         let key = key(self.tickets * BROKERS_MAX + at as u64);
         let back = self.below(3) as i64;
-        self.at(at, |partition, _, out| {
+        self.at(at, |partition, cx, out| {
             let to = Offset((partition.high_watermark().0 - back).max(0));
-            partition.trim(key, to, out);
+            partition.trim(cx, key, to, out);
         });
     }
 

@@ -123,6 +123,7 @@ impl Partition {
         for staged in leader.staged.drain(..) {
             refuse(staged.asker.map(|(key, _)| key), Refused::plain(error), out);
         }
+        self.refuse_trims(error, out);
         self.tell_watchers(Readable::error(error), out);
         let Role::Leader(leader) = &mut self.role else { return };
         leader.watchers.clear();

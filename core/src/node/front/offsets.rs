@@ -23,6 +23,7 @@ use crate::partition::{ActiveProducer, PartKey, WantedOffset};
 use crate::types::{ErrorCode, LeaderEpoch, LogId, Offset, Str, Ticket, Uuid, Wall};
 use alloc::vec;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 type Parts = Vec<(LogId, PartKey, PartAsk)>;
 
@@ -95,6 +96,7 @@ impl Front {
     ) {
         let mut response = DeleteRecordsResponse::default();
         let mut parts = Vec::new();
+        let wait = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0)).max(DISK_WAIT);
         for topic in request.topics {
             let id = match topic.name.starts_with("__") {
                 true => Err(ErrorCode::InvalidTopicException),
@@ -105,6 +107,8 @@ impl Front {
                 let place = key(ticket, response.topics.len(), answers.len());
                 let ask = Ok(PartAsk::Trim(Offset(asked.offset)));
                 let error = ask_part(&mut parts, id, asked.partition_index, place, ask);
+                // What is said if the time is over before every replica has followed.
+                let error = if error.is_error() { error } else { ErrorCode::RequestTimedOut };
                 answers.push(DeleteRecordsPartitionResult {
                     partition_index: asked.partition_index,
                     low_watermark: -1,
@@ -113,7 +117,9 @@ impl Front {
             }
             response.topics.push(DeleteRecordsTopicResult { name: topic.name, partitions: answers });
         }
-        self.ask_all(cx, ticket, Body::DeleteRecords(response), parts, out);
+        let deadline = Some(cx.now.mono + wait);
+        let pending = Pending { left: parts.len(), deadline, body: Body::DeleteRecords(response) };
+        self.begin(cx, ticket, pending, &mut parts, out);
     }
 
     /// `DescribeProducers`.
@@ -247,7 +253,7 @@ pub(super) fn fill_epoch(
 pub(super) fn fill_trim(response: &mut DeleteRecordsResponse, key: PartKey, outcome: Result<Offset, ErrorCode>) {
     let answer = &mut response.topics[key.topic as usize].partitions[key.partition as usize];
     match outcome {
-        Ok(start) => answer.low_watermark = start.0,
+        Ok(start) => (answer.low_watermark, answer.error_code) = (start.0, ErrorCode::None.code()),
         Err(error) => answer.error_code = error.code(),
     }
 }
@@ -281,3 +287,6 @@ pub(super) fn fill_size(response: &mut DescribeLogDirsResponse, key: PartKey, ou
     // A log that cannot be measured is listed with what a missing one has; the directory's own error says more.
     answer.partition_size = outcome.map_or(-1, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
 }
+
+/// The time-out of DeleteRecords is meant for followers. What one replica needs to drop its records is never too long.
+const DISK_WAIT: Duration = Duration::from_secs(1);
