@@ -165,10 +165,6 @@ impl Plan {
                 habits.acks = -1;
             }
         }
-        if replicas > 1 {
-            // A deletion is confirmed before followers know of it, and one of them may lead next.
-            clients.retain(|client| !matches!(client.role, Role::Trimmer(..)));
-        }
         let mut nemesis = rng.fork("nemesis");
         let calm_from = draw_calm(&mut nemesis);
         let span = (STRIKES_FROM, calm_from);

@@ -276,6 +276,12 @@ impl Consumer {
                     Asked::End => ("end", floor.watermark.max(floor.acked_end)),
                     Asked::Start | Asked::Fetch | Asked::Nothing => ("start", floor.start),
                 };
+                if answer.offset < lowest && cx.model.replicated {
+                    // One that was a leader and has not heard of its end: whoever is asked next may know more.
+                    cx.model.mark("leaders of the past heard");
+                    self.stumbled(cx, log, ErrorCode::NotLeaderOrFollower.code());
+                    continue;
+                }
                 if answer.offset < lowest {
                     let text = format!("{}: the {what} is {}, but was {lowest}", cx.model.name(log), answer.offset);
                     cx.model.find("watermark", text);
