@@ -45,6 +45,12 @@ pub struct Serve {
     /// What is logged: error, warn, info, debug, trace, or a filter such as info,ottla::net=debug
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub log_level: String,
+    /// End in order when this process does
+    #[arg(long, value_name = "PID", hide = true)]
+    pub parent: Option<u32>,
+    /// The file and --set are all: environment variables are no settings
+    #[arg(skip)]
+    pub is_bare: bool,
 }
 
 /// How log lines look.
@@ -66,6 +72,7 @@ Examples:
   echo hello | ottla produce greetings         write one record
   ottla consume greetings --exit               read it back
   ottla topic create orders --partitions 6
+  ottla dev                                    a cluster of three brokers on this machine
 
 Settings have Kafka's names. They come from, each winning over the one before: FILE, the environment
 (OTTLA_LOG_DIRS or KAFKA_LOG_DIRS for log.dirs), --set. An acknowledged record is on disk:

@@ -41,6 +41,9 @@ pub fn run(flags: &Serve) -> ExitCode {
         warn!("{notice}");
     }
     raise_file_limit();
+    if let Some(parent) = flags.parent {
+        end_with(parent);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
@@ -210,6 +213,18 @@ async fn stop_on_signal(mailbox: Mailbox) {
         }
     }
     std::process::exit(130);
+}
+
+/// The kernel asks us to end when the process that started us does. It may have ended before it was asked for that.
+fn end_with(parent: u32) {
+    use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+    if let Err(fault) = set_parent_process_death_signal(Some(Signal::TERM)) {
+        warn!("this broker would outlive process {parent}: {fault}");
+    }
+    if getppid().is_none_or(|now| now.as_raw_nonzero().get().cast_unsigned() != parent) {
+        error!("process {parent}, which started this broker, has ended");
+        std::process::exit(1);
+    }
 }
 
 /// Ten thousand connections need as many descriptors; the soft limit is often 1024.

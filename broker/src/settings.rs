@@ -21,7 +21,9 @@ pub fn gather(flags: &Serve) -> Result<(Config, Vec<Notice>), Vec<String>> {
             Err(fault) => mistakes.push(format!("{}: {fault}", path.display())),
         }
     }
-    settings.extend(from_environment(env::vars(), |key| broker_key(key).is_some()));
+    if !flags.is_bare {
+        settings.extend(from_environment(env::vars(), |key| broker_key(key).is_some()));
+    }
     if let Some(port) = &flags.port {
         // As text until here, so that a wrong one is told along with the mistakes of all sources.
         match port.parse::<u16>() {

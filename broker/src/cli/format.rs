@@ -56,29 +56,43 @@ pub fn random_uuid(flags: &RandomUuidFlags) -> Done<()> {
 /// Runs `ottla format`.
 pub fn run(flags: &FormatFlags) -> Done<()> {
     let serve = Serve { properties: flags.config.clone(), set: flags.set.clone(), ..Serve::default() };
-    // Each on a line of its own, as where a broker is started.
-    let (config, _) = settings::gather(&serve).map_err(|mistakes| Mistake::new(mistakes.join("\nottla: ")))?;
-    let home = Home::open(Path::new(config.store.dir.as_str())).map_err(Mistake::new)?;
-    let is_new = match boot::owner(home.path()).map_err(Mistake::new)? {
-        None => {
-            make(&config, &home, flags.cluster_id.clone()).map_err(Mistake::new)?;
-            true
-        }
-        Some(owner) => {
-            let (shown, node) = (home.path().display(), owner.node.0);
-            let what = format!("{shown} was formatted already, for node {node} of cluster {}", owner.cluster);
-            if owner.cluster != flags.cluster_id || owner.node != config.broker.id {
-                let next =
-                    "it is left as it is: correct --cluster-id or node.id, or choose another directory with log.dirs";
-                return Err(Mistake::new(what).then(next));
-            }
-            if !flags.ignore_formatted {
-                return Err(Mistake::new(what).then("--ignore-formatted leaves it as it is"));
-            }
-            false
-        }
-    };
+    let (config, home) = directory(&serve)?;
+    let is_new = made_for(&config, &home, &flags.cluster_id)?;
+    if !is_new && !flags.ignore_formatted {
+        let what = whose(&home, config.broker.id.0, &flags.cluster_id);
+        return Err(Mistake::new(what).then("--ignore-formatted leaves it as it is"));
+    }
     tell(flags, &config, &home, is_new)
+}
+
+/// Makes the directory of a node of this cluster, unless that was done before.
+pub fn ensure(serve: &Serve, cluster: &Str) -> Done<()> {
+    let (config, home) = directory(serve)?;
+    made_for(&config, &home, cluster).map(|_| ())
+}
+
+fn directory(serve: &Serve) -> Done<(Config, Home)> {
+    // Each on a line of its own, as where a broker is started.
+    let (config, _) = settings::gather(serve).map_err(|mistakes| Mistake::new(mistakes.join("\nottla: ")))?;
+    let home = Home::open(Path::new(config.store.dir.as_str())).map_err(Mistake::new)?;
+    Ok((config, home))
+}
+
+/// True if the directory is made now; false if it was made before, for this node of this cluster.
+fn made_for(config: &Config, home: &Home, cluster: &Str) -> Done<bool> {
+    let Some(owner) = boot::owner(home.path()).map_err(Mistake::new)? else {
+        make(config, home, cluster.clone()).map_err(Mistake::new)?;
+        return Ok(true);
+    };
+    if owner.cluster != *cluster || owner.node != config.broker.id {
+        let next = "it is left as it is: correct --cluster-id or node.id, or choose another directory with log.dirs";
+        return Err(Mistake::new(whose(home, owner.node.0, &owner.cluster)).then(next));
+    }
+    Ok(false)
+}
+
+fn whose(home: &Home, node: i32, cluster: &str) -> String {
+    format!("{} was formatted already, for node {node} of cluster {cluster}", home.path().display())
 }
 
 fn make(config: &Config, home: &Home, cluster: Str) -> Result<(), String> {

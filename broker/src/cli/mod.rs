@@ -3,10 +3,12 @@
 //! ```text
 //!   topic, produce, consume, group ──▶ cluster ──▶ remote (one blocking connection a broker) ──▶ ottla_core::conn::client
 //!   log dump, format ──▶ files
+//!   dev ──▶ processes, one a broker
 //! ```
 
 mod cluster;
 mod consume;
+mod dev;
 mod format;
 mod group;
 mod interrupt;
@@ -41,6 +43,8 @@ pub enum Command {
     Log(log::LogCommand),
     /// Make the data directory of a node of a cluster
     Format(format::FormatFlags),
+    /// Start a cluster of several brokers on this machine, in one terminal
+    Dev(dev::DevFlags),
     /// Print a new id, for a cluster
     RandomUuid(format::RandomUuidFlags),
 }
@@ -71,6 +75,7 @@ pub fn run(command: Command) -> ExitCode {
         Command::Consume(flags) => consume::run(&flags),
         Command::Group(command) => group::run(command),
         Command::Log(command) => log::run(command),
+        Command::Dev(flags) => dev::run(&flags),
         Command::Format(flags) => format::run(&flags),
         Command::RandomUuid(flags) => format::random_uuid(&flags),
     };

@@ -1,0 +1,128 @@
+//! Which brokers there are, where they listen, and what each is set to. Pure but for the search for free ports.
+
+use super::{DevFlags, Done, Mistake};
+use std::net::TcpListener;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+/// A cluster on this machine.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    home: PathBuf,
+    /// Of brokers 1 and following.
+    brokers: Vec<u16>,
+    /// Of the controllers' listeners, of nodes 1 and following: the voters of the metadata quorum.
+    controllers: Vec<u16>,
+    is_ephemeral: bool,
+    set: Vec<String>,
+}
+
+impl Plan {
+    /// What the flags ask for. The error says that the ports cannot be had.
+    pub fn new(flags: &DevFlags, home: &Path) -> Done<Self> {
+        let (count, voters) = (usize::from(flags.brokers), VOTERS);
+        let ports = match flags.port {
+            0 => free_ports(count + voters).map_err(|fault| Mistake::new(format!("no free ports: {fault}")))?,
+            first => following(first, flags.brokers, voters)?,
+        };
+        let (brokers, controllers) = ports.split_at(count);
+        Ok(Self {
+            home: home.to_owned(),
+            brokers: brokers.to_vec(),
+            controllers: controllers.to_vec(),
+            is_ephemeral: flags.ephemeral,
+            set: flags.set.clone(),
+        })
+    }
+
+    /// The ids of all nodes.
+    pub fn nodes(&self) -> RangeInclusive<usize> {
+        1..=self.brokers.len()
+    }
+
+    /// The folder of everything.
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// `log.dirs` of a node.
+    pub fn data(&self, node: usize) -> PathBuf {
+        self.home.join(node.to_string())
+    }
+
+    /// The settings file of a node.
+    pub fn properties_path(&self, node: usize) -> PathBuf {
+        self.home.join(format!("{node}.properties"))
+    }
+
+    /// What clients are told.
+    pub fn bootstrap_servers(&self) -> String {
+        let addresses: Vec<String> = self.brokers.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+        addresses.join(",")
+    }
+
+    /// How many replicas a topic has that does not say.
+    pub fn replicas(&self) -> usize {
+        self.brokers.len().min(REPLICAS_MAX)
+    }
+
+    /// The settings file of a node, as text.
+    pub fn properties(&self, node: usize) -> String {
+        let voters: Vec<String> =
+            self.controllers.iter().zip(1..).map(|(port, id)| format!("{id}@127.0.0.1:{port}")).collect();
+        let broker = format!("PLAINTEXT://127.0.0.1:{}", self.brokers[node - 1]);
+        let (roles, listeners) = match self.controllers.get(node - 1) {
+            Some(port) => ("broker,controller", format!("{broker},CONTROLLER://127.0.0.1:{port}")),
+            None => ("broker", broker),
+        };
+        let replicas = self.replicas();
+        let mut settings = vec![
+            ("process.roles", roles.to_owned()),
+            ("node.id", node.to_string()),
+            ("controller.quorum.voters", voters.join(",")),
+            ("controller.listener.names", "CONTROLLER".to_owned()),
+            ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned()),
+            ("listeners", listeners),
+            ("log.dirs", self.data(node).display().to_string()),
+            ("default.replication.factor", replicas.to_string()),
+            ("offsets.topic.replication.factor", replicas.to_string()),
+            ("min.insync.replicas", replicas.saturating_sub(1).max(1).to_string()),
+            ("group.initial.rebalance.delay.ms", "0".to_owned()),
+            ("ottla.journal.bytes", JOURNAL_BYTES.to_string()),
+        ];
+        if self.is_ephemeral {
+            settings.push(("ottla.durability", "relaxed".to_owned()));
+        }
+        let lines = settings.into_iter().map(|(key, value)| format!("{key}={value}"));
+        let lines = lines.chain(self.set.iter().cloned()).map(|line| line.replace('\\', "\\\\") + "\n");
+        format!("# Broker {node} of `ottla dev`, which writes this file at each start.\n") + &lines.collect::<String>()
+    }
+}
+
+fn following(first: u16, brokers: u16, voters: usize) -> Done<Vec<u16>> {
+    let last = u32::from(first) + u32::from(CONTROLLERS_ABOVE) + u32::from(brokers);
+    if last > u32::from(u16::MAX) {
+        return Err(Mistake::new(format!("--port {first}: there is no port {last}")).then("choose a smaller one"));
+    }
+    let of_controllers = (first + CONTROLLERS_ABOVE..).take(voters);
+    Ok((first..first + brokers).chain(of_controllers).collect())
+}
+
+/// Ports that nobody listens on now. Somebody else may take one before the broker does: then it says so.
+fn free_ports(count: usize) -> std::io::Result<Vec<u16>> {
+    let sockets: Vec<TcpListener> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
+    sockets.iter().map(|socket| Ok(socket.local_addr()?.port())).collect()
+}
+
+/// How many of the nodes, from the first on, vote in the metadata quorum.
+const VOTERS: usize = 1;
+/// How many replicas topics have where there are brokers enough.
+const REPLICAS_MAX: usize = 3;
+/// How far above the broker's port its controller listens.
+const CONTROLLERS_ABOVE: u16 = 10_000;
+/// Several directories on one disk, for not much data.
+const JOURNAL_BYTES: u64 = 32 * 1024 * 1024;
+
+#[cfg(test)]
+#[path = "plan_test.rs"]
+mod plan_test;
