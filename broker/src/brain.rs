@@ -42,6 +42,8 @@ pub struct Brain {
     /// Requests and answers that all machines hold, in bytes.
     held_bytes: Cell<usize>,
     held_bytes_max: usize,
+    /// The process is to end, and hands over what it leads before.
+    leaving: Cell<bool>,
     /// When an orderly stop is cut short.
     stopping: Cell<Option<Mono>>,
 }
@@ -96,6 +98,7 @@ impl Brain {
             waker: RefCell::default(),
             held_bytes: Cell::new(0),
             held_bytes_max,
+            leaving: Cell::new(false),
             stopping: Cell::new(None),
         })
     }
@@ -235,6 +238,9 @@ impl Brain {
             engine.turn(now, &mut outs);
             count
         };
+        if self.leaving.get() && self.engine.borrow().is_released() {
+            self.stop(now, &mut outs);
+        }
         self.telemetry.stepped(steps as u64);
         let mut outcome = None;
         for out in outs {
@@ -270,7 +276,7 @@ impl Brain {
                 // Whoever asked may have given up.
                 let _ = ask.send(self.engine.borrow().facts());
             }
-            Mail::Stop => self.stop(now, outs),
+            Mail::Stop => self.leave(now, outs),
         }
     }
 
@@ -324,9 +330,16 @@ impl Brain {
         self.telemetry.held(self.held_bytes.get(), self.intake.waiting());
     }
 
+    /// The process is to end. Clients are served on until others have taken over what is led here.
+    fn leave(&self, now: Now, outs: &mut Vec<Out>) {
+        if !self.leaving.replace(true) {
+            info!("stopping");
+            self.engine.borrow_mut().step(now, Input::Stop, outs);
+        }
+    }
+
     fn stop(&self, now: Now, outs: &mut Vec<Out>) {
         if self.stopping.get().is_none() {
-            info!("stopping");
             self.stopping.set(Some(now.mono + STOP_MAX));
             self.lines.close();
             self.engine.borrow_mut().shut(now, outs);

@@ -168,6 +168,11 @@ impl Engine {
         self.node.view().is_ready()
     }
 
+    /// True once a process that is to end may do so.
+    pub fn is_released(&self) -> bool {
+        self.node.view().is_released()
+    }
+
     /// What people call a log: by its topic's id if its topic is gone.
     pub fn name_of(&self, log: LogId) -> String {
         if log == LogId::METADATA {

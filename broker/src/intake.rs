@@ -61,9 +61,12 @@ impl Intake {
 pub fn is_request(input: &Input) -> bool {
     match input {
         Input::Produce { .. } | Input::Request { .. } => true,
-        Input::Response { .. } | Input::Done { .. } | Input::Served { .. } | Input::Closed { .. } | Input::Wake => {
-            false
-        }
+        Input::Response { .. }
+        | Input::Done { .. }
+        | Input::Served { .. }
+        | Input::Closed { .. }
+        | Input::Stop
+        | Input::Wake => false,
     }
 }
 

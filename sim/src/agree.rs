@@ -2,6 +2,7 @@
 //! leads a partition in a reign, and what lies in the logs that several of them keep.
 
 use crate::check::Reader;
+use crate::links::host_of;
 use crate::machine::{Machine, broker_id};
 use crate::settings::store_config;
 use crate::world::World;
@@ -54,11 +55,19 @@ impl World {
         if image.brokers().any(|broker| broker.fenced) {
             self.model.mark("brokers seen fenced");
         }
+        if let Some(text) = self.wrong_partition(number) {
+            return self.model.find("partitions", text);
+        }
+        let Some(view) = self.machines[number].view() else { return };
         let mut twice = None;
         for (log, partition) in view.partitions() {
             let Some(reign) = partition.reign() else { continue };
             let leader = *self.agreement.reigns.entry((log, reign)).or_insert_with(|| {
                 self.model.mark("reigns begun");
+                let led = self.model.led.entry((log.topic, log.partition)).or_default();
+                if led.1.is_empty() || led.0 < reign.0 {
+                    *led = (reign.0, host_of(number));
+                }
                 number
             });
             if leader != number {
@@ -68,6 +77,31 @@ impl World {
         if let Some(text) = twice {
             self.model.find("reigns", text);
         }
+    }
+
+    /// What no metadata may say of a partition. A leader that may lack records is elected only where some are lost for good.
+    fn wrong_partition(&mut self, number: usize) -> Option<String> {
+        let image = self.machines[number].view()?.image();
+        let may_be_lost = self.model.damaged || self.plan.options.relaxed || self.plan.options.disk.liar;
+        let (mut eligible, mut moving) = (0, 0);
+        let mut wrong = None;
+        for (topic, (index, partition)) in
+            image.topics().flat_map(|topic| topic.partitions.iter().map(move |one| (topic, one)))
+        {
+            let has = |ids: &[BrokerId]| ids.iter().all(|id| partition.replicas.contains(id));
+            let is_led = partition.leader == BrokerId::NONE || partition.isr.contains(&partition.leader);
+            let is_apart = !partition.eligible.iter().any(|id| partition.isr.contains(id));
+            eligible += u64::from(!partition.eligible.is_empty());
+            moving += u64::from(!partition.adding.is_empty() || !partition.removing.is_empty());
+            if partition.recovering && !may_be_lost {
+                wrong = Some(format!("{}-{index} has an unclean leader: {partition:?}", topic.name.as_str()));
+            } else if !is_led || !is_apart || !has(&partition.isr) || !has(&partition.eligible) {
+                wrong = Some(format!("{}-{index} cannot be so: {partition:?}", topic.name.as_str()));
+            }
+        }
+        self.model.count("partitions with eligible leaders seen", eligible);
+        self.model.count("moving partitions seen", moving);
+        wrong
     }
 
     /// Whether all is as it should be when nothing strikes: every machine knows all metadata that the controller does, every
@@ -95,6 +129,12 @@ impl World {
             if partition.leader == BrokerId::NONE || partition.isr.len() < partition.replicas.len() {
                 let (leader, isr) = (partition.leader, &partition.isr);
                 return Some(format!("{}-{index} is led by {leader:?} and has {isr:?} in sync", topic.name.as_str()));
+            }
+            if partition.replicas.first() != Some(&partition.leader)
+                || !partition.adding.is_empty()
+                || !partition.removing.is_empty()
+            {
+                return Some(format!("{}-{index} is not where it is to be: {partition:?}", topic.name.as_str()));
             }
         }
         None

@@ -14,6 +14,8 @@ pub enum Strike {
     Kill(Duration),
     /// The power fails and comes back after a while.
     PowerLoss(Duration),
+    /// The power fails everywhere at once, and comes back after a while.
+    Blackout(Duration),
     /// The process is asked to stop, and starts again a while after it has.
     Stop(Duration),
     /// The process stands still for a while.
@@ -164,6 +166,16 @@ pub fn draw_parts(machines: usize, (from, to): (At, At), rng: &mut Rng) -> Vec<O
     (0..count).map(part).collect()
 }
 
+/// Draws losses of all power.
+pub fn draw_blackouts((from, to): (At, At), rng: &mut Rng) -> Vec<Op> {
+    let count = if rng.chance(1, 2) { rng.between(1, 3) } else { 0 };
+    let strike = |_| {
+        let at = At(rng.between(from.0, to.0));
+        Op { at, machine: 0, strike: Strike::Blackout(wait(rng, 10, 3_000)) }
+    };
+    (0..count).map(strike).collect()
+}
+
 fn draw(kind: Kind, rng: &mut Rng) -> Strike {
     let told = [Told::Both, Told::Both, Told::Opener, Told::Accepter, Told::Nobody];
     match kind {
@@ -205,6 +217,7 @@ impl fmt::Display for Strike {
         match self {
             Self::Kill(down) => write!(f, "kill, back in {down:?}"),
             Self::PowerLoss(down) => write!(f, "power loss, back in {down:?}"),
+            Self::Blackout(down) => write!(f, "power loss everywhere, back in {down:?}"),
             Self::Stop(down) => write!(f, "clean stop, back in {down:?}"),
             Self::Pause(wait) => write!(f, "pause for {wait:?}"),
             Self::Pace(permille) => write!(f, "clock at {permille} permille"),

@@ -125,6 +125,8 @@ pub struct Model {
     pub replicated: bool,
     /// Bytes were damaged, or can no longer be read, and there is no other copy.
     pub damaged: bool,
+    /// In which reign each partition was led last, as far as anybody leads, and on which host.
+    pub led: BTreeMap<(Uuid, i32), (i32, String)>,
     /// What clients ask and are answered, if somebody wants to hear it.
     pub told: Option<Vec<String>>,
 }
@@ -163,6 +165,12 @@ impl Model {
             self.groups.insert(id.to_owned(), GroupFacts::default());
         }
         self.groups.get_mut(id).expect("just made")
+    }
+
+    /// Has another host than this one led the partition last?
+    pub fn is_led_elsewhere(&self, log: LogName, host: &str) -> bool {
+        let id = self.topics[log.topic].id;
+        id.and_then(|id| self.led.get(&(id, log.partition))).is_some_and(|(_, leader)| leader != host)
     }
 
     /// `topic-partition`, for people.

@@ -3,7 +3,7 @@
 
 use crate::clock::At;
 use crate::disk::Traits;
-use crate::fault::{Op, Strike, Weather, draw_parts};
+use crate::fault::{Op, Strike, Weather, draw_blackouts, draw_parts};
 use crate::model::Topic;
 use crate::net::Quality;
 use ottla_core::record::Compression;
@@ -11,7 +11,7 @@ use ottla_core::types::{Rng, limit};
 use std::fmt::Write;
 use std::time::Duration;
 
-use crate::client::{consumer, member, producer};
+use crate::client::{consumer, member, mover, producer};
 
 /// The wall clock at the start of every run: 21 November 2026.
 pub const EPOCH_MS: i64 = 1_795_219_200_000;
@@ -74,6 +74,8 @@ pub enum Role {
     Member(member::Habits),
     /// Deletes records of these topics, at this pace.
     Trimmer(Vec<usize>, Duration),
+    /// Moves replicas of a cluster.
+    Mover(mover::Habits),
 }
 
 /// A client and its chance.
@@ -176,7 +178,14 @@ impl Plan {
         if nemesis.chance(3, 4) {
             ops.retain(|op| !op.strike.is_damage());
         }
+        ops.extend(draw_blackouts(span, &mut rng.fork("blackouts")));
         ops.sort_by_key(|op| op.at);
+        let mut operator = rng.fork("operator");
+        if operator.chance(1, 2) {
+            let pace = Duration::from_millis(1 << operator.between(9, 14));
+            let role = Role::Mover(mover::Habits { brokers: machines, replicas: replicas as usize, pace });
+            clients.push(ClientSpec { number: clients.len(), role, seed: operator.next_u64() });
+        }
         Self { seed, options, clients, ops: ops.into_iter().enumerate().collect(), calm_from }
     }
 

@@ -46,6 +46,16 @@ pub enum ProcessOut {
     Finding(&'static str, String),
 }
 
+/// Whether the process is to end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Not,
+    /// It hands over what it leads before.
+    Leaving,
+    /// It serves nobody any more.
+    Stopping,
+}
+
 struct Socket {
     link: LinkId,
     conn: Conn,
@@ -77,7 +87,7 @@ pub struct Process {
     /// What the node has begun.
     ops: BTreeSet<OpId>,
     inputs: VecDeque<Input>,
-    stopping: bool,
+    ending: Ending,
     /// How often in a row a waking left a deadline in the past.
     spins: u32,
     /// How many turns there were.
@@ -106,7 +116,7 @@ impl Process {
             tickets: BTreeSet::new(),
             ops: BTreeSet::new(),
             inputs: VecDeque::new(),
-            stopping: false,
+            ending: Ending::Not,
             spins: 0,
             turns: 0,
             scratch: Vec::new(),
@@ -126,7 +136,7 @@ impl Process {
 
     /// Somebody connected.
     pub fn accepted(&mut self, now: Now, link: LinkId, caller: Caller, out: &mut Vec<ProcessOut>) {
-        if self.stopping {
+        if self.ending == Ending::Stopping {
             return out.push(ProcessOut::Close(Plug::accepter(link), None));
         }
         let listener = self.listeners.iter().position(|(port, _)| *port == caller.port);
@@ -276,21 +286,32 @@ impl Process {
         conns.chain(self.node.deadline()).chain(self.store.deadline()).chain(self.calls.deadline()).min()
     }
 
-    /// No more requests: answer what is owed, put everything where it belongs.
+    /// What is led here is handed over; then there are no more requests, what is owed is answered, and everything is put where it
+    /// belongs.
     pub fn stop(&mut self, now: Now, out: &mut Vec<ProcessOut>) {
-        self.stopping = true;
+        self.ending = Ending::Leaving;
+        self.inputs.push_back(Input::Stop);
+        self.turn(now, out);
+    }
+
+    /// Closes all connections once nobody needs this process any more. True if that is now.
+    fn release(&mut self, out: &mut Vec<ProcessOut>) -> bool {
+        if self.ending != Ending::Leaving || !self.node.view().is_released() {
+            return false;
+        }
+        self.ending = Ending::Stopping;
         let open: Vec<ConnId> = self.sockets.keys().copied().collect();
         for id in open {
             let link = self.sockets[&id].link;
             out.push(ProcessOut::Close(Plug::accepter(link), None));
             self.forget(id);
         }
-        self.turn(now, out);
+        true
     }
 
     /// Whether a process that was asked to stop may exit.
     pub fn has_stopped(&self) -> bool {
-        self.stopping && self.ops.is_empty() && self.store.is_quiet()
+        self.ending == Ending::Stopping && self.ops.is_empty() && self.store.is_quiet()
     }
 
     /// How many requests wait for an answer, others' and our own.
@@ -309,8 +330,11 @@ impl Process {
             while let Some(input) = self.inputs.pop_front() {
                 self.step(now, input, out);
             }
+            if self.release(out) {
+                continue;
+            }
             let mut said = Vec::new();
-            match self.stopping && self.ops.is_empty() {
+            match self.ending == Ending::Stopping && self.ops.is_empty() {
                 true => self.store.shut(now, &mut said),
                 false => self.store.turn(now, &mut said),
             }
@@ -335,8 +359,12 @@ impl Process {
                 let fresh = self.tickets.insert(*ticket);
                 assert!(fresh, "{ticket:?} was used twice by the connection");
             }
-            Input::Response { .. } | Input::Done { .. } | Input::Served { .. } | Input::Closed { .. } | Input::Wake => {
-            }
+            Input::Response { .. }
+            | Input::Done { .. }
+            | Input::Served { .. }
+            | Input::Closed { .. }
+            | Input::Stop
+            | Input::Wake => {}
         }
         let mut effects = Effects::default();
         self.node.step(now, input, &mut effects);

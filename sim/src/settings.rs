@@ -45,6 +45,7 @@ pub fn config(options: &Options, machine: usize) -> Config {
     let controllers = format!("{}:{CONTROLLER_PORT}", host_of(0));
     if options.cluster {
         settings.push(("offsets.topic.replication.factor", options.replicas.to_string()));
+        settings.push(("leader.imbalance.check.interval.seconds", "5".to_owned()));
         settings.push(("controller.quorum.voters", format!("1@{controllers}")));
         settings.push(("controller.listener.names", "CONTROLLER".to_owned()));
         settings.push(("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned()));

@@ -17,6 +17,14 @@ impl World {
             Strike::Kill(down) => self.with_machine(at, |machine, now, out| machine.kill(now, down, out)),
             Strike::PowerLoss(_) if self.plan.options.relaxed => self.reckon(),
             Strike::PowerLoss(down) => self.with_machine(at, |machine, now, out| machine.lose_power(now, down, out)),
+            Strike::Blackout(down) => {
+                self.model.mark("blackouts");
+                for at in 0..self.machines.len() {
+                    // They do not come back in one moment.
+                    let down = down + Duration::from_micros(self.rng.between(0, 500_000));
+                    self.with_machine(at, |machine, now, out| machine.lose_power(now, down, out));
+                }
+            }
             Strike::Stop(down) => self.with_machine(at, |machine, now, out| machine.stop(now, down, out)),
             Strike::Pause(wait) => self.with_machine(at, |machine, now, out| machine.pause(now, wait, out)),
             Strike::Pace(permille) => {

@@ -57,6 +57,8 @@ pub enum Input {
         /// What came of it; if it went wrong, which log could not be read.
         outcome: Result<(), (LogId, DiskFault)>,
     },
+    /// The process is to end: what this broker leads is handed over. [`crate::node::View::is_released`] tells when it may.
+    Stop,
     /// The connection is gone: its tickets are void, its lease ends.
     Closed {
         /// Which.

@@ -15,7 +15,6 @@ pub(super) const ACCEPTED_KEYS: &[Key] = &[
     accepted("alter.log.dirs.replication.quota.window.num", Int(1, I32), Some("11"), ReadOnly),
     accepted("alter.log.dirs.replication.quota.window.size.seconds", Int(1, I32), Some("1"), ReadOnly),
     accepted("authorizer.class.name", Text, Some(""), ReadOnly),
-    accepted("auto.leader.rebalance.enable", Bool, Some("true"), ReadOnly),
     accepted("background.threads", Int(1, I32), Some("10"), ClusterWide),
     accepted("client.quota.callback.class", Class, None, ReadOnly),
     accepted("compression.gzip.level", GzipLevel, Some("-1"), ClusterWide),
@@ -110,7 +109,6 @@ pub(super) const ACCEPTED_KEYS: &[Key] = &[
     accepted("initial.broker.registration.timeout.ms", ANY_INT, Some("60000"), ReadOnly),
     accepted("kafka.metrics.polling.interval.secs", Int(1, I32), Some("10"), ReadOnly),
     accepted("kafka.metrics.reporters", List, Some(""), ReadOnly),
-    accepted("leader.imbalance.check.interval.seconds", Long(1, I64), Some("300"), ReadOnly),
     accepted("leader.replication.throttled.rate", Long(0, I64), Some("9223372036854775807"), ClusterWide),
     accepted("log.cleaner.backoff.ms", Long(0, I64), Some("15000"), ClusterWide),
     accepted("log.cleaner.dedupe.buffer.size", ANY_LONG, Some("134217728"), ClusterWide),
@@ -322,5 +320,4 @@ pub(super) const ACCEPTED_KEYS: &[Key] = &[
     accepted("transaction.state.log.segment.bytes", Int(1, I32), Some("104857600"), ReadOnly),
     accepted("transaction.two.phase.commit.enable", Bool, Some("false"), ReadOnly),
     accepted("transactional.id.expiration.ms", Int(1, I32), Some("604800000"), ReadOnly),
-    accepted("unclean.leader.election.enable", Bool, Some("false"), ClusterWide),
 ];

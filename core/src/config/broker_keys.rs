@@ -11,6 +11,7 @@ use super::topic_keys::COMPRESSIONS;
 pub(super) const BROKER_KEYS: &[Key] = &[
     acted("advertised.listeners", List, None, ReadOnly, "The addresses that clients are told to use; by default those of listeners."),
     acted("auto.create.topics.enable", Bool, Some("true"), ReadOnly, "Create a topic when a client asks for the metadata of one that does not exist."),
+    acted("auto.leader.rebalance.enable", Bool, Some("true"), ReadOnly, "Whether the controller gives partitions back to their preferred leaders every leader.imbalance.check.interval.seconds."),
     acted("broker.heartbeat.interval.ms", ANY_INT, Some("2000"), ReadOnly, "How often a broker tells the controller that it lives, in milliseconds; at least 1, and less than broker.session.timeout.ms."),
     acted("broker.id", ANY_INT, Some("-1"), ReadOnly, "The older name of node.id; if both are set they must be equal."),
     acted("broker.rack", Text, None, ReadOnly, "Where this broker stands; replicas of a partition are spread over racks."),
@@ -30,6 +31,7 @@ pub(super) const BROKER_KEYS: &[Key] = &[
     acted("group.max.size", Int(1, I32), Some("2147483647"), ReadOnly, "The most members that a classic group may have."),
     acted("group.min.session.timeout.ms", ANY_INT, Some("6000"), ReadOnly, "The shortest session timeout that a member of a classic group may ask for, in milliseconds."),
     acted("inter.broker.listener.name", Text, None, ReadOnly, "Through which listener brokers reach each other: by default the one called PLAINTEXT, or the first that is advertised."),
+    acted("leader.imbalance.check.interval.seconds", Long(1, I64), Some("300"), ReadOnly, "How often the controller looks for partitions that are not led by their preferred leader, or that have none and may be given one, in seconds."),
     acted("listener.security.protocol.map", Text, Some("SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT"), PerBroker, "Which protocol each listener speaks; this version has PLAINTEXT only."),
     acted("listeners", List, Some("PLAINTEXT://127.0.0.1:9092"), PerBroker, "The addresses to listen on. Unlike Kafka's, the default is the loopback interface only."),
     acted("log.cleanup.policy", ListOf(&["compact", "delete"]), Some("delete"), ClusterWide, "cleanup.policy of topics that do not set it."),
@@ -78,4 +80,5 @@ pub(super) const BROKER_KEYS: &[Key] = &[
     acted("replica.fetch.wait.max.ms", ANY_INT, Some("500"), ReadOnly, "How long a replica's fetch may wait for bytes, in milliseconds; at least 1, and at most replica.lag.time.max.ms."),
     acted("replica.lag.time.max.ms", ANY_LONG, Some("30000"), ReadOnly, "A replica that has not caught up with its leader for this many milliseconds is no longer in sync."),
     acted("socket.request.max.bytes", Int(1, I32), Some("104857600"), ReadOnly, "The largest request that is read; the connection of a larger one is closed."),
+    acted("unclean.leader.election.enable", Bool, Some("false"), ClusterWide, "unclean.leader.election.enable of topics that do not set it."),
 ];

@@ -46,6 +46,8 @@ pub struct Config {
     pub quorum: QuorumConfig,
     /// How replicas follow their leader.
     pub replica: ReplicaConfig,
+    /// Who leads partitions.
+    pub leaders: LeadersConfig,
     /// What was set at start, sorted by key, each key once: for DescribeConfigs.
     given: Vec<Setting>,
     /// The same with dynamic settings on top: what the typed values were read from.
@@ -196,6 +198,15 @@ pub struct OffsetsConfig {
 pub struct ProducerConfig {
     /// `producer.id.expiration.ms`.
     pub id_expiry: Duration,
+}
+
+/// Who leads partitions, as their controller sees to it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct LeadersConfig {
+    /// `auto.leader.rebalance.enable`.
+    pub rebalance: bool,
+    /// `leader.imbalance.check.interval.seconds`.
+    pub check_interval: Duration,
 }
 
 /// The metadata quorum.

@@ -2,8 +2,8 @@
 
 use super::keys::{Key, broker_key, items};
 use super::{
-    BrokerConfig, Config, ConnConfig, Durability, FetchConfig, GroupConfig, OffsetsConfig, ProducerConfig, StoreConfig,
-    TopicConfig, TopicsConfig, listener, quorum,
+    BrokerConfig, Config, ConnConfig, Durability, FetchConfig, GroupConfig, LeadersConfig, OffsetsConfig,
+    ProducerConfig, StoreConfig, TopicConfig, TopicsConfig, listener, quorum,
 };
 use crate::types::{BrokerId, Str, quoted};
 use alloc::string::{String, ToString};
@@ -208,6 +208,13 @@ impl Reader {
         Config {
             quorum: quorum::read(self, &broker),
             replica: quorum::replica(self),
+            leaders: LeadersConfig {
+                rebalance: self.flag("auto.leader.rebalance.enable"),
+                // Half a century is as good as never, and no moment of that kind is too large to be counted.
+                check_interval: Duration::from_secs(
+                    self.number_or_zero("leader.imbalance.check.interval.seconds").clamp(1, 50 * 365 * 86_400) as u64,
+                ),
+            },
             broker,
             conn: self.conn(),
             store: self.store(),

@@ -24,6 +24,8 @@ pub struct TopicConfig {
     pub rules: TopicRules,
     /// `min.insync.replicas`.
     pub min_insync_replicas: usize,
+    /// `unclean.leader.election.enable`.
+    pub unclean_election: bool,
 }
 
 impl TopicConfig {
@@ -151,5 +153,6 @@ fn typed(value: impl Fn(&str) -> String) -> TopicConfig {
             },
         },
         min_insync_replicas: usize::try_from(number("min.insync.replicas")).unwrap_or(1),
+        unclean_election: value("unclean.leader.election.enable").eq_ignore_ascii_case("true"),
     }
 }

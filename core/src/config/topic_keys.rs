@@ -79,7 +79,7 @@ const TOPIC_KEYS: &[Key] = &[
     idle("segment.index.bytes", Int(4, I32), "10485760"),
     idle("segment.jitter.ms", Long(0, I64), "0"),
     topic("segment.ms", Long(1, I64), "604800000", "A segment older than this is closed, in milliseconds, so that retention can delete it."),
-    idle("unclean.leader.election.enable", Bool, "false"),
+    topic("unclean.leader.election.enable", Bool, "false", "Whether a replica may lead that may lack committed records, if no other can."),
 ];
 
 const HOUR: i64 = 3_600_000;

@@ -1,12 +1,22 @@
 //! Brokers come, live and go, and a cluster begins.
+//!
+//! ```text
+//!            registers            has caught up                 wants to stop
+//!   ──▶ Fenced ◀──────── any      Fenced ───────────▶ Active ───────────────────▶ Stopping ──▶ its lease ends
+//!                                   ▲                   │ its lease ends              │
+//!                                   └───────────────────┴─────────────────────────────┘
+//! ```
 
 use super::elect::{Turn, changes};
 use super::{Reply, Verdict};
+use crate::config::Config;
 use crate::metadata::{Broker, Endpoint, Image, MetadataRecord, features};
 use crate::msg::Response;
 use crate::msg::broker_heartbeat::BrokerHeartbeatResponse;
-use crate::msg::record::metadata::{BrokerRegistrationChangeRecord, FeatureLevelRecord};
+use crate::msg::record::metadata::{BrokerRegistrationChangeRecord, FeatureLevelRecord, UnregisterBrokerRecord};
+use crate::msg::unregister_broker::UnregisterBrokerResponse;
 use crate::types::{BrokerEpoch, BrokerId, ErrorCode, Offset, Str, Uuid};
+use alloc::format;
 use alloc::vec::Vec;
 
 /// What a broker says of itself when it starts.
@@ -40,22 +50,26 @@ pub(super) fn bootstrap() -> Verdict {
 }
 
 /// Registers a broker. One that runs beside the controller is unfenced at once, since nothing is left to catch up with; any
-/// other leads nothing, and is in no ISR that has another member, until its heartbeats say that it has caught up.
+/// other leads nothing, and is in no ISR, until its heartbeats say that it has caught up.
 ///
 /// It is whole if its directories are, and if it was durable in its last life: a broker that was not may have lost what
-/// it acknowledged, and cannot tell. If it is not whole each partition that it leads begins a new reign, so that a
-/// consumer which saw records that are gone finds out (KIP-320).
-pub(super) fn register(image: &Image, registration: &Registration) -> Verdict {
+/// it acknowledged, and cannot tell. Whoever is whole keeps what it was trusted with, however its process ended; whoever is not
+/// is neither in sync nor eligible any more (Kafka's unclean shutdown, KIP-966). Where nobody else has what was committed its
+/// next leadership is a new reign, so that a consumer which saw records that are gone finds out (KIP-320).
+pub(super) fn register(image: &Image, config: &Config, registration: &Registration) -> Verdict {
     let before = image.broker(registration.id);
     if let Some(same) = before.filter(|before| before.incarnation == registration.incarnation) {
         return Verdict::reply(Reply::Registered(same.epoch));
     }
+    let proved = before.and_then(|before| proved_since(before, registration));
+    let proof = proved.filter(|_| !registration.is_controller).map(features::whole_since);
+    let durable = registration.is_durable.then(features::durable);
     let broker = Broker {
         id: registration.id,
         epoch: registration.epoch,
         incarnation: registration.incarnation,
         endpoints: registration.endpoints.clone(),
-        features: features::supported().into_iter().chain(registration.is_durable.then(features::durable)).collect(),
+        features: features::supported().into_iter().chain(durable).chain(proof).collect(),
         rack: registration.rack.clone(),
         fenced: true,
         in_controlled_shutdown: false,
@@ -66,15 +80,25 @@ pub(super) fn register(image: &Image, registration: &Registration) -> Verdict {
     if registration.is_controller {
         records.push(fencing(registration.id, registration.epoch, false));
     }
-    let is_whole = |before: &Broker| {
-        registration.whole_since == Some(before.epoch) && before.features.contains(&features::durable())
-    };
-    match before {
-        Some(_) if !registration.is_controller => records.extend(changes(image, registration.id, Turn::Goes)),
-        Some(before) if !is_whole(before) => records.extend(changes(image, registration.id, Turn::Forgot)),
-        Some(_) | None => {}
-    }
+    let turn = before.map(|_| match (registration.is_controller, proved.is_some()) {
+        (true, true) => Turn::Comes,
+        (true, false) => Turn::Returns,
+        (false, true) => Turn::Goes,
+        (false, false) => Turn::Forgot,
+    });
+    records.extend(turn.into_iter().flat_map(|turn| changes(image, config, registration.id, turn)));
     Verdict { records, replies: alloc::vec![Reply::Registered(registration.epoch)] }
+}
+
+/// Since which registration a broker is whole, if it is. One that ended before it heard of its last registration has done nothing
+/// in that life: it is as whole as it was then.
+fn proved_since(before: &Broker, registration: &Registration) -> Option<BrokerEpoch> {
+    let claimed = registration.whole_since?;
+    let was_durable = before.features.contains(&features::durable());
+    match features::proof(&before.features) {
+        Some(proved) if claimed == proved => Some(proved),
+        Some(_) | None => (claimed == before.epoch && was_durable).then_some(claimed),
+    }
 }
 
 /// What a broker says of itself now and then.
@@ -92,9 +116,9 @@ pub struct Heartbeat {
     pub want_shut_down: bool,
 }
 
-/// A broker lives. It is unfenced once it knows of its own registration; one that wants to stop is fenced, which moves what it
-/// leads, and may stop as soon as it hears so.
-pub(super) fn heartbeat(image: &Image, heartbeat: &Heartbeat) -> Verdict {
+/// A broker lives. It is unfenced once it knows of its own registration. One that wants to stop leaves what it leads and every
+/// ISR to others, and may stop as soon as it hears so.
+pub(super) fn heartbeat(image: &Image, config: &Config, heartbeat: &Heartbeat) -> Verdict {
     let refused = |error: ErrorCode| {
         let response = BrokerHeartbeatResponse { error_code: error.code(), ..BrokerHeartbeatResponse::default() };
         Verdict::reply(Reply::Response(Response::BrokerHeartbeat(response)))
@@ -104,8 +128,14 @@ pub(super) fn heartbeat(image: &Image, heartbeat: &Heartbeat) -> Verdict {
         return refused(ErrorCode::StaleBrokerEpoch);
     }
     let is_caught_up = heartbeat.known.0 > broker.epoch.0;
-    let fenced = heartbeat.want_fence || heartbeat.want_shut_down || broker.fenced && !is_caught_up;
-    let records = if fenced == broker.fenced { Vec::new() } else { turn(image, heartbeat.id, heartbeat.epoch, fenced) };
+    let fenced = heartbeat.want_fence || broker.fenced && (!is_caught_up || heartbeat.want_shut_down);
+    let mut records = Vec::new();
+    if fenced != broker.fenced {
+        records = turn(image, config, broker, fenced);
+    } else if heartbeat.want_shut_down && broker.is_active() {
+        records.push(stopping(broker));
+        records.extend(changes(image, config, heartbeat.id, Turn::Goes));
+    }
     let response = BrokerHeartbeatResponse {
         is_caught_up,
         is_fenced: fenced,
@@ -116,16 +146,49 @@ pub(super) fn heartbeat(image: &Image, heartbeat: &Heartbeat) -> Verdict {
 }
 
 /// A broker was not heard of for too long, or its connection broke.
-pub(super) fn fence(image: &Image, id: BrokerId, epoch: BrokerEpoch) -> Verdict {
-    let is_up = image.broker(id).is_some_and(|broker| broker.epoch == epoch && !broker.fenced);
-    let records = if is_up { turn(image, id, epoch, true) } else { Vec::new() };
+pub(super) fn fence(image: &Image, config: &Config, id: BrokerId, epoch: BrokerEpoch) -> Verdict {
+    let up = image.broker(id).filter(|broker| broker.epoch == epoch && !broker.fenced);
+    let records = up.map_or(Vec::new(), |broker| turn(image, config, broker, true));
     Verdict { records, replies: alloc::vec![Reply::Fenced] }
 }
 
-fn turn(image: &Image, id: BrokerId, epoch: BrokerEpoch, fenced: bool) -> Vec<MetadataRecord> {
-    let mut records = alloc::vec![fencing(id, epoch, fenced)];
-    records.extend(changes(image, id, if fenced { Turn::Goes } else { Turn::Comes }));
+/// A broker that will not come back is forgotten. Unlike Kafka's, this controller refuses to forget one that lives: it would register
+/// again at once.
+pub(super) fn unregister(image: &Image, config: &Config, id: BrokerId) -> Verdict {
+    let (error, records) = match image.broker(id) {
+        None => (Some((ErrorCode::BrokerIdNotRegistered, format!("broker {} is not registered", id.0))), Vec::new()),
+        Some(broker) if !broker.fenced => {
+            let why = format!("broker {} lives: it is to be stopped first", id.0);
+            (Some((ErrorCode::InvalidRequest, why)), Vec::new())
+        }
+        Some(broker) => {
+            let mut records = changes(image, config, id, Turn::Forgot);
+            let record = UnregisterBrokerRecord { broker_id: id.0, broker_epoch: broker.epoch.0 };
+            records.push(MetadataRecord::UnregisterBroker(record));
+            (None, records)
+        }
+    };
+    let response = UnregisterBrokerResponse {
+        error_code: error.as_ref().map_or(ErrorCode::None, |(error, _)| *error).code(),
+        error_message: error.map(|(_, why)| Str::explanation(&why)),
+        ..UnregisterBrokerResponse::default()
+    };
+    Verdict { records, replies: alloc::vec![Reply::Response(Response::UnregisterBroker(response))] }
+}
+
+fn turn(image: &Image, config: &Config, broker: &Broker, fenced: bool) -> Vec<MetadataRecord> {
+    let mut records = alloc::vec![fencing(broker.id, broker.epoch, fenced)];
+    records.extend(changes(image, config, broker.id, if fenced { Turn::Goes } else { Turn::Comes }));
     records
+}
+
+fn stopping(broker: &Broker) -> MetadataRecord {
+    MetadataRecord::BrokerRegistrationChange(BrokerRegistrationChangeRecord {
+        broker_id: broker.id.0,
+        broker_epoch: broker.epoch.0,
+        in_controlled_shutdown: 1,
+        ..BrokerRegistrationChangeRecord::default()
+    })
 }
 
 fn fencing(id: BrokerId, epoch: BrokerEpoch, fenced: bool) -> MetadataRecord {

@@ -123,7 +123,7 @@ impl Rig {
     }
 
     /// Alters one resource; the steps are name, operation and value.
-    fn alter(&mut self, kind: i8, name: &str, steps: &[(&str, i8, Option<&str>)]) -> (ErrorCode, String) {
+    pub fn alter(&mut self, kind: i8, name: &str, steps: &[(&str, i8, Option<&str>)]) -> (ErrorCode, String) {
         let config = |(name, config_operation, value): &(&str, i8, Option<&str>)| AlterableConfig {
             name: (*name).into(),
             config_operation: *config_operation,

@@ -1,80 +1,222 @@
-//! Who leads a partition, and who is in its ISR, when a broker comes or goes (KIP-497, KIP-841).
-//!
-//! A member that goes leaves every ISR in which another stays; the last one stays, since nobody else is known to have all
-//! that is committed. Whoever leads must be in the ISR and alive; without such a replica nobody leads.
+//! Who leads the partitions of a broker that comes or goes (KIP-497, KIP-841, KIP-966), and elections that somebody asks for
+//! (KIP-460) or that are due (preferred leaders).
 
-use crate::metadata::{Image, MetadataRecord, Partition};
-use crate::msg::record::metadata::PartitionChangeRecord;
-use crate::types::{BrokerId, Uuid};
+use super::change::{Draft, Election, Terms};
+use super::{Reply, Verdict};
+use crate::config::Config;
+use crate::metadata::{Image, MetadataRecord, Partition, Topic};
+use crate::msg::Response;
+use crate::msg::elect_leaders::{ElectLeadersRequest, ElectLeadersResponse, PartitionResult, ReplicaElectionResult};
+use crate::types::{BrokerId, ErrorCode, LogId, Str};
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// What the partitions of one broker become.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Turn {
-    /// It can be reached by nobody any more, or is about to be.
+    /// It can be reached by nobody any more, or is about to be; it keeps what it has.
     Goes,
     /// It is back, with everything that it had.
     Comes,
-    /// It leads on at once, but may have lost what it had.
+    /// It is gone, and may have lost what it had.
     Forgot,
+    /// The same, but it is back already.
+    Returns,
 }
 
 /// The changes of partitions that follow from a broker's turn.
-pub(super) fn changes(image: &Image, who: BrokerId, turn: Turn) -> Vec<MetadataRecord> {
+pub(super) fn changes(image: &Image, config: &Config, who: BrokerId, turn: Turn) -> Vec<MetadataRecord> {
     let mut records = Vec::new();
     for topic in image.topics() {
-        let held = topic.partitions.iter().filter(|(_, partition)| partition.replicas.contains(&who));
+        let held = topic.partitions.iter().filter(|(_, partition)| concerns(partition, who, turn));
+        let mut terms = None;
         records.extend(held.filter_map(|(index, partition)| {
-            let change = change(image, partition, who, turn)?;
-            Some(record(topic.id, *index, partition, &change))
+            let terms = *terms.get_or_insert_with(|| Terms::of(image, config, &topic.name));
+            change(image, (LogId { topic: topic.id, partition: *index }, partition), terms, (who, turn))
         }));
     }
     records
 }
 
-/// The next state of a partition: its ISR and its leader.
-struct Change {
-    isr: Vec<BrokerId>,
-    leader: BrokerId,
-    /// A reign begins, even if the leader stays.
-    is_reign: bool,
+fn concerns(partition: &Partition, who: BrokerId, turn: Turn) -> bool {
+    let is_member = || partition.isr.contains(&who) || partition.leader == who;
+    partition.replicas.contains(&who)
+        && match turn {
+            Turn::Goes => is_member(),
+            Turn::Comes => partition.leader == BrokerId::NONE,
+            Turn::Forgot | Turn::Returns => is_member() || partition.eligible.contains(&who),
+        }
 }
 
-fn change(image: &Image, partition: &Arc<Partition>, who: BrokerId, turn: Turn) -> Option<Change> {
-    let is_alive = |id: &BrokerId| *id != who && image.broker(*id).is_some_and(|broker| broker.is_active());
-    let is_member = partition.isr.contains(&who);
-    match turn {
-        Turn::Comes => (partition.leader == BrokerId::NONE && is_member).then(|| Change {
-            isr: partition.isr.clone(),
-            leader: who,
-            is_reign: true,
-        }),
-        Turn::Goes | Turn::Forgot => {
-            let others: Vec<BrokerId> = partition.isr.iter().copied().filter(|id| *id != who).collect();
-            let isr = if others.is_empty() { partition.isr.clone() } else { others };
-            let stays = turn == Turn::Forgot && isr.contains(&who);
-            let leader = match partition.leader {
-                leader if leader != who => leader,
-                _ if stays => who,
-                _ => first(partition, |id| isr.contains(id) && is_alive(id)),
-            };
-            let is_reign = partition.leader == who;
-            (is_reign || isr != partition.isr).then_some(Change { isr, leader, is_reign })
+fn change(
+    image: &Image,
+    (log, partition): (LogId, &Arc<Partition>),
+    terms: Terms,
+    (who, turn): (BrokerId, Turn),
+) -> Option<MetadataRecord> {
+    let lives = |id: BrokerId| image.broker(id).is_some_and(|broker| broker.is_active());
+    let mut draft = Draft::new(image, partition, terms);
+    let next = match turn {
+        Turn::Comes => draft.finish(|id| id == who || lives(id)),
+        Turn::Goes => {
+            draft.leaves(who);
+            draft.finish(|id| id != who && lives(id))
+        }
+        Turn::Forgot => {
+            draft.leaves(who);
+            draft.forgot = Some(who);
+            draft.finish(|id| id != who && lives(id))
+        }
+        // Nobody else has what was committed: it goes on with what it has, in a reign that says so (KIP-320).
+        Turn::Returns if !is_held_beside(partition, who) => {
+            let mut next = draft.finish(|id| id == who || lives(id));
+            next.reign();
+            return next.record(log);
+        }
+        Turn::Returns => {
+            draft.leaves(who);
+            draft.forgot = Some(who);
+            draft.finish(|id| id != who && lives(id))
+        }
+    };
+    next.record(log)
+}
+
+/// Has anybody else everything that is committed?
+fn is_held_beside(partition: &Partition, who: BrokerId) -> bool {
+    partition.isr.iter().chain(&partition.eligible).any(|id| *id != who)
+}
+
+/// What the settings of a topic mean for partitions that have no leader, or somebody eligible beside the ISR: they may mean
+/// something else now.
+pub(super) fn retuned(image: &Image, topic: &Topic, terms: Terms) -> Vec<MetadataRecord> {
+    let is_open = |partition: &Partition| partition.leader == BrokerId::NONE || !partition.eligible.is_empty();
+    let open = topic.partitions.iter().filter(|(_, partition)| is_open(partition));
+    let record = |(index, partition): (&i32, &Arc<Partition>)| {
+        let next = Draft::new(image, partition, terms).finish(|id| is_live(image, id));
+        next.record(LogId { topic: topic.id, partition: *index })
+    };
+    open.filter_map(record).collect()
+}
+
+/// What is looked at now and then: partitions without a leader that may have one, and those that are not led by their
+/// preferred leader; so many at most. Kafka's KRaft does not weigh how many of a broker's partitions are led elsewhere.
+pub(super) fn tend(image: &Image, config: &Config, with_preferred: bool) -> Verdict {
+    let mut records = Vec::new();
+    for topic in image.topics() {
+        if records.len() >= ELECTIONS_AT_ONCE {
+            break;
+        }
+        let terms = Terms::of(image, config, &topic.name);
+        records.extend(retuned(image, topic, terms));
+        let strangers =
+            topic.partitions.iter().filter(|(_, partition)| with_preferred && is_ruled_by_another(partition));
+        records.extend(strangers.filter_map(|(index, partition)| {
+            preferred(image, (LogId { topic: topic.id, partition: *index }, partition), terms)
+        }));
+    }
+    Verdict { records, replies: alloc::vec![Reply::Tended] }
+}
+
+fn is_ruled_by_another(partition: &Partition) -> bool {
+    partition.leader != BrokerId::NONE
+        && partition.eligible.is_empty()
+        && partition.replicas.first() != Some(&partition.leader)
+}
+
+fn preferred(image: &Image, (log, partition): (LogId, &Arc<Partition>), terms: Terms) -> Option<MetadataRecord> {
+    let mut draft = Draft::new(image, partition, terms);
+    draft.election = Election::Preferred;
+    draft.finish(|id| is_live(image, id)).record(log)
+}
+
+fn is_live(image: &Image, id: BrokerId) -> bool {
+    image.broker(id).is_some_and(|broker| broker.is_active())
+}
+
+/// Answers ElectLeaders: for each partition alone, or for all that need it.
+pub(super) fn elect(image: &Image, config: &Config, request: &ElectLeadersRequest) -> Verdict {
+    let mut response = ElectLeadersResponse::default();
+    let mut records = Vec::new();
+    let election = match request.election_type {
+        0 => Election::Preferred,
+        1 => Election::Unclean,
+        _ => {
+            response.error_code = ErrorCode::InvalidRequest.code();
+            return Verdict::reply(Reply::Response(Response::ElectLeaders(response)));
+        }
+    };
+    let mut seen = BTreeSet::new();
+    let mut ask = |name: &Str, index: i32| {
+        let is_new = seen.insert((name.clone(), index));
+        let first = || election_of(image, config, (name, index), election);
+        let outcome = if is_new { first() } else { Err(ErrorCode::ElectionNotNeeded) };
+        let error = outcome.as_ref().err().copied();
+        records.extend(outcome.ok());
+        error
+    };
+    match &request.topic_partitions {
+        Some(topics) => {
+            for topic in topics {
+                let results = topic.partitions.iter().map(|index| told(*index, ask(&topic.topic, *index)));
+                let partition_result = results.collect();
+                response
+                    .replica_election_results
+                    .push(ReplicaElectionResult { topic: topic.topic.clone(), partition_result });
+            }
+        }
+        // Kafka names every topic, and leaves out partitions that are led as they should be.
+        None => {
+            for topic in image.topics() {
+                let results = topic.partitions.iter().map(|(index, _)| (*index, ask(&topic.name, *index)));
+                let results = results.filter(|(_, error)| *error != Some(ErrorCode::ElectionNotNeeded));
+                let partition_result = results.map(|(index, error)| told(index, error)).collect();
+                response
+                    .replica_election_results
+                    .push(ReplicaElectionResult { topic: topic.name.clone(), partition_result });
+            }
         }
     }
+    Verdict { records, replies: alloc::vec![Reply::Response(Response::ElectLeaders(response))] }
 }
 
-/// The first replica, in the order of preference, that may lead.
-fn first(partition: &Partition, may_lead: impl Fn(&BrokerId) -> bool) -> BrokerId {
-    partition.replicas.iter().copied().find(may_lead).unwrap_or(BrokerId::NONE)
+fn told(partition_id: i32, error: Option<ErrorCode>) -> PartitionResult {
+    let error_message = error.map(|error| {
+        Str::from_static(match error {
+            ErrorCode::ElectionNotNeeded => "the partition is led as it should be",
+            ErrorCode::PreferredLeaderNotAvailable => "the preferred leader is not in sync, or not up",
+            ErrorCode::EligibleLeadersNotAvailable => "no replica of the partition is up",
+            _ => "there is no such partition",
+        })
+    });
+    PartitionResult { partition_id, error_code: error.unwrap_or(ErrorCode::None).code(), error_message }
 }
 
-fn record(topic: Uuid, index: i32, before: &Partition, change: &Change) -> MetadataRecord {
-    let isr = (change.isr != before.isr).then(|| change.isr.iter().map(|id| id.0).collect());
-    let mut record = PartitionChangeRecord { partition_id: index, topic_id: topic, isr, ..Default::default() };
-    if change.is_reign {
-        record.leader = change.leader.0;
+fn election_of(
+    image: &Image,
+    config: &Config,
+    (name, index): (&Str, i32),
+    election: Election,
+) -> Result<MetadataRecord, ErrorCode> {
+    let topic = image.topic_named(name).ok_or(ErrorCode::UnknownTopicOrPartition)?;
+    let partition = topic.partitions.get(&index).ok_or(ErrorCode::UnknownTopicOrPartition)?;
+    let is_needed = match election {
+        Election::Preferred => partition.replicas.first() != Some(&partition.leader),
+        Election::Any | Election::Unclean => partition.leader == BrokerId::NONE,
+    };
+    if !is_needed {
+        return Err(ErrorCode::ElectionNotNeeded);
     }
-    MetadataRecord::PartitionChange(record)
+    let mut draft = Draft::new(image, partition, Terms::of(image, config, name));
+    draft.election = election;
+    let next = draft.finish(|id| is_live(image, id));
+    let unavailable = match election {
+        Election::Preferred => ErrorCode::PreferredLeaderNotAvailable,
+        Election::Any | Election::Unclean => ErrorCode::EligibleLeadersNotAvailable,
+    };
+    next.record(LogId { topic: topic.id, partition: index }).ok_or(unavailable)
 }
+
+/// So many leaders are elected at once, about.
+const ELECTIONS_AT_ONCE: usize = 1000;

@@ -1,19 +1,20 @@
 //! AlterPartition: a leader asks for another ISR (KIP-497). Nothing is changed unless the leader knows the state that it
 //! wants to follow, and every member that it names is alive in the life in which the leader heard of it (KIP-841, KIP-903).
 
+use super::change::{Draft, Terms};
 use super::{Reply, Verdict};
+use crate::config::Config;
 use crate::metadata::{Image, MetadataRecord, Partition};
 use crate::msg::Response;
 use crate::msg::alter_partition::{
     AlterPartitionRequest, AlterPartitionResponse, PartitionData, PartitionResult, TopicResult,
 };
-use crate::msg::record::metadata::PartitionChangeRecord;
-use crate::types::{BrokerEpoch, BrokerId, ErrorCode, LogId, Uuid};
+use crate::types::{BrokerEpoch, BrokerId, ErrorCode, LogId};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// Judges all partitions of a request, each alone.
-pub(super) fn alter(image: &Image, request: &AlterPartitionRequest) -> Verdict {
+pub(super) fn alter(image: &Image, config: &Config, request: &AlterPartitionRequest) -> Verdict {
     let mut response = AlterPartitionResponse::default();
     let mut records = Vec::new();
     let leader = BrokerId(request.broker_id);
@@ -25,10 +26,7 @@ pub(super) fn alter(image: &Image, request: &AlterPartitionRequest) -> Verdict {
         let partitions = topic.partitions.iter().map(|asked| {
             let log = LogId { topic: topic.topic_id, partition: asked.partition_index };
             match judge(image, leader, log, asked) {
-                Ok((partition, record)) => {
-                    records.extend(record);
-                    partition
-                }
+                Ok(members) => altered(image, config, log, (leader, &members), &mut records),
                 Err(error) => refused(asked.partition_index, error),
             }
         });
@@ -37,12 +35,13 @@ pub(super) fn alter(image: &Image, request: &AlterPartitionRequest) -> Verdict {
     Verdict { records, replies: alloc::vec![Reply::Response(Response::AlterPartition(response))] }
 }
 
+/// The members that are asked for, if they may be asked for.
 fn judge(
     image: &Image,
     leader: BrokerId,
     log: LogId,
     asked: &PartitionData,
-) -> Result<(PartitionResult, Option<MetadataRecord>), ErrorCode> {
+) -> Result<Vec<(BrokerId, BrokerEpoch)>, ErrorCode> {
     let gone =
         if image.topic(log.topic).is_none() { ErrorCode::UnknownTopicId } else { ErrorCode::UnknownTopicOrPartition };
     let partition = image.partition(log).ok_or(gone)?;
@@ -62,19 +61,37 @@ fn judge(
     let members: Vec<(BrokerId, BrokerEpoch)> =
         asked.new_isr_with_epochs.iter().map(|one| (BrokerId(one.broker_id), BrokerEpoch(one.broker_epoch))).collect();
     judge_members(image, leader, partition, &members)?;
-    let isr: Vec<BrokerId> = partition.replicas.iter().copied().filter(|id| is_named(&members, *id)).collect();
-    let record = (isr != partition.isr).then(|| record(log.topic, log.partition, &isr));
-    let epoch = partition.partition_epoch.0 + i32::from(record.is_some());
-    let result = PartitionResult {
+    Ok(members)
+}
+
+/// Changes the ISR. That may end a reassignment, and with it the reign of a leader that is to go: it is told to look for news.
+fn altered(
+    image: &Image,
+    config: &Config,
+    log: LogId,
+    (leader, members): (BrokerId, &[(BrokerId, BrokerEpoch)]),
+    records: &mut Vec<MetadataRecord>,
+) -> PartitionResult {
+    let topic = image.topic(log.topic).expect("its partition was judged");
+    let partition = image.partition(log).expect("it was judged");
+    let mut draft = Draft::new(image, partition, Terms::of(image, config, &topic.name));
+    draft.isr = partition.replicas.iter().copied().filter(|id| is_named(members, *id)).collect();
+    draft.recovered = true;
+    let next = draft.finish(|id| image.broker(id).is_some_and(|broker| broker.is_active()));
+    records.extend(next.record(log));
+    let after = next.after;
+    if after.leader != leader {
+        return refused(log.partition, ErrorCode::NewLeaderElected);
+    }
+    PartitionResult {
         partition_index: log.partition,
         error_code: 0,
-        leader_id: partition.leader.0,
-        leader_epoch: partition.leader_epoch.0,
-        isr: isr.iter().map(|id| id.0).collect(),
-        leader_recovery_state: 0,
-        partition_epoch: epoch,
-    };
-    Ok((result, record))
+        leader_id: after.leader.0,
+        leader_epoch: after.leader_epoch.0,
+        isr: after.isr.iter().map(|id| id.0).collect(),
+        leader_recovery_state: i8::from(after.recovering),
+        partition_epoch: after.partition_epoch.0,
+    }
 }
 
 fn is_named(members: &[(BrokerId, BrokerEpoch)], id: BrokerId) -> bool {
@@ -96,11 +113,6 @@ fn judge_members(
         broker.is_some_and(|broker| broker.is_active() && (*epoch == BrokerEpoch::NONE || *epoch == broker.epoch))
     };
     if members.iter().all(may_be) { Ok(()) } else { Err(ErrorCode::IneligibleReplica) }
-}
-
-fn record(topic_id: Uuid, partition_id: i32, isr: &[BrokerId]) -> MetadataRecord {
-    let isr = Some(isr.iter().map(|id| id.0).collect());
-    MetadataRecord::PartitionChange(PartitionChangeRecord { partition_id, topic_id, isr, ..Default::default() })
 }
 
 fn refused(partition_index: i32, error: ErrorCode) -> PartitionResult {

@@ -43,6 +43,10 @@ pub(super) fn refused(ask: &Ask) -> Option<Response> {
         | Ask::Heartbeat(_)
         | Ask::Fence(..)
         | Ask::AlterPartition(_)
+        | Ask::ElectLeaders(_)
+        | Ask::Tend { .. }
+        | Ask::Reassign(_)
+        | Ask::Unregister(_)
         | Ask::CreateMissing(_)
         | Ask::AlterConfigs(_)
         | Ask::IncrementalAlterConfigs(_)

@@ -14,9 +14,14 @@
 //! | [`Ask::DeleteTopics`] | `delete.rs` | RemoveTopic |
 //! | [`Ask::CreatePartitions`] | `partitions.rs` | Partition |
 //! | [`Ask::AlterConfigs`], [`Ask::IncrementalAlterConfigs`] | `settings.rs` | Config |
+//! | [`Ask::AlterPartition`] | `isr.rs` | PartitionChange |
+//! | [`Ask::ElectLeaders`], [`Ask::Tend`] | `elect.rs` | PartitionChange |
+//! | [`Ask::Reassign`] | `reassign.rs` | PartitionChange |
+//! | [`Ask::Heartbeat`], [`Ask::Fence`], [`Ask::Unregister`] | `brokers.rs` | BrokerRegistrationChange, UnregisterBroker, PartitionChange |
 //! | [`Ask::AllocateProducerIds`] | `producer_ids.rs` | ProducerIds |
 
 mod brokers;
+mod change;
 mod delete;
 mod elect;
 mod isr;
@@ -24,6 +29,7 @@ mod late;
 mod partitions;
 mod placement;
 mod producer_ids;
+mod reassign;
 mod settings;
 mod topics;
 
@@ -35,9 +41,11 @@ use crate::metadata::{Delta, Image, MetadataRecord, Unfit, advance};
 use crate::msg::Response;
 use crate::msg::alter_configs::AlterConfigsRequest;
 use crate::msg::alter_partition::AlterPartitionRequest;
+use crate::msg::alter_partition_reassignments::AlterPartitionReassignmentsRequest;
 use crate::msg::create_partitions::CreatePartitionsRequest;
 use crate::msg::create_topics::CreateTopicsRequest;
 use crate::msg::delete_topics::DeleteTopicsRequest;
+use crate::msg::elect_leaders::ElectLeadersRequest;
 use crate::msg::incremental_alter_configs::IncrementalAlterConfigsRequest;
 use crate::shard::{self, Cx};
 use crate::types::{BrokerEpoch, BrokerId, ErrorCode, Offset, Str};
@@ -68,6 +76,17 @@ pub enum Ask {
     Fence(BrokerId, BrokerEpoch),
     /// A leader wants another ISR. Ends in a response.
     AlterPartition(AlterPartitionRequest),
+    /// Somebody asks for other leaders. Ends in a response.
+    ElectLeaders(ElectLeadersRequest),
+    /// It is time to look after partitions that are not led as they should be. Ends in [`Reply::Tended`].
+    Tend {
+        /// Preferred leaders are due, not only partitions without any.
+        with_preferred: bool,
+    },
+    /// Replicas are to be moved. Ends in a response.
+    Reassign(AlterPartitionReassignmentsRequest),
+    /// A broker will not come back. Ends in a response.
+    Unregister(BrokerId),
     /// Ends in a response, as do the other requests of clients.
     CreateTopics(CreateTopicsRequest),
     /// Topics that somebody asked for and that do not exist; internal ones get the settings they must have. Ends in
@@ -99,6 +118,8 @@ pub enum Reply {
     Registered(BrokerEpoch),
     /// The broker is fenced, or has been registered anew since.
     Fenced,
+    /// What could be mended is.
+    Tended,
     /// What became of each topic.
     Created(Vec<(Str, ErrorCode)>),
     /// Ids that nobody else has, or why there are none.
@@ -132,10 +153,14 @@ impl Controller {
         }
         match ask {
             Ask::Bootstrap => brokers::bootstrap(),
-            Ask::Register(registration) => brokers::register(&self.head, registration),
-            Ask::Heartbeat(heartbeat) => brokers::heartbeat(&self.head, heartbeat),
-            Ask::Fence(broker, epoch) => brokers::fence(&self.head, *broker, *epoch),
-            Ask::AlterPartition(request) => isr::alter(&self.head, request),
+            Ask::Register(registration) => brokers::register(&self.head, cx.config, registration),
+            Ask::Heartbeat(heartbeat) => brokers::heartbeat(&self.head, cx.config, heartbeat),
+            Ask::Fence(broker, epoch) => brokers::fence(&self.head, cx.config, *broker, *epoch),
+            Ask::AlterPartition(request) => isr::alter(&self.head, cx.config, request),
+            Ask::ElectLeaders(request) => elect::elect(&self.head, cx.config, request),
+            Ask::Tend { with_preferred } => elect::tend(&self.head, cx.config, *with_preferred),
+            Ask::Reassign(request) => reassign::alter(&self.head, cx.config, request),
+            Ask::Unregister(broker) => brokers::unregister(&self.head, cx.config, *broker),
             Ask::CreateTopics(request) => topics::create(&self.head, cx, request),
             Ask::CreateMissing(names) => topics::create_missing(&self.head, cx, names),
             Ask::DeleteTopics(request, version) => delete::delete(&self.head, cx, request, *version),
@@ -167,6 +192,12 @@ impl Controller {
 #[cfg(test)]
 #[path = "controller_test.rs"]
 mod controller_test;
+#[cfg(test)]
+#[path = "elect_test.rs"]
+mod elect_test;
+#[cfg(test)]
+#[path = "reassign_test.rs"]
+mod reassign_test;
 #[cfg(test)]
 #[path = "replicas_test.rs"]
 mod replicas_test;

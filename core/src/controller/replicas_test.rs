@@ -12,7 +12,10 @@ use alloc::vec::Vec;
 
 impl Rig {
     fn heartbeat(&mut self, id: i32, epoch: BrokerEpoch, known: Offset) -> BrokerHeartbeatResponse {
-        let heartbeat = Heartbeat { id: BrokerId(id), epoch, known, want_fence: false, want_shut_down: false };
+        self.heartbeat_as(Heartbeat { id: BrokerId(id), epoch, known, want_fence: false, want_shut_down: false })
+    }
+
+    fn heartbeat_as(&mut self, heartbeat: Heartbeat) -> BrokerHeartbeatResponse {
         match self.ask(&Ask::Heartbeat(heartbeat)) {
             Reply::Response(Response::BrokerHeartbeat(response)) => response,
             other => panic!("{other:?}"),
@@ -20,22 +23,22 @@ impl Rig {
     }
 
     /// A broker starts elsewhere, and catches up.
-    fn join(&mut self, id: i32, whole_since: Option<BrokerEpoch>) -> BrokerEpoch {
+    pub fn join(&mut self, id: i32, whole_since: Option<BrokerEpoch>) -> BrokerEpoch {
         let epoch = self.register_as(id, whole_since, false);
         let end = self.image().end();
         assert!(!self.heartbeat(id, epoch, end).is_fenced);
         epoch
     }
 
-    fn partition(&self, log: LogId) -> Arc<Partition> {
+    pub fn partition(&self, log: LogId) -> Arc<Partition> {
         self.image().partition(log).expect("it exists").clone()
     }
 
-    fn leave(&mut self, id: i32, epoch: BrokerEpoch) {
+    pub fn leave(&mut self, id: i32, epoch: BrokerEpoch) {
         assert_eq!(self.ask(&Ask::Fence(BrokerId(id), epoch)), Reply::Fenced);
     }
 
-    fn alter_isr(&mut self, broker: (i32, BrokerEpoch), log: LogId, isr: &[(i32, i64)]) -> (ErrorCode, Vec<i32>) {
+    pub fn alter_isr(&mut self, broker: (i32, BrokerEpoch), log: LogId, isr: &[(i32, i64)]) -> (ErrorCode, Vec<i32>) {
         let partition = self.partition(log);
         let data = PartitionData {
             partition_index: log.partition,
@@ -69,13 +72,18 @@ impl Rig {
     }
 }
 
-fn ids(ids: &[i32]) -> Vec<BrokerId> {
+pub fn ids(ids: &[i32]) -> Vec<BrokerId> {
     ids.iter().copied().map(BrokerId).collect()
 }
 
 /// Brokers 1, 2 and 3, and a partition that they hold in this order.
-fn three() -> (Rig, LogId, [BrokerEpoch; 2]) {
-    let mut rig = Rig::new(&[]);
+pub fn three() -> (Rig, LogId, [BrokerEpoch; 2]) {
+    three_with(&[])
+}
+
+/// The same under these settings.
+pub fn three_with(settings: &[(&str, &str)]) -> (Rig, LogId, [BrokerEpoch; 2]) {
+    let mut rig = Rig::new(settings);
     let epochs = [rig.join(2, None), rig.join(3, None)];
     let assignments = vec![CreatableReplicaAssignment { partition_index: 0, broker_ids: vec![2, 3, 1] }];
     let topic = CreatableTopic {
@@ -119,25 +127,26 @@ fn who_goes_leads_no_more_and_leaves_the_isr_unless_it_is_the_last() {
     assert_eq!(rig.partition(log).isr, ids(&[3, 1]), "in the order of the replicas");
 }
 
-fn epoch_of(rig: &Rig, id: i32) -> BrokerEpoch {
+pub fn epoch_of(rig: &Rig, id: i32) -> BrokerEpoch {
     rig.image().broker(BrokerId(id)).expect("registered").epoch
 }
 
 #[test]
-fn the_last_in_the_isr_stays_and_leads_again_when_it_is_back() {
+fn the_last_in_the_isr_stays_eligible_and_leads_again_when_it_is_back() {
     let (mut rig, log, [two, three]) = three();
     let one = epoch_of(&rig, 1);
     rig.leave(3, three);
     rig.leave(1, one);
     rig.leave(2, two);
     let alone = rig.partition(log);
-    assert_eq!((alone.leader, &alone.isr), (BrokerId::NONE, &ids(&[2])));
+    assert_eq!((alone.leader, &alone.isr, &alone.eligible), (BrokerId::NONE, &ids(&[]), &ids(&[2])));
     let three = rig.join(3, Some(three));
     assert_eq!(rig.partition(log).leader, BrokerId::NONE, "one that is not in the ISR may lack what was committed");
     rig.leave(3, three);
     rig.join(2, Some(two));
-    assert_eq!(rig.partition(log).leader, BrokerId(2));
+    assert_eq!((rig.partition(log).leader, &rig.partition(log).isr), (BrokerId(2), &ids(&[2])));
     assert!(rig.partition(log).leader_epoch > alone.leader_epoch);
+    assert!(rig.partition(log).eligible.is_empty() && !rig.partition(log).recovering);
 }
 
 #[test]
@@ -182,4 +191,44 @@ fn an_isr_is_changed_by_its_leader_only_from_the_state_that_is_and_for_members_t
         assert_eq!(rig.alter_isr_as((2, two), log.topic, data).0, error);
     }
     assert_eq!(*rig.partition(log), *state, "what is refused changes nothing");
+}
+
+#[test]
+fn who_wants_to_stop_leads_no_more_and_may_stop_when_that_is_decided() {
+    let (mut rig, log, [two, _]) = three();
+    let known = rig.image().end();
+    let stop = Heartbeat { id: BrokerId(2), epoch: two, known, want_fence: false, want_shut_down: true };
+    let told = rig.heartbeat_as(stop);
+    assert!(told.should_shut_down && !told.is_fenced);
+    assert_eq!((rig.partition(log).leader, &rig.partition(log).isr), (BrokerId(3), &ids(&[3, 1])));
+    let broker = rig.image().broker(BrokerId(2)).expect("registered").clone();
+    assert!(broker.in_controlled_shutdown && !broker.fenced && !broker.is_active());
+    let three = epoch_of(&rig, 3);
+    let back = rig.alter_isr((3, three), log, &[(3, -1), (1, -1), (2, two.0)]);
+    assert_eq!(back.0, ErrorCode::IneligibleReplica, "it would be gone a moment later");
+    let state = rig.image().end();
+    assert!(rig.heartbeat_as(stop).should_shut_down);
+    assert_eq!(rig.image().end(), state, "asked again nothing more is decided");
+    rig.leave(2, two);
+    assert!(rig.heartbeat_as(stop).should_shut_down, "one that leads nothing may stop at any time");
+    let two = rig.join(2, Some(two));
+    assert!(rig.image().broker(BrokerId(2)).expect("registered").is_active() && two > epoch_of(&rig, 3));
+}
+
+#[test]
+fn a_broker_that_is_gone_is_forgotten_and_one_that_lives_is_not() {
+    let (mut rig, log, [two, three]) = three_with(&[("min.insync.replicas", "2")]);
+    let ask = |rig: &mut Rig, id: i32| match rig.ask(&Ask::Unregister(BrokerId(id))) {
+        Reply::Response(Response::UnregisterBroker(response)) => ErrorCode::from_code(response.error_code),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(ask(&mut rig, 2), Some(ErrorCode::InvalidRequest));
+    assert_eq!(ask(&mut rig, 9), Some(ErrorCode::BrokerIdNotRegistered));
+    rig.leave(3, three);
+    rig.leave(2, two);
+    assert_eq!((&rig.partition(log).isr, &rig.partition(log).eligible), (&ids(&[1]), &ids(&[2])));
+    assert_eq!(ask(&mut rig, 2), Some(ErrorCode::None));
+    assert!(rig.image().broker(BrokerId(2)).is_none());
+    assert_eq!((&rig.partition(log).isr, &rig.partition(log).eligible), (&ids(&[1]), &ids(&[])));
+    assert_eq!(rig.partition(log).replicas, ids(&[2, 3, 1]), "where it is to be is for whoever moves it");
 }

@@ -1,5 +1,7 @@
 //! AlterConfigs (KIP-133) and IncrementalAlterConfigs (KIP-339): settings of topics and dynamic settings of brokers.
 
+use super::change::Terms;
+use super::elect::retuned;
 use super::topics::listed;
 use super::{Refusal, Reply, Verdict};
 use crate::boundary::Note;
@@ -10,7 +12,7 @@ use crate::msg::alter_configs::{AlterConfigsRequest, AlterConfigsResourceRespons
 use crate::msg::incremental_alter_configs::{self as incremental, IncrementalAlterConfigsRequest};
 use crate::msg::record::metadata::ConfigRecord;
 use crate::shard::Cx;
-use crate::types::{ErrorCode, Str, limit, quoted};
+use crate::types::{BrokerId, ErrorCode, Str, limit, quoted};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -133,7 +135,14 @@ fn resource(
     };
     let set = after.iter().filter(|(name, value)| before.get(*name) != Some(*value) || is_named(name));
     let gone = before.keys().filter(|name| !after.contains_key(*name));
-    Ok(set.map(|(name, value)| record(name, Some(value))).chain(gone.map(|name| record(name, None))).collect())
+    let mut records: Vec<MetadataRecord> =
+        set.map(|(name, value)| record(name, Some(value))).chain(gone.map(|name| record(name, None))).collect();
+    if resource.kind == Resource::TOPIC
+        && let Some(topic) = image.topic_named(&resource.name)
+    {
+        records.extend(retuned(image, topic, Terms::from_own(&after, cx.config)));
+    }
+    Ok(records)
 }
 
 /// The rules that hold for every kind of resource.
@@ -225,10 +234,15 @@ fn check_topic(
 
 fn check_broker(image: &Image, cx: &Cx<'_>, asked: &Asked, after: &Overrides) -> Result<(), Refusal> {
     let name = &asked.resource.name;
-    let me = cx.config.broker.id;
-    if !name.is_empty() && *name != me.0.to_string().as_str() {
-        return Err(invalid(format!("this is broker {}; settings of another are altered there", me.0)));
-    }
+    let id = match name.is_empty() {
+        true => cx.config.broker.id,
+        false => {
+            let unknown = || invalid(format!("there is no broker {}", quoted(name)));
+            let id =
+                name.parse().ok().map(BrokerId).filter(|id| image.broker(*id).is_some() && id.0.to_string() == **name);
+            id.ok_or_else(unknown)?
+        }
+    };
     for (step, ..) in &asked.steps {
         match broker_key(step).map(|key| key.update) {
             None => {
@@ -241,7 +255,7 @@ fn check_broker(image: &Image, cx: &Cx<'_>, asked: &Asked, after: &Overrides) ->
             Some(Update::PerBroker | Update::ClusterWide) => {}
         }
     }
-    let [mut all, mut own] = image.broker_settings(me);
+    let [mut all, mut own] = image.broker_settings(id);
     let origin = Str::from_static("dynamic");
     let setting =
         |(key, value): (&Str, &Str)| Setting { key: key.clone(), value: value.clone(), origin: origin.clone() };

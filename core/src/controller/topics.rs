@@ -263,8 +263,21 @@ pub(super) fn fresh_partition(image: &Image, replicas: Vec<BrokerId>) -> Partiti
     }
 }
 
-/// Is this a list of replicas that a partition can have? `factor` is what its siblings have.
+/// Is this a list of replicas that a new partition can have? `factor` is what its siblings have.
 pub(super) fn check_replicas(image: &Image, replicas: &[BrokerId], factor: Option<usize>) -> Result<(), Refusal> {
+    let refused = |why: String| Err((ErrorCode::InvalidReplicaAssignment, why));
+    check_listed(image, replicas)?;
+    if let Some(factor) = factor.filter(|factor| *factor != replicas.len()) {
+        return refused(format!("an assignment has {} replicas and another {factor}", replicas.len()));
+    }
+    if !replicas.iter().any(|id| image.broker(*id).is_some_and(|broker| broker.is_active())) {
+        return refused("every broker of an assignment is fenced or about to stop".to_string());
+    }
+    Ok(())
+}
+
+/// Are these brokers that are known, each once?
+pub(super) fn check_listed(image: &Image, replicas: &[BrokerId]) -> Result<(), Refusal> {
     let refused = |why: String| Err((ErrorCode::InvalidReplicaAssignment, why));
     let distinct: BTreeSet<BrokerId> = replicas.iter().copied().collect();
     if replicas.is_empty() {
@@ -275,12 +288,6 @@ pub(super) fn check_replicas(image: &Image, replicas: &[BrokerId], factor: Optio
     }
     if distinct.len() < replicas.len() {
         return refused("an assignment names a broker more than once".to_string());
-    }
-    if let Some(factor) = factor.filter(|factor| *factor != replicas.len()) {
-        return refused(format!("an assignment has {} replicas and another {factor}", replicas.len()));
-    }
-    if !distinct.iter().any(|id| image.broker(*id).is_some_and(|broker| broker.is_active())) {
-        return refused("every broker of an assignment is fenced or about to stop".to_string());
     }
     Ok(())
 }

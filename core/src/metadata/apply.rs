@@ -1,6 +1,7 @@
 //! Record → image. No clock, no chance, no choice: the same records make the same image everywhere.
 
 use super::delta::Delta;
+use super::features;
 use super::image::{Broker, Endpoint, FeatureRange, Image, Partition, Resource, Topic, fold};
 use super::record::MetadataRecord;
 use crate::config::Overrides;
@@ -120,7 +121,11 @@ impl Image {
     }
 
     fn fence(&mut self, id: i32, epoch: i64, fenced: bool, touched: &mut Touched) -> Result<(), &'static str> {
-        self.registered(id, epoch, touched)?.fenced = fenced;
+        let broker = self.registered(id, epoch, touched)?;
+        broker.fenced = fenced;
+        if !fenced {
+            features::use_up_proof(&mut broker.features);
+        }
         Ok(())
     }
 
@@ -136,6 +141,9 @@ impl Image {
             -1 => false,
             _ => return Err("no such change of fencing"),
         };
+        if !broker.fenced {
+            features::use_up_proof(&mut broker.features);
+        }
         broker.in_controlled_shutdown = match record.in_controlled_shutdown {
             0 => broker.in_controlled_shutdown,
             1 => true,

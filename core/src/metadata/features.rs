@@ -3,7 +3,8 @@
 
 use super::{FeatureRange, Image};
 use crate::msg::api_versions::{ApiVersionsResponse, FinalizedFeatureKey, SupportedFeatureKey};
-use crate::types::Str;
+use crate::types::{BrokerEpoch, Str};
+use alloc::format;
 use alloc::vec::Vec;
 
 /// The feature that says which records the metadata log may hold.
@@ -27,6 +28,24 @@ pub fn supported() -> Vec<FeatureRange> {
 pub fn durable() -> FeatureRange {
     FeatureRange { name: Str::from_static("ottla.durable"), first: 0, last: 1 }
 }
+
+/// The mark of a registration that was proved whole since an earlier one, until its broker is up: one that ends before has never
+/// heard of this registration, and can prove no more than it did then.
+pub fn whole_since(epoch: BrokerEpoch) -> FeatureRange {
+    FeatureRange { name: Str::from(format!("{WHOLE_SINCE}{}", epoch.0)), first: 0, last: 1 }
+}
+
+/// Since when a registration with these marks was proved whole; none once it has been up.
+pub fn proof(features: &[FeatureRange]) -> Option<BrokerEpoch> {
+    features.iter().find_map(|one| one.name.strip_prefix(WHOLE_SINCE)?.parse().ok()).map(BrokerEpoch)
+}
+
+/// Takes the proof away.
+pub(super) fn use_up_proof(features: &mut Vec<FeatureRange>) {
+    features.retain(|one| !one.name.starts_with(WHOLE_SINCE));
+}
+
+const WHOLE_SINCE: &str = "ottla.whole.";
 
 /// The levels that a fresh cluster begins with.
 pub fn fresh() -> impl Iterator<Item = (&'static str, i16)> {

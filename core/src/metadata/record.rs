@@ -37,13 +37,18 @@ pub fn read_batch(batch: &CheckedBatch, f: &Functions) -> Result<Vec<MetadataRec
     walk.map(record).collect()
 }
 
-/// The version that is written under `metadata.version` 30 without eligible leader replicas.
+/// The version that is written under `metadata.version` 30. What says nothing of eligible leader replicas is written as it was
+/// before there were any.
 fn version(record: &MetadataRecord) -> i16 {
     match record {
         MetadataRecord::RegisterBroker(_) => 4,
         MetadataRecord::BrokerRegistrationChange(_) => 3,
         MetadataRecord::Partition(record) if record.eligible_leader_replicas.is_some() => 2,
-        MetadataRecord::PartitionChange(record) if record.eligible_leader_replicas.is_some() => 2,
+        MetadataRecord::PartitionChange(record)
+            if record.eligible_leader_replicas.is_some() || record.last_known_elr.is_some() =>
+        {
+            2
+        }
         MetadataRecord::Partition(_) | MetadataRecord::PartitionChange(_) => 1,
         MetadataRecord::FeatureLevel(_)
         | MetadataRecord::UnregisterBroker(_)

@@ -113,6 +113,7 @@ impl Node {
         self.following.at = (!self.following.todo.is_empty()).then_some(now.mono);
         if self.following.todo.is_empty() {
             self.followed(out);
+            self.leave_on(now);
         }
     }
 
@@ -155,6 +156,7 @@ impl Node {
         if let Ok(config) = self.file_config.overlaid(dynamic) {
             self.config = config;
         }
+        self.cluster.tend_soon();
     }
 
     fn spec(&mut self, topic: &Str, partition: &Partition) -> PartitionSpec {
@@ -170,7 +172,9 @@ impl Node {
                 partition_epoch: partition.partition_epoch,
                 replicas: partition.replicas.clone(),
                 isr: partition.isr.clone(),
-                isr_min: settings.min_insync_replicas,
+                // Nothing may be committed while anybody beside the ISR may be elected (KIP-966), whatever this broker is
+                // configured to.
+                isr_min: if partition.eligible.is_empty() { settings.min_insync_replicas } else { usize::MAX },
             },
             rules: settings.rules,
             compacted_only: settings.is_compacted() && !settings.log.delete,

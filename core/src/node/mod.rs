@@ -94,6 +94,7 @@ impl Node {
             Input::Done { op, outcome } => self.done(now, op, outcome, out),
             Input::Served { ticket, outcome } => self.served(now, ticket, outcome, out),
             Input::Closed { conn } => self.closed(now, conn, out),
+            Input::Stop => self.leave(now, out),
             Input::Wake => self.wake(now, out),
         }
         self.deliver(now, out);
@@ -193,6 +194,9 @@ const OWNER_LANES: u64 = 3;
 #[cfg(test)]
 #[path = "digest_test.rs"]
 mod digest_test;
+#[cfg(test)]
+#[path = "leaving_test.rs"]
+mod leaving_test;
 #[cfg(test)]
 #[path = "node_test.rs"]
 mod node_test;

@@ -10,14 +10,14 @@ use std::format;
 use std::vec;
 
 const VOTERS: (&str, &str) = ("controller.quorum.voters", "1@node-1:9093");
-const CONTROLLER: &[(&str, &str)] = &[
+pub const CONTROLLER: &[(&str, &str)] = &[
     VOTERS,
     ("listeners", "PLAINTEXT://node-1:9092,CONTROLLER://node-1:9093"),
     ("controller.listener.names", "CONTROLLER"),
     ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"),
     ("metadata.log.max.record.bytes.between.snapshots", "4000"),
 ];
-const BROKER: &[(&str, &str)] = &[
+pub const BROKER: &[(&str, &str)] = &[
     VOTERS,
     ("process.roles", "broker"),
     ("node.id", "2"),
@@ -35,7 +35,7 @@ fn create(controller: &mut Scene, name: &str) {
 }
 
 /// Carries calls to the controller and answers back, until the broker waits for news.
-fn talk(broker: &mut Scene, controller: &mut Scene) {
+pub fn talk(broker: &mut Scene, controller: &mut Scene) {
     for _ in 0..100 {
         broker.pass(Duration::from_millis(30));
         let calls = core::mem::take(&mut broker.calls);

@@ -35,7 +35,7 @@ impl Node {
             Request::BrokerRegistration(body) => self.registered_by(now, (ticket, asker), body, out),
             Request::BrokerHeartbeat(body) => self.heartbeat_of(now, (ticket, asker), &body, out),
             Request::AllocateProducerIds(body) => self.numbers_asked_by(now, ticket, &body, out),
-            Request::DescribeQuorum(_) if self.cluster.lease().is_some() => {
+            Request::DescribeQuorum(_) | Request::ListPartitionReassignments(_) if self.cluster.lease().is_some() => {
                 self.forward(ticket, body, out);
             }
             Request::AlterPartition(body) => self.isr_asked_by(now, (ticket, asker), body, out),
@@ -65,6 +65,9 @@ impl Node {
             | Request::DeleteTopics(_)
             | Request::CreatePartitions(_)
             | Request::AlterConfigs(_)
+            | Request::ElectLeaders(_)
+            | Request::AlterPartitionReassignments(_)
+            | Request::UnregisterBroker(_)
             | Request::IncrementalAlterConfigs(_) => {
                 let Some(body) = self.forward(ticket, body, out) else { return };
                 let ask = Self::admin_ask(body, version).expect("these change the metadata");
@@ -80,6 +83,7 @@ impl Node {
             | Request::DescribeTopicPartitions(_)
             | Request::DescribeConfigs(_)
             | Request::ListConfigResources(_)
+            | Request::ListPartitionReassignments(_)
             | Request::DescribeQuorum(_) => {
                 let (body, missing) = self.known_answer(now, caller, &body);
                 out.push(Effect::Reply { ticket, body: Some(body) });
@@ -114,6 +118,9 @@ impl Node {
             Request::DescribeConfigs(body) => Response::DescribeConfigs(answer::describe_configs(&known, body)),
             Request::ListConfigResources(body) => {
                 Response::ListConfigResources(answer::list_config_resources(&known, body))
+            }
+            Request::ListPartitionReassignments(body) => {
+                Response::ListPartitionReassignments(answer::list_reassignments(&known, body))
             }
             Request::DescribeQuorum(body) => {
                 let quorum = self.cluster.quorum();

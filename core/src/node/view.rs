@@ -25,6 +25,11 @@ impl<'a> View<'a> {
         self.node.cluster.is_ready()
     }
 
+    /// True once a process that is to end may do so: nobody needs it any more, or nobody can be told.
+    pub fn is_released(&self) -> bool {
+        self.node.cluster.is_released()
+    }
+
     /// True while coordinators still read their logs.
     pub fn is_loading(&self) -> bool {
         self.node.coordinators.is_loading()

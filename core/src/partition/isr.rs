@@ -11,7 +11,7 @@
 //! |---|---|
 //! | Committed | the members |
 //! | Growing | the members and the one that joins: the controller may have agreed, although nobody has heard it yet |
-//! | Shrinking | the members, all of them: the controller may yet refuse |
+//! | Shrinking | the members, all of them, until the metadata say what is: the controller may yet refuse |
 //!
 //! So whatever became of the proposal, nobody whom the controller may elect lacks what is committed. One proposal at most is
 //! under way, and it is settled by its answer or by news of the partition that the controller has decided since.
@@ -143,6 +143,8 @@ impl Isr {
         match answer {
             IsrAnswer::Is { leader_epoch, .. } if leader_epoch != asked.leader_epoch => Settled::Waits,
             IsrAnswer::Is { partition_epoch, .. } if partition_epoch < self.epoch => Settled::Waits,
+            // Who left may be eligible still (KIP-966): only the metadata tell.
+            IsrAnswer::Is { .. } if matches!(self.change, Change::Shrinking { .. }) => Settled::Waits,
             IsrAnswer::Is { partition_epoch, members, .. } => {
                 *self = Self::new(partition_epoch, members);
                 Settled::Changed

@@ -43,7 +43,9 @@ fn who_is_proposed_counts_before_anybody_has_agreed() {
 fn who_is_to_go_counts_until_it_is_gone() {
     let mut isr = shrinking();
     assert_eq!(counted(&isr), vec![A, B, C]);
-    assert_eq!(isr.answered(&ask(5, &[A, B]), is(6, &[A, B])), Settled::Changed);
+    assert_eq!(isr.answered(&ask(5, &[A, B]), is(6, &[A, B])), Settled::Waits);
+    assert_eq!(counted(&isr), vec![A, B, C], "it may be eligible still, and the metadata are to tell");
+    assert!(isr.learn(PartitionEpoch(6), &[A, B]));
     assert_eq!(counted(&isr), vec![A, B]);
     assert_eq!(isr.epoch(), PartitionEpoch(6));
 }

@@ -323,6 +323,8 @@ fn a_member_that_falls_behind_is_proposed_to_leave_and_counts_until_it_is_gone()
     assert_eq!((scene.committed(), scene.deadline()), (0, None), "the controller may refuse");
     let is = IsrAnswer::Is { leader_epoch: LeaderEpoch(3), partition_epoch: PartitionEpoch(6), members: vec![ME, B] };
     scene.answered(&asked, is);
+    assert_eq!(scene.committed(), 0, "and only the metadata tell whether C is eligible still");
+    scene.assign(spec(ME, 3, 6, &[ME, B]));
     assert_eq!(scene.committed(), 1);
     assert_eq!(scene.answers(), vec![(1, ErrorCode::None)]);
 }

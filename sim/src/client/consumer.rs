@@ -324,7 +324,11 @@ impl Consumer {
             let Some(index) = known else { continue };
             for answer in topic.partitions {
                 let log = LogName { topic: index, partition: answer.partition_index };
-                let Some(floor) = self.floors.get(&log).copied() else { continue };
+                let Some(floor) = self.floors.get(&log).copied() else {
+                    // The session still has what is read elsewhere by now: it may have taken the room of others.
+                    any_error |= !answer.records.is_empty();
+                    continue;
+                };
                 if answer.error_code == ErrorCode::None.code() {
                     let from = self.positions[&log];
                     sizes.push((log, self.took(cx, log, floor, &answer)));

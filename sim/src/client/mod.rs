@@ -8,6 +8,7 @@ pub mod batch;
 pub mod consumer;
 pub mod directory;
 pub mod member;
+pub mod mover;
 pub mod producer;
 mod versions;
 

@@ -394,6 +394,11 @@ impl Producer {
                 cx.model.mark("numbers overtaken");
                 self.start_over(cx);
             }
+            ErrorCode::OutOfOrderSequenceNumber if cx.model.is_led_elsewhere(log, &cx.at.0) => {
+                // One that led and has not heard of its end knows nothing of what others took since; Kafka's says the same.
+                cx.model.mark("numbers unknown to leaders of the past");
+                self.start_over(cx);
+            }
             error if error.is_retriable() => {
                 cx.model.mark("produce retried");
                 let is_early = error == ErrorCode::NotEnoughReplicas && line.batches.len() > at + 1;

@@ -19,7 +19,15 @@ impl Versions {
             _ => rng.between(api.facts().first as u64, api.facts().last as u64) as i16,
         };
         let spoken = ApiKey::ALL.iter().filter(|api| api.is_on(ListenerType::Broker));
-        let mut versions = Self { drawn: spoken.map(|api| (*api, pick(*api, rng))).collect() };
+        let mut version = |api: &ApiKey| match api {
+            // Only those who move replicas ask these, in clusters: nothing is drawn for them, so that all other runs stay as they are.
+            ApiKey::ElectLeaders
+            | ApiKey::AlterPartitionReassignments
+            | ApiKey::ListPartitionReassignments
+            | ApiKey::UnregisterBroker => api.facts().last,
+            api => pick(*api, rng),
+        };
+        let mut versions = Self { drawn: spoken.map(|api| (*api, version(api))).collect() };
         // Topic ids are learnt from Metadata 10 on; without them only names can be spoken.
         if versions.of(ApiKey::Metadata) < 10 {
             let names_only = [

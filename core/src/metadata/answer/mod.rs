@@ -7,16 +7,19 @@
 //! | DescribeTopicPartitions | [`describe_topic_partitions`] |
 //! | DescribeConfigs | [`describe_configs`] |
 //! | ListConfigResources | [`list_config_resources`] |
+//! | ListPartitionReassignments | [`list_reassignments`] |
 
 mod cluster;
 mod configs;
 mod partitions;
+mod reassignments;
 mod resources;
 mod topics;
 
 pub use cluster::describe_cluster;
 pub use configs::{describe_configs, effective_topic};
 pub use partitions::describe_topic_partitions;
+pub use reassignments::list_reassignments;
 pub use resources::list_config_resources;
 pub use topics::{MetadataAnswer, metadata, refused};
 

@@ -62,7 +62,6 @@ impl Node {
             let at = listener.advertised.as_ref()?;
             Some(Endpoint { listener: listener.name.clone(), host: at.host.clone(), port: at.port, protocol: 0 })
         });
-        let known = self.cluster.image.broker(me.id).map(|broker| broker.epoch);
         Registration {
             id: me.id,
             incarnation,
@@ -70,7 +69,7 @@ impl Node {
             rack: me.rack.clone(),
             directories: alloc::vec![self.cluster.life.me.directory],
             is_durable: self.config.store.durability == Durability::Durable,
-            whole_since: known.filter(|epoch| self.cluster.is_whole_since(*epoch)),
+            whole_since: self.cluster.whole_since(),
             is_controller: me.roles.is_controller(),
             epoch: BrokerEpoch(self.cluster.quorum.log().end().0),
         }
@@ -89,7 +88,7 @@ impl Node {
             }
             epoch => {
                 let known = if self.following.is_busy() { Offset::ZERO } else { self.cluster.image.end() };
-                (CallFor::Heartbeat, heartbeat(self.config.broker.id, epoch, known))
+                (CallFor::Heartbeat, heartbeat(self.config.broker.id, epoch, known, self.cluster.is_leaving()))
             }
         };
         let call = self.calls.begin(what);
@@ -97,6 +96,14 @@ impl Node {
         enlisting.is_calling = true;
         let wait = self.config.broker.session_timeout;
         out.push(Effect::Call { call, line: enlisting.line.clone(), body, wait });
+    }
+
+    /// What is to be said is said at once, or as soon as the controller has answered what was said before.
+    pub(super) fn enlist_soon(&mut self, now: Now, out: &mut Effects) {
+        if let Some(enlisting) = &mut self.cluster.enlisting {
+            enlisting.call_at = now.mono;
+        }
+        self.enlist(now, out);
     }
 
     /// The next thing is said after so long.
@@ -124,13 +131,21 @@ impl Node {
     pub(in crate::node) fn lease_held(&mut self, now: Now, body: Result<Response, Lost>, out: &mut Effects) {
         let interval = self.config.broker.heartbeat_interval;
         match body {
+            Ok(Response::BrokerHeartbeat(BrokerHeartbeatResponse {
+                error_code: 0, should_shut_down: true, ..
+            })) => {
+                self.may_leave(now);
+                self.enlist_in(now, interval);
+            }
             Ok(Response::BrokerHeartbeat(BrokerHeartbeatResponse { error_code: 0, is_fenced, .. })) => {
-                self.enlist_in(now, if is_fenced { PAUSE } else { interval });
+                self.enlist_in(now, if is_fenced || self.cluster.is_leaving() { PAUSE } else { interval });
             }
             Ok(Response::BrokerHeartbeat(told)) => {
                 let error = ErrorCode::from_code(told.error_code);
                 if matches!(error, Some(ErrorCode::StaleBrokerEpoch | ErrorCode::BrokerIdNotRegistered)) {
-                    // Another life of this number has registered since, or none is known: this one registers anew.
+                    // Another life of this number has registered since, or none is known: this one registers anew. It has
+                    // all of its own.
+                    self.cluster.life.found_epoch = Some(self.cluster.epoch);
                     self.cluster.epoch = BrokerEpoch::NONE;
                     self.cluster.life.incarnation = Uuid(self.rng.bytes16());
                 }
@@ -283,13 +298,13 @@ fn told(body: BrokerRegistrationRequest, epoch: BrokerEpoch) -> Registration {
     }
 }
 
-fn heartbeat(me: BrokerId, epoch: BrokerEpoch, known: Offset) -> Request {
+fn heartbeat(me: BrokerId, epoch: BrokerEpoch, known: Offset, want_shut_down: bool) -> Request {
     Request::BrokerHeartbeat(BrokerHeartbeatRequest {
         broker_id: me.0,
         broker_epoch: epoch.0,
         current_metadata_offset: known.0,
         want_fence: false,
-        want_shut_down: false,
+        want_shut_down,
         offline_log_dirs: Vec::new(),
         cordoned_log_dirs: None,
     })

@@ -13,7 +13,7 @@ use crate::node::follow::CHANGES_PER_STEP_MAX;
 use crate::node::groups::OFFSETS_TOPIC;
 use crate::quorum::QuorumOut;
 use crate::shard::Cx;
-use crate::types::{BrokerEpoch, ErrorCode, LogId, Now, Offset, Str};
+use crate::types::{BrokerEpoch, BrokerId, ErrorCode, LogId, Now, Offset, Str};
 use alloc::vec::Vec;
 
 impl Node {
@@ -49,9 +49,13 @@ impl Node {
                 }
                 QuorumOut::Truncate { end } => {
                     out.note(Note::Truncated { log: LogId::METADATA, from: end, to: end });
+                    self.cluster.life.found_end = self.cluster.life.found_end.min(end);
                     self.cluster.store(Action::Truncate { end }, Then::Changed(end), out);
                 }
-                QuorumOut::BeginAnew { start } => self.begin_image_anew(start, out),
+                QuorumOut::BeginAnew { start } => {
+                    self.cluster.life.found_end = Offset::ZERO;
+                    self.begin_image_anew(start, out);
+                }
                 QuorumOut::Lead { term, .. } => {
                     self.cluster.controller = Some(Controller::new(self.cluster.image.clone()));
                     let until = now.mono + self.config.broker.session_timeout;
@@ -157,7 +161,7 @@ impl Node {
     pub(in crate::node) fn decided(&mut self, now: Now, from: From, reply: Reply, out: &mut Effects) {
         match reply {
             Reply::Bootstrapped => self.register(now, out),
-            Reply::Fenced => {}
+            Reply::Fenced | Reply::Tended => {}
             Reply::Registered(epoch) if from != From::Own => {
                 if let From::Client(ticket) = from {
                     let response = BrokerRegistrationResponse { broker_epoch: epoch.0, ..Default::default() };
@@ -179,6 +183,9 @@ impl Node {
             Reply::Response(body) => match from {
                 From::Client(ticket) => out.push(Effect::Reply { ticket, body: Some(body) }),
                 From::Call(call) => self.called(now, call, Ok(body), out),
+                From::Own if matches!(&body, Response::BrokerHeartbeat(told) if told.should_shut_down) => {
+                    self.may_leave(now);
+                }
                 From::Own | From::Nobody => {}
             },
         }
@@ -196,6 +203,9 @@ impl Node {
             Request::DeleteTopics(body) => Ask::DeleteTopics(body, version),
             Request::CreatePartitions(body) => Ask::CreatePartitions(body),
             Request::AlterConfigs(body) => Ask::AlterConfigs(body),
+            Request::ElectLeaders(body) => Ask::ElectLeaders(body),
+            Request::AlterPartitionReassignments(body) => Ask::Reassign(body),
+            Request::UnregisterBroker(body) => Ask::Unregister(BrokerId(body.broker_id)),
             Request::IncrementalAlterConfigs(body) => Ask::IncrementalAlterConfigs(body),
             _ => return None,
         })

@@ -17,10 +17,12 @@ mod enlist;
 mod forward;
 mod lead;
 mod leases;
+mod leaving;
 mod load;
 mod numbers;
 mod observe;
 mod serve;
+mod tend;
 
 use super::{Node, OWNER_CLUSTER, op_id};
 use crate::boundary::{Action, DiskFault, Done, Effect, Effects, Fault, Line, Query};
@@ -36,6 +38,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 use enlist::Enlisting;
 use leases::Leases;
+use leaving::Leaving;
 use numbers::Numbers;
 use observe::Observing;
 use serve::Followers;
@@ -68,6 +71,10 @@ pub struct Cluster {
     followers: Followers,
     /// Whom this controller hears of.
     leases: Leases,
+    /// When this controller looks after its partitions.
+    tend_at: Option<tend::At>,
+    /// Whether the process is to end.
+    leaving: Option<Leaving>,
     /// This broker's registration.
     epoch: BrokerEpoch,
     numbers: Numbers,
@@ -95,8 +102,10 @@ struct Life {
     /// Where the last reign that was found began. A registration before it may not have been the last: that one may be
     /// lost.
     last_reign: Offset,
-    /// Where the metadata log ended that was found.
+    /// Where the metadata log ended that was found, or up to where it is still the same.
     found_end: Offset,
+    /// The last registration of this broker that this log tells of, once it is read.
+    found_epoch: Option<BrokerEpoch>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -179,6 +188,7 @@ impl Cluster {
             is_whole: found.is_whole && found.vote.is_none_or(is_known),
             last_reign,
             found_end: log.end(),
+            found_epoch: None,
         };
         Self {
             id: found.id,
@@ -197,6 +207,8 @@ impl Cluster {
             enlisting: leader.map(|leader| Enlisting::of(leader, now.mono)),
             followers: Followers::default(),
             leases: Leases::default(),
+            tend_at: None,
+            leaving: None,
             epoch: BrokerEpoch::NONE,
             numbers: Numbers::default(),
         }
@@ -212,14 +224,17 @@ impl Cluster {
         &self.image
     }
 
-    /// Has this directory everything that it acknowledged in the life that began with this registration? A registration that
-    /// is not in the log that was found may have been lost, and with it what came after.
-    fn is_whole_since(&self, epoch: BrokerEpoch) -> bool {
-        let is_found = match self.quorum.is_observer() {
-            true => epoch.0 < self.life.found_end.0,
-            false => epoch.0 >= self.life.last_reign.0,
+    /// The registration since which this directory has everything that it acknowledged. One that is not in the log that was
+    /// found may have been lost, and with it what came after: so it is the last that is in there.
+    fn whole_since(&self) -> Option<BrokerEpoch> {
+        let epoch = match self.quorum.is_observer() {
+            true => self.life.found_epoch,
+            false => {
+                let known = self.image.broker(self.life.me.id).map(|broker| broker.epoch);
+                known.filter(|epoch| epoch.0 >= self.life.last_reign.0)
+            }
         };
-        self.life.is_whole && is_found
+        epoch.filter(|_| self.life.is_whole)
     }
 
     /// The quorum's member here.
@@ -252,7 +267,9 @@ impl Cluster {
         let asking = self.observing.as_ref().filter(|_| is_idle).and_then(Observing::deadline);
         let is_known = self.phase != Phase::Loading;
         let enlisting = self.enlisting.as_ref().filter(|_| is_known).and_then(Enlisting::deadline);
-        let others = [self.followers.deadline(), self.leases.deadline(), asking, enlisting];
+        let leaving = self.leaving.as_ref().and_then(Leaving::deadline);
+        let tending = self.tend_at.as_ref().map(tend::At::mono);
+        let others = [self.followers.deadline(), self.leases.deadline(), asking, enlisting, leaving, tending];
         own.into_iter().chain(others.into_iter().flatten()).min()
     }
 
@@ -293,6 +310,8 @@ impl Node {
             self.carry_quorum(now, said, out);
         }
         self.leases_wake(now, out);
+        self.tend(now, out);
+        self.leave_on(now);
         self.tell_followers(now.mono, out);
         self.observe(now, out);
         self.enlist(now, out);

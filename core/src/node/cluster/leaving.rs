@@ -1,0 +1,97 @@
+//! A process that is to end hands over what it leads before it does (controlled shutdown, KIP-631).
+//!
+//! ```text
+//!   Stop ──▶ Asking ── the controller has moved its partitions ──▶ Told ── that is known here ──▶ Released
+//!              └───────────── nobody else is up, or it takes too long ─────────────────────────────▲
+//! ```
+//!
+//! The controller has put its decision into the log when it says that the broker may stop. It is waited for until it is known
+//! here as well, and so about everywhere: clients that are closed find the new leaders.
+
+use super::{From, Phase};
+use crate::boundary::Effects;
+use crate::controller::{Ask, Heartbeat};
+use crate::node::Node;
+use crate::types::{Mono, Now};
+use core::time::Duration;
+
+/// How far it has come.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Leaving {
+    /// The controller is asked, until then.
+    Asking(Mono),
+    /// It has moved everything; that is to be known here, until then.
+    Told(Mono),
+    /// Nobody needs this process any more.
+    Released,
+}
+
+impl Leaving {
+    pub(super) fn deadline(&self) -> Option<Mono> {
+        match self {
+            Self::Asking(until) | Self::Told(until) => Some(*until),
+            Self::Released => None,
+        }
+    }
+}
+
+impl super::Cluster {
+    /// May the process end that is to?
+    pub(in crate::node) fn is_released(&self) -> bool {
+        self.leaving == Some(Leaving::Released)
+    }
+
+    /// Is there anything to be handed over still?
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving.is_some()
+    }
+}
+
+impl Node {
+    /// The process is to end.
+    pub(in crate::node) fn leave(&mut self, now: Now, out: &mut Effects) {
+        if self.cluster.leaving.is_some() {
+            return;
+        }
+        let me = self.config.broker.id;
+        let is_alone = !self.cluster.image.brokers().any(|broker| broker.id != me && !broker.fenced);
+        if is_alone || self.cluster.phase != Phase::Ready {
+            self.cluster.leaving = Some(Leaving::Released);
+            return;
+        }
+        self.cluster.leaving = Some(Leaving::Asking(now.mono + HANDOVER_MAX));
+        if self.cluster.lease().is_some() {
+            self.enlist_soon(now, out);
+        } else {
+            let (known, epoch) = (self.cluster.image.end(), self.cluster.epoch);
+            let heartbeat = Heartbeat { id: me, epoch, known, want_fence: false, want_shut_down: true };
+            self.ask_controller(now, From::Own, &Ask::Heartbeat(heartbeat), out);
+        }
+        self.leave_on(now);
+    }
+
+    /// The controller says that this broker may stop.
+    pub(super) fn may_leave(&mut self, now: Now) {
+        if let Some(Leaving::Asking(until)) = self.cluster.leaving {
+            self.cluster.leaving = Some(Leaving::Told(until));
+            self.leave_on(now);
+        }
+    }
+
+    /// Goes as soon as what was decided is known here, or when that takes too long.
+    pub(in crate::node) fn leave_on(&mut self, now: Now) {
+        let (until, is_told) = match self.cluster.leaving {
+            Some(Leaving::Asking(until)) => (until, false),
+            Some(Leaving::Told(until)) => (until, true),
+            Some(Leaving::Released) | None => return,
+        };
+        let own = self.cluster.image.broker(self.config.broker.id);
+        let is_known = own.is_none_or(|broker| !broker.is_active()) && !self.following.is_busy();
+        if is_told && is_known || until <= now.mono {
+            self.cluster.leaving = Some(Leaving::Released);
+        }
+    }
+}
+
+/// After so long a process ends whatever it leads still.
+const HANDOVER_MAX: Duration = Duration::from_secs(5);
