@@ -3,7 +3,7 @@
 
 use crate::mail::DiskState;
 use ottla_core::boundary::{DiskFault, Note};
-use ottla_core::types::{LogId, Mono, Offset, Str, Uuid, quoted};
+use ottla_core::types::{BrokerId, LogId, Mono, Offset, Str, Uuid, quoted};
 use std::collections::BTreeSet;
 use tracing::{debug, error, info, warn};
 
@@ -14,6 +14,8 @@ pub struct Teller {
     offline: BTreeSet<LogId>,
     /// Logs that this broker leads.
     leading: BTreeSet<LogId>,
+    /// Whoever should lead the metadata quorum was the controller of another cluster when it was last asked.
+    is_foreign: bool,
     disk: DiskState,
     /// Since when the disk is full, and how many appends were refused before.
     full: Option<(Mono, u64)>,
@@ -98,7 +100,13 @@ impl Teller {
                     "{log} is cut from offset {from} to {to}, where its leader's history is another"
                 );
             }
+            Note::ForeignCluster { leader, host, port, own } => {
+                if !std::mem::replace(&mut self.is_foreign, true) {
+                    foreign(*leader, (host, *port), own);
+                }
+            }
             Note::Controller { leader, term } => {
+                self.is_foreign = false;
                 let (broker, term) = (leader.0, term.0);
                 info!(target: "ottla::node", broker, term, "broker {broker} leads the metadata quorum in term {term}");
             }
@@ -176,6 +184,16 @@ impl Teller {
             "{log} is offline: {why}; it can be neither read nor written. {advice}"
         );
     }
+}
+
+fn foreign(leader: BrokerId, (host, port): (&Str, u16), own: &Str) {
+    let broker = leader.0;
+    warn!(
+        target: "ottla::node", broker,
+        "broker {broker} at {host}:{port} is the controller of another cluster, and this broker's directory is of cluster {own}: \
+         correct controller.quorum.voters, or choose the directory of that cluster with log.dirs. It is asked again every few \
+         seconds"
+    );
 }
 
 fn topic_created((topic, id): (&Str, Uuid), (partitions, replicas): (usize, usize), settings: &[(Str, Str)]) {

@@ -2,7 +2,7 @@ use super::Teller;
 use crate::mail::DiskState;
 use crate::telemetry::write_field;
 use ottla_core::boundary::{DiskFault, Note};
-use ottla_core::types::{LeaderEpoch, LogId, Mono, Offset, Str, Uuid};
+use ottla_core::types::{BrokerId, LeaderEpoch, LogId, Mono, Offset, Str, Uuid};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use tracing_subscriber::fmt::MakeWriter;
@@ -129,4 +129,21 @@ fn what_became_of_topics_and_their_records_is_one_line_each_with_the_name() {
         assert!(told.len() == 1 && told[0].contains("INFO") && told[0].contains(wanted), "{told:?}");
         assert!(!told[0].contains("topic=") && !told[0].contains("after="), "said once: {told:?}");
     }
+}
+
+#[test]
+fn a_controller_of_another_cluster_is_told_once_until_there_is_one() {
+    let mut teller = Teller::default();
+    let (leader, host, own) = (BrokerId(1), Str::from("one.example"), Str::from("ours"));
+    let foreign = Note::ForeignCluster { leader, host, port: 9093, own };
+    let say = |teller: &mut Teller, note: &Note| lines(teller, |teller| teller.note(note, &|_| String::new()));
+    let told = say(&mut teller, &foreign);
+    assert!(
+        told.len() == 1 && told[0].contains("broker 1 at one.example:9093 is the controller of another"),
+        "{told:?}"
+    );
+    assert!(told[0].contains("cluster ours"), "{told:?}");
+    assert_eq!(say(&mut teller, &foreign), [""; 0], "the same again is no news");
+    say(&mut teller, &Note::Controller { leader, term: LeaderEpoch(1) });
+    assert_eq!(say(&mut teller, &foreign).len(), 1);
 }

@@ -153,6 +153,21 @@ fn brokers_join_their_controller_serve_and_come_back_after_a_crash() {
     assert_eq!([three, two, one].map(Node::terminate), [Some(0); 3]);
 }
 
+#[test]
+fn a_broker_of_another_cluster_is_told_so_and_does_not_serve() {
+    let (ours, theirs) = (Cluster::format("ours"), Cluster::format("theirs"));
+    let one = ours.start(1);
+    let mut settings = theirs.settings(2);
+    settings.extend(["--set".to_owned(), format!("controller.quorum.voters=1@127.0.0.1:{}", ours.port)]);
+    let mut stranger = ottla().args(settings).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let log = BufReader::new(stranger.stderr.take().expect("a pipe"));
+    let told = log.lines().map_while(Result::ok).find(|line| line.contains("is the controller of another cluster"));
+    stranger.kill().expect("it runs on");
+    stranger.wait().expect("it ends");
+    assert!(told.expect("it says so").contains("correct controller.quorum.voters"));
+    assert_eq!(one.brokers().0, [1], "nobody joined");
+}
+
 /// `n:n` a line: a key and its value.
 fn lines(numbers: std::ops::Range<i32>) -> String {
     numbers.map(|number| format!("{number}:{number}\n")).collect()

@@ -57,6 +57,17 @@ pub enum Note {
         /// In which term.
         term: LeaderEpoch,
     },
+    /// Whoever should lead the metadata quorum says that this node belongs to another cluster.
+    ForeignCluster {
+        /// Who says so.
+        leader: BrokerId,
+        /// Where it was reached.
+        host: Str,
+        /// There.
+        port: u16,
+        /// The cluster of this node.
+        own: Str,
+    },
     /// A log cannot be read or written any more.
     LogOffline {
         /// Which.

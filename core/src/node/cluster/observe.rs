@@ -71,7 +71,14 @@ impl Node {
     ) {
         let Some(observing) = &mut self.cluster.observing else { return };
         observing.is_asking = false;
-        let pause = now.mono + self.config.quorum.retry_backoff;
+        let foreign = ErrorCode::InconsistentClusterId.code();
+        let is_foreign = matches!(&body, Ok(Response::Fetch(told)) if told.error_code == foreign);
+        if is_foreign {
+            let Line { to, host, port, .. } = &*observing.line;
+            let own = self.cluster.id.clone();
+            out.note(Note::ForeignCluster { leader: *to, host: host.clone(), port: *port, own });
+        }
+        let pause = now.mono + if is_foreign { FOREIGN_PAUSE } else { self.config.quorum.retry_backoff };
         let told = match body {
             Ok(Response::Fetch(body)) if body.error_code == 0 => self.told(body.responses.into_iter().next()),
             Ok(_) | Err(Lost::NotSent | Lost::Unknown) => None,
@@ -149,5 +156,7 @@ fn request(cluster: &Str, me: i32, ask: FetchAsk) -> FetchRequest {
 
 /// How long a leader may keep a fetch that there is no news for.
 const FETCH_WAIT: Duration = Duration::from_millis(500);
+/// Only people can mend that the leader is of another cluster.
+const FOREIGN_PAUSE: Duration = Duration::from_secs(5);
 /// So much of the metadata log is fetched at a time: its checksums are a short step.
 const FETCH_BYTES: i32 = 1 << 20;
