@@ -4,6 +4,7 @@
 //! are shown to ask for nothing that Kafka does not do. Clients are installed into `target/e2e-tools` on first use.
 
 mod apache_tools;
+mod cluster;
 mod command_line;
 mod family;
 mod first_program;

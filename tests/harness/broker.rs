@@ -11,7 +11,7 @@ use crate::harness::probe;
 use crate::harness::tools::{self, java};
 
 /// How long a start may take before the test fails; Kafka after kill -9 needs several seconds.
-const START_MAX: Duration = Duration::from_secs(60);
+pub(super) const START_MAX: Duration = Duration::from_secs(60);
 
 /// How often a starting broker is asked whether it is there.
 const PROBE_EVERY: Duration = Duration::from_millis(2);
@@ -70,11 +70,7 @@ impl Broker {
 
     /// The same with settings by Kafka's names.
     pub fn start_with(settings: &[(&str, &str)]) -> Broker {
-        let kind = match std::env::var("OTTLA_E2E_BROKER").as_deref() {
-            Ok("kafka") => Kind::Kafka,
-            Ok(other) if other != "ottla" => panic!("OTTLA_E2E_BROKER is `ottla` or `kafka`, not `{other}`"),
-            _ => Kind::Ottla,
-        };
+        let kind = chosen();
         let mut settings = settings.to_vec();
         settings.push(("group.initial.rebalance.delay.ms", "0"));
         let mut broker = Broker::make(kind, Purpose::Test, &settings);
@@ -193,15 +189,8 @@ impl Broker {
                 command
             }
             Kind::Kafka => {
-                let mut command = tools::mortal(Path::new("java"));
-                match self.purpose {
-                    Purpose::Test => command.args(KAFKA_TEST_FLAGS),
-                    Purpose::Measure => command.args(KAFKA_SCRIPT_FLAGS),
-                };
-                command.arg(format!("-Dlog4j2.configurationFile={}", java::log_settings().display()));
-                command
-                    .args(["-cp", &java::kafka().class_path(), "kafka.Kafka"])
-                    .arg(self.home.join("server.properties"));
+                let mut command = kafka_command(self.purpose);
+                command.arg(self.home.join("server.properties"));
                 command
             }
         }
@@ -227,14 +216,8 @@ impl Broker {
         }
         let path = self.home.join("server.properties");
         fs::write(&path, file).expect("the settings can be written");
-        let mut command = Command::new("java");
-        command.args([
-            "-XX:TieredStopAtLevel=1",
-            "-cp",
-            &java::kafka().class_path(),
-            "kafka.tools.StorageTool",
-            "format",
-        ]);
+        let mut command = kafka_storage();
+        command.arg("format");
         tools::finish(command.args(["-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c"]).arg(path), "kafka-storage format");
     }
 }
@@ -251,6 +234,34 @@ impl Drop for Broker {
         }
         drop(fs::remove_dir_all(&self.home));
     }
+}
+
+/// The kind of broker that the environment chose for the tests with real clients.
+pub(super) fn chosen() -> Kind {
+    match std::env::var("OTTLA_E2E_BROKER").as_deref() {
+        Ok("kafka") => Kind::Kafka,
+        Ok(other) if other != "ottla" => panic!("OTTLA_E2E_BROKER is `ottla` or `kafka`, not `{other}`"),
+        _ => Kind::Ottla,
+    }
+}
+
+/// Kafka's broker, which takes the path of its settings next.
+pub(super) fn kafka_command(purpose: Purpose) -> Command {
+    let mut command = tools::mortal(Path::new("java"));
+    match purpose {
+        Purpose::Test => command.args(KAFKA_TEST_FLAGS),
+        Purpose::Measure => command.args(KAFKA_SCRIPT_FLAGS),
+    };
+    command.arg(format!("-Dlog4j2.configurationFile={}", java::log_settings().display()));
+    command.args(["-cp", &java::kafka().class_path(), "kafka.Kafka"]);
+    command
+}
+
+/// Kafka's `kafka-storage`, which takes its own arguments next.
+pub(super) fn kafka_storage() -> Command {
+    let mut command = Command::new("java");
+    command.args(["-XX:TieredStopAtLevel=1", "-cp", &java::kafka().class_path(), "kafka.tools.StorageTool"]);
+    command
 }
 
 /// A port that nobody listens on now.

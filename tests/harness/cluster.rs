@@ -1,0 +1,351 @@
+//! Several broker processes as one cluster on this machine, each killed and restarted at will; their data is removed at the
+//! end.
+
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use ottla_core::msg::describe_quorum::{DescribeQuorumRequest, RequestPartitionData, RequestTopicData};
+use ottla_core::msg::find_coordinator::FindCoordinatorRequest;
+use ottla_core::msg::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
+use ottla_core::msg::{Request, Response};
+
+use crate::harness::broker::{self, Kind, Purpose, START_MAX};
+use crate::harness::{log, probe, tools};
+
+/// What a cluster is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// Whose brokers.
+    pub kind: Kind,
+    /// What they are started for.
+    pub purpose: Purpose,
+    /// How many brokers, with ids from 1 on.
+    pub brokers: usize,
+    /// How many of them, from the first on, vote in the metadata quorum.
+    pub voters: usize,
+}
+
+/// Broker processes with data folders of their own. Dropping it kills them and removes the folders.
+pub struct Cluster {
+    shape: Shape,
+    home: PathBuf,
+    nodes: Vec<Node>,
+}
+
+struct Node {
+    port: u16,
+    child: Option<Child>,
+}
+
+impl Cluster {
+    /// Three running brokers of the kind that the environment chose, with these settings by Kafka's names.
+    pub fn start(settings: &[(&str, &str)]) -> Cluster {
+        let shape = Shape { kind: broker::chosen(), purpose: Purpose::Test, brokers: 3, voters: 1 };
+        let mut settings = settings.to_vec();
+        settings.push(("group.initial.rebalance.delay.ms", "0"));
+        let mut cluster = Cluster::make(shape, &settings);
+        cluster.restart_all();
+        cluster
+    }
+
+    /// Brokers that do not run yet, with formatted data folders.
+    pub fn make(shape: Shape, settings: &[(&str, &str)]) -> Cluster {
+        static CLUSTERS: AtomicU32 = AtomicU32::new(0);
+        let serial = CLUSTERS.fetch_add(1, Ordering::Relaxed);
+        let home = tools::target().join("e2e-data").join(format!("cluster-{}-{serial}", std::process::id()));
+        fs::create_dir_all(&home).expect("the folder can be made");
+        let nodes = (0..shape.brokers).map(|_| Node { port: quiet_port(), child: None }).collect();
+        let cluster = Cluster { shape, home, nodes };
+        let voters: Vec<u16> = (0..shape.voters).map(|_| quiet_port()).collect();
+        let id = cluster.new_id();
+        for node in cluster.nodes() {
+            fs::write(cluster.properties(node), cluster.settings(node, &voters, settings))
+                .expect("the settings can be written");
+            cluster.format(node, &id);
+        }
+        cluster
+    }
+
+    /// The ids of the brokers.
+    pub fn nodes(&self) -> RangeInclusive<usize> {
+        1..=self.nodes.len()
+    }
+
+    /// What it is made of.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// `host:port` of a broker.
+    pub fn address(&self, node: usize) -> String {
+        format!("127.0.0.1:{}", self.nodes[node - 1].port)
+    }
+
+    /// All of them, as clients want it.
+    pub fn bootstrap(&self) -> String {
+        self.nodes().map(|node| self.address(node)).collect::<Vec<_>>().join(",")
+    }
+
+    /// The folder of everything, removed at the end.
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// The data folder of a broker.
+    pub fn data(&self, node: usize) -> PathBuf {
+        self.home.join(node.to_string())
+    }
+
+    /// The end of what a broker wrote.
+    pub fn log(&self, node: usize) -> String {
+        let text = self.whole_log(node);
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(60)..].join("\n")
+    }
+
+    /// All that a broker wrote, over all of its lives.
+    pub fn whole_log(&self, node: usize) -> String {
+        let bytes = fs::read(self.home.join(format!("{node}.log"))).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Has it been started, and not been ended by us since?
+    pub fn is_running(&self, node: usize) -> bool {
+        self.nodes[node - 1].child.is_some()
+    }
+
+    /// Starts a broker on its port and data, and does not wait for it.
+    pub fn spawn(&mut self, node: usize) {
+        let path = self.home.join(format!("{node}.log"));
+        let output = File::options().create(true).append(true).open(path).expect("the log opens");
+        let mut command = match self.shape.kind {
+            Kind::Ottla => tools::mortal(&self.program()),
+            Kind::Kafka => broker::kafka_command(self.shape.purpose),
+            Kind::Floor => panic!("the floor is one broker"),
+        };
+        command.arg(self.properties(node)).stdin(Stdio::null());
+        command.stderr(output.try_clone().expect("the log can be shared")).stdout(output);
+        let slot = &mut self.nodes[node - 1].child;
+        assert!(slot.is_none(), "broker {node} runs already");
+        *slot = Some(command.spawn().expect("the broker starts"));
+    }
+
+    /// Returns when a broker that was started answers.
+    pub fn wait(&mut self, node: usize) {
+        let started = Instant::now();
+        while !probe::answers(&self.address(node)) {
+            let child = self.nodes[node - 1].child.as_mut().expect("it was started");
+            let ended = child.try_wait().expect("its state can be read");
+            assert!(ended.is_none(), "broker {node} ended at once ({ended:?}):\n{}", self.log(node));
+            assert!(started.elapsed() < START_MAX, "broker {node} does not answer:\n{}", self.log(node));
+            std::thread::sleep(PROBE_EVERY);
+        }
+    }
+
+    /// Starts a broker, and returns when it answers.
+    pub fn restart(&mut self, node: usize) {
+        self.spawn(node);
+        self.wait(node);
+    }
+
+    /// Starts all at once, and returns when they answer.
+    pub fn restart_all(&mut self) {
+        self.nodes().for_each(|node| self.spawn(node));
+        self.nodes().for_each(|node| self.wait(node));
+    }
+
+    /// Ends processes with SIGKILL, as a crash would: all of them before any is waited for.
+    pub fn kill_9(&mut self, nodes: &[usize]) {
+        let mut children: Vec<Child> =
+            nodes.iter().map(|node| self.nodes[node - 1].child.take().expect("the broker runs")).collect();
+        children.iter_mut().for_each(|child| child.kill().expect("the broker can be killed"));
+        for mut child in children {
+            child.wait().expect("the broker can be waited for");
+        }
+    }
+
+    /// Asks a process to end, as an operator would, and gives its exit code.
+    pub fn terminate(&mut self, node: usize) -> Option<i32> {
+        let mut child = self.nodes[node - 1].child.take().expect("the broker runs");
+        let sent = Command::new("kill").arg(child.id().to_string()).status().expect("kill runs");
+        assert!(sent.success(), "SIGTERM could not be sent");
+        child.wait().expect("the broker can be waited for").code()
+    }
+
+    /// What some broker that answers knows of these topics and of the others.
+    pub fn metadata(&self, topics: &[&str]) -> Option<MetadataResponse> {
+        let named = |name: &&str| MetadataRequestTopic { name: Some((*name).into()), ..Default::default() };
+        let topics = Some(topics.iter().map(named).collect());
+        let request =
+            Request::Metadata(MetadataRequest { topics, allow_auto_topic_creation: false, ..Default::default() });
+        self.ask(&request, 9, |answer| match answer {
+            Response::Metadata(told) => Some(told),
+            _ => None,
+        })
+    }
+
+    /// Which broker leads the metadata quorum, as far as somebody who answers knows.
+    pub fn controller(&self) -> Option<usize> {
+        let partitions = vec![RequestPartitionData { partition_index: 0 }];
+        let topics = vec![RequestTopicData { topic_name: "__cluster_metadata".into(), partitions }];
+        self.ask(&Request::DescribeQuorum(DescribeQuorumRequest { topics }), 1, |answer| match answer {
+            Response::DescribeQuorum(told) => {
+                let leader = told.topics.first()?.partitions.first()?.leader_id;
+                usize::try_from(leader).ok().filter(|leader| *leader > 0)
+            }
+            _ => None,
+        })
+    }
+
+    /// Which broker leads a partition.
+    pub fn leader(&self, topic: &str, partition: i32) -> Option<usize> {
+        let told = self.metadata(&[topic])?;
+        let found = told.topics.first()?.partitions.iter().find(|one| one.partition_index == partition)?;
+        usize::try_from(found.leader_id).ok()
+    }
+
+    /// Which broker coordinates a group; its topic is made by the first question.
+    pub fn coordinator(&self, group: &str) -> Option<usize> {
+        let request = FindCoordinatorRequest { coordinator_keys: vec![group.into()], ..Default::default() };
+        self.ask(&Request::FindCoordinator(request), 4, |answer| match answer {
+            Response::FindCoordinator(told) => {
+                let found = told.coordinators.first().filter(|found| found.error_code == 0)?;
+                usize::try_from(found.node_id).ok()
+            }
+            _ => None,
+        })
+    }
+
+    /// How many partitions of these topics lack a leader or an in-sync replica; `None` if nobody answers.
+    pub fn lacking(&self, topics: &[&str]) -> Option<usize> {
+        let told = self.metadata(topics)?;
+        let partitions = told.topics.iter().flat_map(|topic| &topic.partitions);
+        let unknown = told.topics.iter().filter(|topic| topic.partitions.is_empty()).count();
+        let is_lacking = partitions.filter(|one| one.leader_id < 0 || one.isr_nodes.len() < one.replica_nodes.len());
+        Some(unknown + is_lacking.count())
+    }
+
+    /// Returns when each partition of these topics has a leader and all of its replicas in sync.
+    pub fn wait_until_whole(&self, topics: &[&str]) {
+        self.wait_until(|cluster| (cluster.lacking(topics) == Some(0)).then_some(()));
+    }
+
+    /// Asks until there is an answer.
+    pub fn wait_until<T>(&self, ask: impl Fn(&Cluster) -> Option<T>) -> T {
+        let started = Instant::now();
+        loop {
+            if let Some(answer) = ask(self) {
+                return answer;
+            }
+            assert!(started.elapsed() < START_MAX, "it does not come: {:?}", self.metadata(&[]));
+            std::thread::sleep(ASK_EVERY);
+        }
+    }
+
+    fn ask<T>(&self, request: &Request, version: i16, read: impl Fn(Response) -> Option<T>) -> Option<T> {
+        self.nodes().filter(|node| self.is_running(*node)).find_map(|node| {
+            let answer = probe::ask(&self.address(node), request, version).ok()?;
+            read(answer)
+        })
+    }
+
+    fn program(&self) -> PathBuf {
+        tools::ottla(if self.shape.purpose == Purpose::Measure { "release" } else { "sim" })
+    }
+
+    fn properties(&self, node: usize) -> PathBuf {
+        self.home.join(format!("{node}.properties"))
+    }
+
+    fn settings(&self, node: usize, controllers: &[u16], settings: &[(&str, &str)]) -> String {
+        let voters: Vec<String> =
+            controllers.iter().zip(1..).map(|(port, id): (_, u32)| format!("{id}@127.0.0.1:{port}")).collect();
+        let broker = format!("PLAINTEXT://{}", self.address(node));
+        let (roles, listeners) = match controllers.get(node - 1) {
+            Some(port) => ("broker,controller", format!("{broker},CONTROLLER://127.0.0.1:{port}")),
+            None => ("broker", broker.clone()),
+        };
+        let mut file = format!(
+            "process.roles={roles}\nnode.id={node}\ncontroller.quorum.voters={}\nlisteners={listeners}\n\
+             advertised.listeners={broker}\ncontroller.listener.names=CONTROLLER\n\
+             listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\nlog.dirs={}\n",
+            voters.join(","),
+            self.data(node).display()
+        );
+        if self.shape.kind == Kind::Kafka && self.shape.purpose == Purpose::Test {
+            file.push_str("broker.session.timeout.ms=1500\nbroker.heartbeat.interval.ms=500\n");
+        }
+        for (key, value) in settings {
+            if self.shape.kind == Kind::Ottla || !key.starts_with("ottla.") {
+                file.push_str(&format!("{key}={value}\n"));
+            }
+        }
+        file
+    }
+
+    fn new_id(&self) -> String {
+        match self.shape.kind {
+            Kind::Ottla => {
+                tools::finish(tools::mortal(&self.program()).arg("random-uuid"), "random-uuid").trim().into()
+            }
+            Kind::Kafka | Kind::Floor => "MkU3OEVBNTcwNTJENDM2Qg".into(),
+        }
+    }
+
+    fn format(&self, node: usize, id: &str) {
+        let mut command = match self.shape.kind {
+            Kind::Ottla => tools::mortal(&self.program()),
+            Kind::Kafka => broker::kafka_storage(),
+            Kind::Floor => panic!("the floor is one broker"),
+        };
+        if self.shape.kind == Kind::Ottla {
+            command.arg("format").arg("--config").arg(self.properties(node)).args(["--cluster-id", id]);
+        } else {
+            command.args(["format", "-t", id, "-c"]).arg(self.properties(node));
+        }
+        tools::finish(&mut command, "format");
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for node in self.nodes() {
+            if std::thread::panicking() {
+                log::say(&format!("broker {node} wrote last:\n{}", self.log(node)));
+            }
+            if let Some(mut child) = self.nodes[node - 1].child.take() {
+                // It may have ended by itself; either way it is gone after this.
+                drop(child.kill());
+                drop(child.wait());
+            }
+        }
+        drop(fs::remove_dir_all(&self.home));
+    }
+}
+
+/// A port that nobody listens on now, and that the kernel gives to no client's connection: somebody who tries to reach a
+/// broker that is down must not take its port, nor reach itself.
+fn quiet_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let own = (std::process::id() % 1000) as u16 * 20;
+    for _ in 0..PORTS {
+        let port = PORT_FIRST + (own + NEXT.fetch_add(1, Ordering::Relaxed)) % PORTS;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no port below the kernel's own is free");
+}
+
+/// How often a starting broker is asked whether it is there.
+const PROBE_EVERY: Duration = Duration::from_millis(2);
+/// How often a cluster is asked what it lacks.
+const ASK_EVERY: Duration = Duration::from_millis(20);
+/// Linux gives out ports from 32768 on.
+const PORT_FIRST: u16 = 12_000;
+const PORTS: u16 = 20_000;
