@@ -12,6 +12,7 @@ mod flood;
 mod hostile;
 mod java_clients;
 mod kcat;
+mod moves;
 mod operator;
 mod records;
 mod together;

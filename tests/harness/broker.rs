@@ -237,7 +237,7 @@ impl Drop for Broker {
 }
 
 /// The kind of broker that the environment chose for the tests with real clients.
-pub(super) fn chosen() -> Kind {
+pub fn chosen() -> Kind {
     match std::env::var("OTTLA_E2E_BROKER").as_deref() {
         Ok("kafka") => Kind::Kafka,
         Ok(other) if other != "ottla" => panic!("OTTLA_E2E_BROKER is `ottla` or `kafka`, not `{other}`"),

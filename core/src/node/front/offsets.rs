@@ -166,13 +166,17 @@ impl Front {
         for (name, indexes) in wanted {
             // Partitions that are not here are left out, as a directory does not list what it does not hold.
             let Some(topic) = cx.image.topic_named(&name) else { continue };
+            let me = &cx.config.broker.id;
+            let is_here = |index: &i32| topic.partitions.get(index).is_some_and(|one| one.replicas.contains(me));
             let mut answers = Vec::with_capacity(indexes.len());
-            for index in indexes.into_iter().filter(|index| topic.partitions.get(index).is_some()) {
+            for index in indexes.into_iter().filter(is_here) {
                 let log = LogId { topic: topic.id, partition: index };
                 parts.push((log, key(ticket, topics.len(), answers.len()), PartAsk::Size));
                 answers.push(DescribeLogDirsPartition { partition_index: index, ..Default::default() });
             }
-            topics.push(DescribeLogDirsTopic { name, partitions: answers });
+            if !answers.is_empty() {
+                topics.push(DescribeLogDirsTopic { name, partitions: answers });
+            }
         }
         let result =
             DescribeLogDirsResult { log_dir: cx.config.store.dir.clone(), topics, ..DescribeLogDirsResult::default() };
