@@ -30,7 +30,7 @@ struct Heard {
 
 impl Client {
     /// Builds the program if that was not done before, and starts it. It makes the topics and begins at once.
-    pub fn start(bootstrap: &str, load: &Load) -> Client {
+    pub fn start(bootstrap: &str, brokers: usize, load: &Load) -> Client {
         let recipe = concat!(
             include_str!("../clients/go/go.sum"),
             include_str!("../clients/go/main.go"),
@@ -40,6 +40,7 @@ impl Client {
         let mut command = mortal(&golang::program("breaker", recipe, &folder));
         command.args(["-bootstrap", bootstrap]);
         for (flag, value) in [
+            ("-brokers", brokers),
             ("-topics", load.topics),
             ("-partitions", load.partitions),
             ("-replicas", load.replicas),

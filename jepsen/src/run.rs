@@ -33,7 +33,7 @@ pub struct Outcome {
 pub fn run(plan: &Plan) -> io::Result<Outcome> {
     let mut cluster = Cluster::make(plan.shape, &settings(plan));
     cluster.restart_all();
-    let mut client = Client::start(&cluster.bootstrap(), &plan.load);
+    let mut client = Client::start(&cluster.bootstrap(), plan.shape.brokers, &plan.load);
     let topics = (0..plan.load.topics).map(|at| format!("{PREFIX}{at}")).collect();
     let mut nemesis = Nemesis { cluster, clock: Clock::start(), events: Vec::new(), topics };
     let mut findings = Findings::default();

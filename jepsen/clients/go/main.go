@@ -14,13 +14,16 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 var (
 	bootstrap  = flag.String("bootstrap", "", "addresses of brokers")
 	topics     = flag.Int("topics", 1, "how many topics")
 	partitions = flag.Int("partitions", 1, "how many partitions, over all topics")
+	brokers    = flag.Int("brokers", 3, "how many brokers, with ids from 1 on")
 	replicas   = flag.Int("replicas", 3, "how many replicas of each")
 	senders    = flag.Int("senders", 16, "how many processes send, each with one operation under way")
 	producers  = flag.Int("producers", 2, "how many producers they share")
@@ -145,6 +148,8 @@ func global(name string, partition int32) int {
 	return int(partition)**topics + at
 }
 
+// Makes the topics. Broker 2 leads the watched partition at first, and the others follow round robin: that a controller that is
+// fixed on broker 1 and a leader are killed at once is chance nowhere.
 func create() error {
 	client, err := newClient()
 	if err != nil {
@@ -152,15 +157,31 @@ func create() error {
 	}
 	defer client.Close()
 	forever := "-1"
-	settings := map[string]*string{"retention.ms": &forever}
 	for at := 0; at < *topics; at++ {
-		count := (*partitions - at + *topics - 1) / *topics
-		name, _ := topic(at)
+		asked := kmsg.NewCreateTopicsRequestTopic()
+		asked.Topic, _ = topic(at)
+		asked.NumPartitions, asked.ReplicationFactor = -1, -1
+		setting := kmsg.NewCreateTopicsRequestTopicConfig()
+		setting.Name, setting.Value = "retention.ms", &forever
+		asked.Configs = append(asked.Configs, setting)
+		for partition := at; partition < *partitions; partition += *topics {
+			placed := kmsg.NewCreateTopicsRequestTopicReplicaAssignment()
+			_, placed.Partition = topic(partition)
+			for replica := range *replicas {
+				placed.Replicas = append(placed.Replicas, int32((partition+1+replica)%*brokers+1))
+			}
+			asked.ReplicaAssignment = append(asked.ReplicaAssignment, placed)
+		}
+		request := kmsg.NewPtrCreateTopicsRequest()
+		request.TimeoutMillis, request.Topics = 60000, append(request.Topics, asked)
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		_, err := kadm.NewClient(client).CreateTopic(ctx, int32(count), int16(*replicas), settings, name)
+		answer, err := request.RequestWith(ctx, client)
 		cancel()
+		if err == nil {
+			err = kerr.ErrorForCode(answer.Topics[0].ErrorCode)
+		}
 		if err != nil {
-			return err
+			return fmt.Errorf("%s: %w", asked.Topic, err)
 		}
 	}
 	return nil
