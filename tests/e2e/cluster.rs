@@ -22,6 +22,8 @@ const LOG_DIRS: &str = "org.apache.kafka.tools.LogDirsCommand";
 const QUORUM: &str = "org.apache.kafka.tools.MetadataQuorumCommand";
 const VERIFICATION: &str = "org.apache.kafka.tools.ReplicaVerificationTool";
 const PARTITIONS: u32 = 6;
+/// How often a tool asks before what it should hear counts as not told.
+const ASKED_MAX: usize = 200;
 
 /// A cluster with a topic `t` whose replicas are all in sync, and a Java process that runs tools against it.
 struct Three {
@@ -112,7 +114,8 @@ fn kafka_configs_tells_of_each_broker_and_alters_all() {
     three.run(CONFIGS, &[&topic[..], &["--alter", "--add-config", "max.message.bytes=54321"]].concat());
     // Brokers hear of it one after the other.
     for node in ["1", "2", "3"] {
-        while !three.run(CONFIGS, &of(node)).contains("log.retention.ms=1234567 ") {}
+        let has_heard = (0..ASKED_MAX).any(|_| three.run(CONFIGS, &of(node)).contains("log.retention.ms=1234567 "));
+        assert!(has_heard, "broker {node}: {}", three.run(CONFIGS, &of(node)));
     }
     let told = three.run(CONFIGS, &[&topic[..], &["--describe"]].concat());
     assert!(told.contains("max.message.bytes=54321"), "{told}");
