@@ -47,8 +47,9 @@ pub async fn boot(config: &Config, world: World) -> Result<Engine, String> {
     let World { disk, directory, clock, seed, functions, mailbox, telemetry } = world;
     let mut rng = Rng::new(seed);
     let mut claim = claim(config, &mut rng);
-    // Who votes may begin a cluster of its own; a broker only would be alone in it for ever.
-    claim.new_cluster = config.broker.roles.is_controller().then(|| new_id(&mut rng));
+    // The only voter may begin a cluster of its own; anybody else would be alone in it for ever.
+    let is_sole = config.broker.roles.is_controller() && config.quorum.voters.len() <= 1;
+    claim.new_cluster = is_sole.then(|| new_id(&mut rng));
     let recovery = Recovery::new(store_config(config), functions, claim);
     let (store, recovered) =
         recover(recovery, &disk, &mailbox, &telemetry).await.map_err(|refusal| explain(&refusal, &directory))?;
@@ -185,7 +186,7 @@ fn explain(refusal: &RecoveryRefusal, directory: &Path) -> String {
         RecoveryRefusal::Foreign { .. } => "choose an empty one with --set log.dirs=DIR",
         RecoveryRefusal::Newer { .. } => "start it with that version, or choose another with --set log.dirs=DIR",
         RecoveryRefusal::NotFormatted => {
-            "a node that is a broker only joins the cluster of its controller: name that with `ottla format --cluster-id ID` \
+            "a node that is not the only controller joins the cluster of the others: name that with `ottla format --cluster-id ID` \
              and these settings, then start it"
         }
         RecoveryRefusal::OtherNode(_) => "correct node.id, or choose another with --set log.dirs=DIR",

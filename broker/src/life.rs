@@ -5,8 +5,9 @@ use crate::brain::{Body, Brain, Outcome};
 use crate::jobs::Jobs;
 use crate::net::{Lines, Listening};
 use crate::seam::{TcpListener, spawn_local};
-use ottla_core::config::Config;
+use ottla_core::config::{Config, Listener};
 use ottla_core::conn::ConnLimits;
+use ottla_core::types::ListenerType;
 use std::rc::Rc;
 
 /// What a broker lives on.
@@ -40,10 +41,18 @@ pub async fn live(parts: Parts, on_ready: impl FnOnce(&Config)) -> Result<Outcom
     let brain = Brain::new(clock, engine, body);
     let maxima = (config.conn.connections_max, config.conn.connections_per_ip_max);
     let listening = Listening::new(Rc::clone(&brain), limits(&config), functions, maxima);
-    let open_doors = || {
-        for (at, (socket, listener)) in sockets.into_iter().zip(&config.broker.listeners).enumerate() {
+    let doors = sockets.into_iter().zip(&config.broker.listeners).enumerate();
+    // Voters must reach each other before there can be a controller, and with it anything for clients.
+    let (early, late): (Vec<_>, Vec<_>) =
+        doors.partition(|(_, (_, listener))| listener.listener_type == ListenerType::Controller);
+    let open = |doors: Vec<(usize, (TcpListener, &Listener))>| {
+        for (at, (socket, listener)) in doors {
             spawn_local(Rc::clone(&listening).run((at, listener.listener_type), socket));
         }
+    };
+    open(early);
+    let open_doors = || {
+        open(late);
         on_ready(&config);
     };
     Ok(brain.run(open_doors).await)

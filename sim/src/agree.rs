@@ -21,6 +21,8 @@ pub struct Agreement {
     seen: BTreeMap<usize, (u64, i64)>,
     /// Who led which partition in which reign.
     reigns: BTreeMap<(LogId, LeaderEpoch), usize>,
+    /// Who led the metadata quorum in which term.
+    terms: BTreeMap<LeaderEpoch, usize>,
 }
 
 impl World {
@@ -28,6 +30,16 @@ impl World {
     pub(crate) fn judge_agreement(&mut self, number: usize) {
         let machine = &self.machines[number];
         let Some(view) = machine.view() else { return };
+        if let Some(term) = view.reign().filter(|_| !self.model.damaged) {
+            let leader = *self.agreement.terms.entry(term).or_insert_with(|| {
+                self.model.mark("controllers elected");
+                number
+            });
+            if leader != number {
+                let text = format!("nodes {leader} and {number} both lead the metadata quorum in {term:?}");
+                return self.model.find("terms", text);
+            }
+        }
         let image = view.image();
         let now = (machine.starts(), image.end().0);
         let before = self.agreement.seen.insert(number, now);
@@ -114,8 +126,9 @@ impl World {
     fn unsettled(&self) -> Option<String> {
         let known = |machine: &Machine| machine.view().map(|view| view.image().end());
         let ends: Vec<Option<Offset>> = self.machines.iter().map(known).collect();
-        let Some(image) = self.machines[0].view().map(|view| view.image()) else {
-            return Some("the controller is not there".to_owned());
+        let leads = |machine: &&Machine| machine.view().is_some_and(|view| view.reign().is_some());
+        let Some(image) = self.machines.iter().find(leads).and_then(Machine::view).map(|view| view.image()) else {
+            return Some("nobody is the controller".to_owned());
         };
         if ends.iter().any(|end| *end != Some(image.end())) {
             return Some(format!("the machines know the metadata up to {ends:?}"));

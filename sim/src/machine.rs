@@ -6,7 +6,7 @@ use crate::net::{End, LinkId, Plug};
 use crate::plan::{EPOCH_MS, Options, Plan};
 use crate::process::{Process, ProcessOut};
 use crate::run::functions;
-use crate::settings::{config, store_config};
+use crate::settings::{CONTROLLER_PORT, config, store_config};
 use crate::world::MachineEvent;
 use bytes::Bytes;
 use ottla_core::boundary::{Effects, FileDone, FileFault, FileId, FileOp, OpenMode};
@@ -115,7 +115,9 @@ impl Machine {
 
     /// Whether connections are accepted at this port.
     pub fn listens(&self, port: u16) -> bool {
-        matches!(&self.state, State::Up(process) if process.node.view().is_ready() && process.listens(port))
+        let State::Up(process) = &self.state else { return false };
+        // Voters must reach each other before anybody can be ready.
+        process.listens(port) && (port == CONTROLLER_PORT || process.node.view().is_ready())
     }
 
     /// Why it can never start again, if so.

@@ -29,8 +29,10 @@ pub struct Options {
     pub relaxed: bool,
     /// How many machines there are.
     pub machines: usize,
-    /// They are one cluster, with its controller on the first; otherwise each is one of its own.
+    /// They are one cluster; otherwise each is one of its own.
     pub cluster: bool,
+    /// So many of a cluster's machines, the first ones, are voters of its metadata quorum.
+    pub voters: usize,
     /// How many replicas each partition of the run's topics has.
     pub replicas: i16,
     /// The network.
@@ -186,6 +188,7 @@ impl Plan {
             let role = Role::Mover(mover::Habits { brokers: machines, replicas: replicas as usize, pace });
             clients.push(ClientSpec { number: clients.len(), role, seed: operator.next_u64() });
         }
+        options.voters = [1, 2, 3, 3, 3, machines][rng.below(6) as usize].min(machines);
         Self { seed, options, clients, ops: ops.into_iter().enumerate().collect(), calm_from }
     }
 
@@ -258,6 +261,7 @@ impl Options {
                 relaxed: false,
                 machines: 1,
                 cluster: false,
+                voters: 1,
                 replicas: 1,
                 net: Quality::default(),
                 disk: Traits::default(),
@@ -280,6 +284,7 @@ impl Options {
             relaxed: false,
             machines: 1,
             cluster: false,
+            voters: 1,
             replicas: 1,
             net: Quality { delay_us: 1 << rng.between(5, 14), pieces_max: 1 << rng.below(4) },
             disk: Traits {

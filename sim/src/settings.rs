@@ -8,8 +8,8 @@ use ottla_core::types::Str;
 
 /// The port at which every machine listens for clients and for other brokers.
 pub const PORT: u16 = 9092;
-/// The port at which the controller listens for brokers.
-const CONTROLLER_PORT: u16 = 9093;
+/// The port at which a voter listens for other voters and for brokers.
+pub const CONTROLLER_PORT: u16 = 9093;
 
 /// The store as the run has it.
 pub fn store_config(options: &Options) -> StoreConfig {
@@ -42,20 +42,22 @@ pub fn config(options: &Options, machine: usize) -> Config {
         ("log.message.timestamp.after.max.ms", "9223372036854775807".to_owned()),
     ];
     let own = format!("PLAINTEXT://{}:{PORT}", host_of(machine));
-    let controllers = format!("{}:{CONTROLLER_PORT}", host_of(0));
+    let controller = |machine: usize| format!("{}:{CONTROLLER_PORT}", host_of(machine));
+    let is_voter = options.cluster && machine < options.voters;
     if options.cluster {
+        let voters = (0..options.voters).map(|machine| format!("{}@{}", machine + 1, controller(machine)));
         settings.push(("offsets.topic.replication.factor", options.replicas.to_string()));
         settings.push(("leader.imbalance.check.interval.seconds", "5".to_owned()));
-        settings.push(("controller.quorum.voters", format!("1@{controllers}")));
+        settings.push(("controller.quorum.voters", voters.collect::<Vec<_>>().join(",")));
         settings.push(("controller.listener.names", "CONTROLLER".to_owned()));
         settings.push(("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned()));
     }
     match machine {
-        0 if options.cluster => settings.push(("listeners", format!("{own},CONTROLLER://{controllers}"))),
+        _ if is_voter => settings.push(("listeners", format!("{own},CONTROLLER://{}", controller(machine)))),
         0 if options.machines == 1 => {}
         _ => settings.push(("listeners", own)),
     }
-    if options.cluster && machine > 0 {
+    if options.cluster && !is_voter {
         settings.push(("process.roles", "broker".to_owned()));
     }
     let settings = settings.into_iter().map(|(key, value)| Setting {

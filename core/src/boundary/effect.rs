@@ -113,6 +113,8 @@ pub enum Purpose {
     Lease,
     /// Fetches of the metadata log.
     Metadata,
+    /// Votes, and who leads, among the voters of the metadata quorum.
+    Quorum,
     /// Fetches of the replicas of one lane, by its number.
     Replicas(usize),
     /// What clients asked and only the controller can answer.

@@ -371,10 +371,16 @@ fn voters_that_cannot_be_are_refused() {
         let found = wrong(CONTROLLER, &[("controller.quorum.voters", voters)]);
         assert!(found.len() == 1 && found[0].contains("ID@HOST:PORT"), "{found:?}");
     }
-    let two = ("controller.quorum.voters", "1@one.example:9093,2@two.example:9093");
+    let twice = ("controller.quorum.voters", "1@one.example:9093,1@two.example:9093");
+    let found = wrong(CONTROLLER, &[twice]);
+    assert!(found.len() == 1 && found[0].contains("each voter once"), "{found:?}");
+}
+
+#[test]
+fn there_may_be_several_voters() {
+    let three = ("controller.quorum.voters", "1@one.example:9093,3@three.example:9093,4@four.example:9093");
     for base in [CONTROLLER, BROKER] {
-        let found = wrong(base, &[two]);
-        assert!(found.len() == 1 && found[0].contains("one voter"), "{found:?}");
+        assert_eq!(read(&[base, &[three]].concat()).quorum.voters.len(), 3);
     }
 }
 
@@ -384,9 +390,9 @@ fn roles_voters_and_listeners_must_agree() {
         let found = wrong(base, changed);
         assert!(found.len() == 1 && found[0].starts_with(key) && found[0].contains(what), "{found:?}");
     };
-    told(CONTROLLER, &[("node.id", "3")], "controller.quorum.voters=", "this node, 3");
+    told(CONTROLLER, &[("node.id", "3")], "controller.quorum.voters=", "this node, 3, among the voters");
     told(BROKER, &[("node.id", "1")], "controller.quorum.voters=", "broker only");
-    told(BROKER, &[("controller.quorum.voters", "")], "controller.quorum.voters=", "ID@HOST:PORT of the controller");
+    told(BROKER, &[("controller.quorum.voters", "")], "controller.quorum.voters=", "ID@HOST:PORT of each controller");
     told(CONTROLLER, &[("controller.listener.names", "")], "controller.listener.names=", "a voter is reached");
     let both = ("listeners", "PLAINTEXT://two.example:9092,CONTROLLER://two.example:9093");
     told(BROKER, &[both], "controller.listener.names=", "a broker only");

@@ -214,9 +214,11 @@ pub struct LeadersConfig {
 pub struct QuorumConfig {
     /// `controller.quorum.election.timeout.ms`.
     pub election_timeout: Duration,
+    /// `controller.quorum.election.backoff.max.ms`: the longest pause between two elections.
+    pub election_backoff_max: Duration,
     /// `metadata.log.max.record.bytes.between.snapshots`.
     pub snapshot_bytes_between: u64,
-    /// `controller.quorum.voters`: one at most; empty on a node that is its own controller and tells nobody.
+    /// `controller.quorum.voters`; empty on a node that is its own controller and tells nobody.
     pub voters: Vec<QuorumVoter>,
     /// `controller.quorum.fetch.timeout.ms`: whoever follows the metadata log looks for its leader again after so long
     /// without an answer.

@@ -1,4 +1,4 @@
-//! What ties a node to others: its roles, the voter of the metadata quorum, and how replicas follow their leader.
+//! What ties a node to others: its roles, the voters of the metadata quorum, and how replicas follow their leader.
 
 use super::keys::items;
 use super::listener::Address;
@@ -48,6 +48,7 @@ pub(super) fn read(reader: &mut Reader, broker: &BrokerConfig) -> QuorumConfig {
     let bytes = reader.number_or_zero("metadata.log.max.record.bytes.between.snapshots");
     QuorumConfig {
         election_timeout: reader.millis("controller.quorum.election.timeout.ms"),
+        election_backoff_max: reader.millis("controller.quorum.election.backoff.max.ms"),
         snapshot_bytes_between: bytes.unsigned_abs(),
         voters: voters.unwrap_or_default(),
         fetch_timeout: reader.millis("controller.quorum.fetch.timeout.ms"),
@@ -66,21 +67,22 @@ fn voter(item: &str) -> Option<QuorumVoter> {
 /// What would have to be given where these cannot be the voters of a cluster that has this broker.
 fn disagreement(voters: &[QuorumVoter], broker: &BrokerConfig) -> Option<String> {
     let id = broker.id.0;
-    match (voters, broker.roles) {
-        ([], Roles::Broker) => {
-            Some("ID@HOST:PORT of the controller: process.roles has this node as a broker only".to_string())
+    let is_named = voters.iter().any(|voter| voter.id == broker.id);
+    let is_twice = |place: usize| voters[..place].iter().any(|other| other.id == voters[place].id);
+    if (0..voters.len()).any(is_twice) {
+        return Some("each voter once".to_string());
+    }
+    match broker.roles {
+        Roles::Broker if voters.is_empty() => {
+            Some("ID@HOST:PORT of each controller: process.roles has this node as a broker only".to_string())
         }
-        ([], Roles::BrokerAndController) => None,
-        ([voter], Roles::Broker) if voter.id == broker.id => Some(format!(
-            "the controller, and process.roles has this node, {id}, as a broker only: correct either, or node.id"
+        Roles::Broker if is_named => Some(format!(
+            "the controllers, and process.roles has this node, {id}, as a broker only: correct either, or node.id"
         )),
-        ([voter], Roles::BrokerAndController) if voter.id != broker.id => {
-            Some(format!("this node, {id}, which process.roles has as a controller: correct either, or node.id"))
-        }
-        ([_], Roles::Broker | Roles::BrokerAndController) => None,
-        (_, Roles::Broker | Roles::BrokerAndController) => {
-            Some("one voter: this version has no elections among several".to_string())
-        }
+        Roles::BrokerAndController if !is_named && !voters.is_empty() => Some(format!(
+            "this node, {id}, among the voters, since process.roles has it as a controller: correct either, or node.id"
+        )),
+        Roles::Broker | Roles::BrokerAndController => None,
     }
 }
 

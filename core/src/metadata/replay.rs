@@ -43,6 +43,14 @@ enum Place {
     Again,
 }
 
+impl From<Arc<Image>> for Replay {
+    /// Goes on where an image ends.
+    fn from(image: Arc<Image>) -> Self {
+        let place = if image.end() == Offset::ZERO { Place::Beginning } else { Place::Outside };
+        Self { image, place, ..Self::default() }
+    }
+}
+
 impl Replay {
     /// What the log says so far.
     pub fn image(&self) -> &Arc<Image> {

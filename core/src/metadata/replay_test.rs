@@ -2,10 +2,11 @@ use super::Replay;
 use crate::log::Log;
 use crate::metadata::{MetadataRecord, record};
 use crate::msg::record::metadata::{ProducerIdsRecord, RemoveTopicRecord, TopicRecord};
-use crate::quorum::{Quorum, QuorumOut, Voter};
+use crate::quorum::{Quorum, QuorumCx, QuorumOut, Times, Voter, Voters};
 use crate::record::{CheckedBatch, Functions};
-use crate::types::{BrokerId, LeaderEpoch, Mono, Now, Offset, Uuid, Wall};
+use crate::types::{BrokerId, LeaderEpoch, Mono, Now, Offset, Rng, Uuid, Wall};
 use alloc::vec::Vec;
+use core::time::Duration;
 use proptest::prelude::*;
 
 const NOW: Now = Now { mono: Mono(0), wall: Wall(7) };
@@ -27,9 +28,10 @@ impl Writer {
 
     fn elect(&mut self) {
         let mut out = Vec::new();
-        self.quorum.wake(NOW, &mut out);
-        let [QuorumOut::Vote { term, .. }] = out[..] else { panic!("{out:?}") };
-        self.quorum.voted(term, NOW, &self.functions, &mut out);
+        let mut cx = QuorumCx { now: NOW, rng: &mut Rng::new(1), functions: &self.functions };
+        self.quorum.wake(&mut cx, &mut out);
+        let [QuorumOut::Vote { term, voted }] = out[..] else { panic!("{out:?}") };
+        self.quorum.voted((term, voted), &mut cx, &mut out);
         let Some(QuorumOut::Append(batch)) = out.pop() else { panic!("a reign begins with a record") };
         self.batches.extend(batch);
     }
@@ -68,7 +70,10 @@ impl Writer {
 
 fn boot(log: Log) -> Quorum {
     let me = Voter { id: BrokerId(1), directory: Uuid::ZERO };
-    Quorum::boot(me, Some((LeaderEpoch(0), None)), log, NOW)
+    let second = Duration::from_secs(1);
+    let quorum = (Voters::new([me.id]), Times { election: second, backoff_max: second, fetch: second });
+    let mut cx = QuorumCx { now: NOW, rng: &mut Rng::new(1), functions: &Functions::slow() };
+    Quorum::boot(me, quorum, Some((LeaderEpoch(0), None)), log, &mut cx)
 }
 
 fn topic(number: u8) -> MetadataRecord {

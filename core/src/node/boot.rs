@@ -10,7 +10,7 @@ use crate::boundary::Effects;
 use crate::config::Config;
 use crate::log::Log;
 use crate::partition::Peers;
-use crate::quorum::Voter;
+use crate::quorum::{QuorumCx, Voter};
 use crate::record::Functions;
 use crate::types::{BrokerId, LeaderEpoch, LogId, Now, Rng, Str, Uuid};
 use alloc::collections::BTreeMap;
@@ -61,11 +61,11 @@ impl Node {
         let is_new = metadata.is_none();
         let me = Voter { id: boot.config.broker.id, directory: boot.directory };
         let (log, vote) = metadata.map_or((None, None), |found| (Some(found.log), found.vote));
-        let leader = boot.config.quorum.voters.first().filter(|_| !boot.config.broker.roles.is_controller());
         let mut rng = Rng::new(boot.seed);
         let incarnation = Uuid(rng.bytes16());
         let found_cluster = Found { id: boot.cluster_id, me, log, vote, is_whole, incarnation };
-        let cluster = Cluster::new(found_cluster, leader, now);
+        let mut cx = QuorumCx { now, rng: &mut rng, functions: &boot.functions };
+        let cluster = Cluster::new(found_cluster, &boot.config.quorum, &mut cx);
         let retain_at = now.mono + boot.config.store.retention_check_interval;
         let mut node = Self {
             file_config: boot.config.clone(),

@@ -5,19 +5,23 @@ use super::replicate::ReplicaFetch;
 use crate::boundary::{Effects, Lost};
 use crate::msg::Response;
 use crate::partition::IsrAsk;
-use crate::quorum::FetchAsk;
-use crate::types::{CallId, ConnId, LogId, Now, Ticket};
+use crate::quorum::{FetchAsk, VoteAsk};
+use crate::types::{BrokerId, CallId, ConnId, LogId, Now, Ticket};
 use alloc::collections::BTreeMap;
 
 /// What a call is for.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum CallFor {
-    /// More of the metadata log.
-    Metadata(FetchAsk),
-    /// The controller is to know of this broker.
-    Registration,
+    /// More of the metadata log, from this node.
+    Metadata(BrokerId, FetchAsk),
+    /// A voter is asked for its vote.
+    Vote(BrokerId, VoteAsk),
+    /// A voter is told who leads, or that somebody does no more.
+    Reign,
+    /// The controller, which is there, is to know of this broker.
+    Registration(BrokerId),
     /// And that it lives.
-    Heartbeat,
+    Heartbeat(BrokerId),
     /// More of what followers follow.
     Replicas(ReplicaFetch),
     /// A leader wants another ISR.
@@ -58,9 +62,11 @@ impl Node {
     pub(super) fn called(&mut self, now: Now, call: CallId, body: Result<Response, Lost>, out: &mut Effects) {
         let what = self.calls.waiting.remove(&call).expect("INV-03: a call ends once, and only if it was made");
         match what {
-            CallFor::Metadata(asked) => self.metadata_fetched(now, asked, body, out),
-            CallFor::Registration => self.enlisted(now, body, out),
-            CallFor::Heartbeat => self.lease_held(now, body, out),
+            CallFor::Metadata(whom, asked) => self.metadata_fetched(now, (whom, asked), body, out),
+            CallFor::Vote(whom, asked) => self.vote_came(now, (whom, asked), body, out),
+            CallFor::Reign => self.reign_told(now, body, out),
+            CallFor::Registration(whom) => self.enlisted(now, whom, body, out),
+            CallFor::Heartbeat(whom) => self.lease_held(now, whom, body, out),
             CallFor::Replicas(fetch) => self.replicas_fetched(now, fetch, body),
             CallFor::Isr(log, asked) => self.proposed(now, log, asked, body),
             CallFor::Client(ticket) => Self::forwarded(ticket, body, out),

@@ -141,7 +141,7 @@ fn every_part_of_a_node_shows_in_its_digest() {
         ("coordinators", &|node| node.coordinators = Coordinators::default()),
         ("groups", &|node| node.groups = Gathering::default()),
         ("slices", &|node| node.slices = Slices::new(7)),
-        ("calls", &|node| assert_eq!(node.calls.begin(CallFor::Metadata(ASK)), CallId(0))),
+        ("calls", &|node| assert_eq!(node.calls.begin(CallFor::Metadata(BrokerId(1), ASK)), CallId(0))),
         ("found", &|node| drop(node.found.insert(log, found.clone()))),
         ("retain_at", &|node| node.retain_at = Mono(node.retain_at.0 + 1)),
     ];

@@ -113,7 +113,7 @@ impl Node {
         self.following.at = (!self.following.todo.is_empty()).then_some(now.mono);
         if self.following.todo.is_empty() {
             self.followed(out);
-            self.leave_on(now);
+            self.leave_on(now, out);
         }
     }
 

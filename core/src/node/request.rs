@@ -5,32 +5,32 @@ use super::cluster::From;
 use super::front::{Front, FrontCx, FrontOut};
 use super::groups::NO_TRANSACTIONS;
 use crate::boundary::{Asker, Effect, Effects, Ignored, Note};
+use crate::config::QuorumVoter;
 use crate::metadata::answer::{self, Known};
 use crate::metadata::features;
 use crate::msg::api_versions::{ApiVersion, ApiVersionsRequest, ApiVersionsResponse};
 use crate::msg::consumer_group_heartbeat::ConsumerGroupHeartbeatResponse;
-use crate::msg::describe_quorum::Listener;
+use crate::msg::describe_quorum::{Listener, Node as QuorumNode};
 use crate::msg::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 use crate::msg::{ApiKey, Request, Response};
-use crate::types::{ErrorCode, ListenerType, Now, Str, Ticket};
+use crate::types::{BrokerId, ErrorCode, ListenerType, Now, Str, Ticket};
 use alloc::vec::Vec;
 
 /// Who asks, and in which version.
 type Caller<'a> = (Ticket, &'a Asker, i16);
 
 impl Node {
-    /// Any request but Produce.
+    /// Any request but Produce, which the connection turns into what the boundary calls one.
     pub(super) fn request(&mut self, now: Now, caller: Caller<'_>, body: Request, out: &mut Effects) {
         let (ticket, asker, version) = caller;
-        if !self.cluster.is_ready() && !matches!(body, Request::ApiVersions(_)) {
+        if !self.is_answering(asker, &body) {
             out.note(Note::Ignored(Ignored::NotReady));
             return out.push(Effect::Hangup { conn: ticket.conn });
         }
         match body {
-            // The connection turns every Produce into what the boundary calls one, and lets nobody ask the others, which
-            // no listener takes yet.
-            Request::Produce(_) | Request::Vote(_) | Request::BeginQuorumEpoch(_) | Request::EndQuorumEpoch(_) => {
-                out.push(Effect::Hangup { conn: ticket.conn })
+            Request::Produce(_) => out.push(Effect::Hangup { conn: ticket.conn }),
+            Request::Vote(_) | Request::BeginQuorumEpoch(_) | Request::EndQuorumEpoch(_) => {
+                self.voter_asks(now, ticket, &body, out);
             }
             Request::BrokerRegistration(body) => self.registered_by(now, (ticket, asker), body, out),
             Request::BrokerHeartbeat(body) => self.heartbeat_of(now, (ticket, asker), &body, out),
@@ -85,14 +85,26 @@ impl Node {
             | Request::ListConfigResources(_)
             | Request::ListPartitionReassignments(_)
             | Request::DescribeQuorum(_) => {
-                let (body, missing) = self.known_answer(now, caller, &body);
-                out.push(Effect::Reply { ticket, body: Some(body) });
-                let missing = self.slices.allowed(ticket, missing);
-                if !missing.is_empty() {
-                    self.create_missing(now, missing, out);
-                }
+                self.answer_known(now, caller, &body, out);
             }
         }
+    }
+
+    /// Answers what is known, and has topics made that were asked for and are not there.
+    fn answer_known(&mut self, now: Now, caller: Caller<'_>, body: &Request, out: &mut Effects) {
+        let ticket = caller.0;
+        let (body, missing) = self.known_answer(now, caller, body);
+        out.push(Effect::Reply { ticket, body: Some(body) });
+        let missing = self.slices.allowed(ticket, missing);
+        if !missing.is_empty() {
+            self.create_missing(now, missing, out);
+        }
+    }
+
+    /// Clients come when this broker is ready; voters must reach each other before it can be.
+    fn is_answering(&self, asker: &Asker, body: &Request) -> bool {
+        let is_early = asker.listener_type == ListenerType::Controller || matches!(body, Request::ApiVersions(_));
+        is_early || self.cluster.is_ready()
     }
 
     /// What is known answers at once; with it, the topics that somebody named and that are to be created.
@@ -102,6 +114,7 @@ impl Node {
             image: self.slices.image_of(ticket).unwrap_or(self.cluster.shared_image()),
             config: &self.config,
             cluster_id: &self.cluster.id,
+            leader: self.cluster.quorum().leader().unwrap_or(BrokerId::NONE),
             listener: listener.map_or("", |listener| &listener.name),
             version,
         };
@@ -124,11 +137,24 @@ impl Node {
             }
             Request::DescribeQuorum(body) => {
                 let quorum = self.cluster.quorum();
-                Response::DescribeQuorum(quorum.describe(body, version, self.voter_listeners(), now.wall))
+                Response::DescribeQuorum(quorum.describe(body, version, self.voters(), now.wall))
             }
             other => unreachable!("not answered by what is known: {other:?}"),
         };
         (response, Vec::new())
+    }
+
+    /// The voters of the quorum, and where they are reached.
+    fn voters(&self) -> Vec<QuorumNode> {
+        let own = self.voter_listeners();
+        let name = own.first().map_or(Str::default(), |listener| listener.name.clone());
+        let me = QuorumNode { node_id: self.config.broker.id.0, listeners: own };
+        let others = self.config.quorum.voters.iter().filter(|voter| voter.id != self.config.broker.id);
+        let other = |voter: &QuorumVoter| {
+            let listener = Listener { name: name.clone(), host: voter.host.clone(), port: voter.port };
+            QuorumNode { node_id: voter.id.0, listeners: alloc::vec![listener] }
+        };
+        core::iter::once(me).chain(others.map(other)).collect()
     }
 
     /// Where this member of the quorum is reached. Without a listener of its own it answers tools at those of the broker.

@@ -4,7 +4,7 @@
 use super::Node;
 use crate::metadata::Image;
 use crate::partition::Partition;
-use crate::types::{LogId, Offset, Str};
+use crate::types::{LeaderEpoch, LogId, Offset, Str};
 
 /// A look at a node between two steps.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +20,12 @@ impl Node {
 }
 
 impl<'a> View<'a> {
+    /// The term in which this node leads the metadata quorum, if it does.
+    pub fn reign(&self) -> Option<LeaderEpoch> {
+        let quorum = self.node.cluster.quorum();
+        quorum.is_leader().then(|| quorum.term())
+    }
+
     /// True once clients may come: the metadata are read, and this broker is registered.
     pub fn is_ready(&self) -> bool {
         self.node.cluster.is_ready()

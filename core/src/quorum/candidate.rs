@@ -1,18 +1,49 @@
-//! A member that stands for election. Its own vote counts only once it is durable: else it could vote for somebody else
-//! in the same term after a crash.
+//! A member that gathers votes. At first it only asks who would vote for it (KIP-996), and disturbs nobody; with a majority
+//! behind it, it begins a term, votes for itself, and asks in earnest.
 
-use super::leader::Leader;
-use crate::types::{LeaderEpoch, Offset};
+use super::Voters;
+use crate::types::{BrokerId, Mono};
+use alloc::collections::BTreeSet;
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Candidate {
-    /// The term that it stands in.
-    pub(super) term: LeaderEpoch,
+    /// Nothing is at stake yet.
+    pub(super) is_pre: bool,
+    /// Who votes for it.
+    pub(super) granted: BTreeSet<BrokerId>,
+    /// Who does not.
+    refused: BTreeSet<BrokerId>,
+    /// The round is over then.
+    pub(super) until: Mono,
+}
+
+/// How a round of votes stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Count {
+    Open,
+    Won,
+    Lost,
 }
 
 impl Candidate {
-    /// Elected, with a log that ends here.
-    pub(super) fn win(&self, end: Offset) -> Leader {
-        Leader { term: self.term, from: end }
+    /// A round that begins: its own vote is the first.
+    pub(super) fn new(me: BrokerId, is_pre: bool, until: Mono) -> Self {
+        Self { is_pre, granted: [me].into(), refused: BTreeSet::new(), until }
+    }
+
+    /// A voter has answered.
+    pub(super) fn count(&mut self, who: BrokerId, is_granted: bool) {
+        match is_granted {
+            true => self.granted.insert(who),
+            false => self.refused.insert(who),
+        };
+    }
+
+    pub(super) fn result(&self, voters: &Voters) -> Count {
+        match () {
+            () if self.granted.len() >= voters.majority() => Count::Won,
+            () if voters.is_lost(self.refused.len()) => Count::Lost,
+            () => Count::Open,
+        }
     }
 }

@@ -1,22 +1,22 @@
 //! DescribeQuorum (KIP-595, KIP-836, KIP-853): who votes, who leads, and how far everybody is.
 
-use super::{Quorum, Role};
+use super::{Leader, Quorum, Role};
 use crate::msg::describe_quorum::{
-    DescribeQuorumRequest, DescribeQuorumResponse, Listener, Node, PartitionData, ReplicaState, TopicData,
+    DescribeQuorumRequest, DescribeQuorumResponse, Node, PartitionData, ReplicaState, TopicData,
 };
-use crate::types::{ErrorCode, Str, Uuid, Wall};
+use crate::types::{BrokerId, ErrorCode, Str, Uuid, Wall};
 use alloc::vec::Vec;
 
 /// The metadata log, as tools name it.
 const TOPIC: &str = "__cluster_metadata";
 
 impl Quorum {
-    /// Answers DescribeQuorum in this version of it. `listeners` are the addresses of this member.
+    /// Answers DescribeQuorum in this version of it. `nodes` are the voters with their addresses.
     pub fn describe(
         &self,
         request: &DescribeQuorumRequest,
         version: i16,
-        listeners: Vec<Listener>,
+        nodes: Vec<Node>,
         now: Wall,
     ) -> DescribeQuorumResponse {
         // Directories and addresses came with version 2 (KIP-853); earlier versions cannot carry them.
@@ -32,27 +32,44 @@ impl Quorum {
         if !is_metadata {
             return unknown(request);
         }
-        let me = ReplicaState {
-            replica_id: self.me.id.0,
-            replica_directory_id: if is_full { self.me.directory } else { Uuid::ZERO },
-            log_end_offset: self.log.end().0,
-            last_fetch_timestamp: now.0,
-            last_caught_up_timestamp: now.0,
-        };
+        let state = |id: BrokerId| self.state(leader, id, is_full, now);
+        let observers = leader.followers.keys().copied().filter(|id| !self.voters.contains(*id));
         let partition = PartitionData {
             leader_id: self.me.id.0,
             leader_epoch: leader.term.0,
             high_watermark: self.high_watermark.0,
-            current_voters: alloc::vec![me],
+            current_voters: self.voters.iter().map(state).collect(),
+            observers: observers.map(state).collect(),
             ..PartitionData::default()
         };
         DescribeQuorumResponse {
             topics: alloc::vec![TopicData { topic_name: Str::from_static(TOPIC), partitions: alloc::vec![partition] }],
-            nodes: if is_full { alloc::vec![Node { node_id: self.me.id.0, listeners }] } else { Vec::new() },
+            nodes: if is_full { nodes } else { Vec::new() },
             ..DescribeQuorumResponse::default()
         }
     }
+
+    /// How far a voter or an observer is, as its leader knows.
+    fn state(&self, leader: &Leader, id: BrokerId, is_full: bool, now: Wall) -> ReplicaState {
+        let (end, heard, caught_up) = match leader.followers.get(&id) {
+            Some(progress) => (progress.end.0, progress.heard.1.0, progress.caught_up.map_or(UNKNOWN, |at| at.0)),
+            None if id == self.me.id => (self.log.end().0, now.0, now.0),
+            None => (UNKNOWN, UNKNOWN, UNKNOWN),
+        };
+        // The directories of other members are not known where voters do not change.
+        let directory = if is_full && id == self.me.id { self.me.directory } else { Uuid::ZERO };
+        ReplicaState {
+            replica_id: id.0,
+            replica_directory_id: directory,
+            log_end_offset: end,
+            last_fetch_timestamp: heard,
+            last_caught_up_timestamp: caught_up,
+        }
+    }
 }
+
+/// What is told of a member that was not heard of in this reign.
+const UNKNOWN: i64 = -1;
 
 fn unknown(request: &DescribeQuorumRequest) -> DescribeQuorumResponse {
     let topics = request.topics.iter().map(|topic| TopicData {

@@ -1,52 +1,66 @@
-//! The quorum that keeps the metadata log: Raft as KRaft has it (KIP-595), with a single voter in this version, and any number
-//! of observers that follow it.
+//! The quorum that keeps the metadata log: Raft as KRaft has it (KIP-595): followers pull, pre-votes come before votes
+//! (KIP-996). Any number of nodes without a vote follow it too.
 //!
 //! ```text
-//!                 wake                     voted                       (a restart)
-//!   Unattached ────────▶ Candidate ────────────────▶ Leader ──────────────────────────▶ Unattached
-//!        │                   │                          │
-//!        │                   └ out: Vote                ├ out: Lead, Append(LeaderChange)
-//!        └ deadline: at once,                           └ stored ▶ out: Committed
-//!          it is the only voter
-//!
-//!   Observer   (for good: it has no vote)
-//!        └ ask, fetched ▶ out: Append, Truncate, BeginAnew;  stored ▶ out: Committed
+//!                      nobody heard of                 a majority would          a majority has
+//!   ┌──▶ Unattached ──────────────────▶ Candidate ─────────────────▶ Candidate ───────────────▶ Leader
+//!   │        │  ▲                       (asks who would              (begins a term              │
+//!   │        │  └───── round lost ───── vote for it)                  and asks in earnest)       │
+//!   │  a     │                              │                             │                      │
+//!   │ leader │ ◀────────────────────────────┴──── a leader is heard of ───┘                      │
+//!   │ heard  ▼                                                                                   │
+//!   │      Follower ── the line is broken, or silent ──▶ Candidate                               │
+//!   └──────────────────── a higher term, no majority heard of, told to resign ◀──────────────────┘
 //! ```
+//!
+//! A node without a vote is Unattached, asking the voters in turn who leads, or Follower.
 //!
 //! | event | function | what comes out |
 //! |---|---|---|
 //! | the process starts | [`Quorum::boot`] | |
-//! | the deadline passes | [`Quorum::wake`] | [`QuorumOut::Vote`], to be made durable |
-//! | the vote is durable | [`Quorum::voted`] | [`QuorumOut::Lead`], [`QuorumOut::Append`] |
+//! | the deadline passes | [`Quorum::wake`] | [`QuorumOut::Vote`], [`QuorumOut::AskVote`], [`QuorumOut::TellVoter`] |
+//! | term and vote are durable | [`Quorum::voted`] | [`QuorumOut::AskVote`], [`QuorumOut::Lead`], [`QuorumOut::Append`] |
+//! | a voter asks for a vote | [`Quorum::vote_asked`], then [`Quorum::verdict`] | [`QuorumOut::Vote`] |
+//! | a voter answers | [`Quorum::vote_told`] | [`QuorumOut::Lead`] |
+//! | a leader makes itself known, or resigns | [`Quorum::begun`], [`Quorum::ended`] | |
 //! | the controller decided | [`Quorum::append`] | the batch, in its place |
 //! | a batch is durable | [`Quorum::stored`] | [`QuorumOut::Committed`], [`QuorumOut::Trim`] behind a snapshot |
 //! | the log has grown | [`Quorum::snapshot`] | the image as a run of batches |
-//! | a follower fetches | [`Quorum::readable`] | what it may read, or why not |
-//! | an observer wants more | [`Quorum::ask`], [`Quorum::fetched`] | what the leader has, made its own |
-//! | an observer has a snapshot | [`Quorum::saved`] | [`QuorumOut::Trim`] of what lies before it |
+//! | a follower fetches | [`Quorum::heard_of`], [`Quorum::readable`] | [`QuorumOut::Committed`]; what it may read, or why not |
+//! | a follower wants more | [`Quorum::ask`], [`Quorum::fetched`] | what the leader has, made its own |
+//! | a follower has a snapshot | [`Quorum::saved`] | [`QuorumOut::Trim`] of what lies before it |
 //!
-//! Terms grow by one with each start, and nobody ever votes twice in one: the vote is durable before anything is said
-//! (Raft, section 5.2). What a leader commits begins with a record of its own reign (section 5.4.2).
+//! Nobody votes twice in a term: term and vote are durable before anything is said of them (Raft, section 5.2). What a leader
+//! commits begins with a record of its own reign (section 5.4.2). The only voter of a quorum asks nobody and waits for nobody.
 
+mod ballot;
 mod candidate;
 mod describe;
+mod election;
+mod follower;
 mod leader;
-mod observer;
+mod reign;
 mod run;
 mod serve;
+mod times;
 mod unattached;
+mod voters;
 
-pub use observer::{FetchAsk, FetchTold, Taken};
+pub use election::{VoteAsk, VoteTold};
+pub use follower::{FetchAsk, FetchTold, Taken};
 pub use serve::Readable;
+pub use times::Times;
+pub use voters::Voters;
 
 use crate::log::Log;
 use crate::record::{CheckedBatch, Functions};
-use crate::types::{BrokerId, LeaderEpoch, Mono, Now, Offset, Uuid};
+use crate::types::{BrokerId, LeaderEpoch, Mono, Now, Offset, Rng, Uuid};
 use alloc::vec::Vec;
+use ballot::Ballot;
 use bytes::Bytes;
 use candidate::Candidate;
+use follower::Follower;
 use leader::Leader;
-use observer::Observer;
 use run::Run;
 use unattached::Unattached;
 
@@ -54,16 +68,25 @@ use unattached::Unattached;
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Quorum {
     me: Voter,
+    voters: Voters,
+    times: Times,
     log: Log,
+    ballot: Ballot,
     role: Role,
     high_watermark: Offset,
+    /// What the last leader said is committed, here or not.
+    told_watermark: Offset,
+    /// The log is being changed on disk so that it ends here: nothing is asked for until that is done.
+    changing: Option<Offset>,
+    /// Rounds of votes that were lost since somebody led.
+    rounds: u32,
     /// Bytes of the log that no snapshot holds.
     bytes_unsaved: u64,
     /// A snapshot that is not committed yet.
     run: Option<Run>,
 }
 
-/// A voter: its number, and the directory that its log lies in (KIP-853).
+/// A member: its number, and the directory that its log lies in (KIP-853).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Voter {
     /// Its number.
@@ -77,18 +100,51 @@ enum Role {
     Unattached(Unattached),
     Candidate(Candidate),
     Leader(Leader),
-    Observer(Observer),
+    Follower(Follower),
+}
+
+/// What every event comes with.
+pub struct QuorumCx<'a> {
+    /// The clocks.
+    pub now: Now,
+    /// Chance: members wait for times of different lengths, so that not all stand at once.
+    pub rng: &'a mut Rng,
+    /// Checksums.
+    pub functions: &'a Functions,
 }
 
 /// What the quorum wants done.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum QuorumOut {
-    /// Make this vote durable, then call [`Quorum::voted`].
+    /// Make this term and this vote durable, then call [`Quorum::voted`].
     Vote {
         /// The term.
         term: LeaderEpoch,
         /// For whom.
-        voted: BrokerId,
+        voted: Option<BrokerId>,
+    },
+    /// Ask this voter for its vote; its answer goes to [`Quorum::vote_told`].
+    AskVote {
+        /// Which voter.
+        to: BrokerId,
+        /// The question.
+        ask: VoteAsk,
+    },
+    /// Tell this voter who leads (BeginQuorumEpoch). A higher term in its answer goes to [`Quorum::outdone`].
+    TellVoter {
+        /// Which voter.
+        to: BrokerId,
+        /// Our term.
+        term: LeaderEpoch,
+    },
+    /// Tell this voter that the reign is over, and who could lead next, best first (EndQuorumEpoch).
+    TellEnd {
+        /// Which voter.
+        to: BrokerId,
+        /// The term that ends.
+        term: LeaderEpoch,
+        /// Who could lead.
+        successors: Vec<BrokerId>,
     },
     /// Append these batches to the metadata log, then call [`Quorum::stored`].
     Append(Vec<CheckedBatch>),
@@ -103,13 +159,23 @@ pub enum QuorumOut {
         /// Where the log begins from now on.
         start: Offset,
     },
-    /// This member leads from now on, and its reign begins at this offset: everything before is there to be applied.
+    /// This member leads from now on, and its reign begins at this offset. It knows all that is committed once
+    /// [`Quorum::is_caught_up`].
     Lead {
         /// The term.
         term: LeaderEpoch,
         /// Offset of the first record of the reign.
         from: Offset,
     },
+    /// This member follows from now on.
+    Follow {
+        /// Whom.
+        leader: BrokerId,
+        /// In which term.
+        term: LeaderEpoch,
+    },
+    /// This member led, and does not any more. What it appended may be cut away by the next leader.
+    Deposed,
     /// Everything before this offset is committed.
     Committed {
         /// The first offset that is not.
@@ -124,52 +190,81 @@ pub enum QuorumOut {
 
 impl Quorum {
     /// A member that starts, with the vote and the log that were found on disk.
-    pub fn boot(me: Voter, vote: Option<(LeaderEpoch, Option<BrokerId>)>, log: Log, now: Now) -> Self {
-        let term = vote.map_or(LeaderEpoch::FIRST, |(term, _)| term);
-        let last = log.epochs().latest().unwrap_or(LeaderEpoch::FIRST);
-        let unattached = Unattached { term: term.max(last), since: now.mono };
-        let high_watermark = log.start();
-        let role = Role::Unattached(unattached);
-        Self { me, log, role, high_watermark, bytes_unsaved: 0, run: None }
+    pub fn boot(
+        me: Voter,
+        (voters, times): (Voters, Times),
+        vote: Option<(LeaderEpoch, Option<BrokerId>)>,
+        log: Log,
+        cx: &mut QuorumCx<'_>,
+    ) -> Self {
+        let last = log.epochs().latest();
+        let (is_voter, is_sole) = (voters.contains(me.id), voters.is_sole(me.id));
+        let ballot = match vote {
+            Some((term, voted)) if Some(term) >= last => Ballot { term, voted, is_kept: true },
+            Some(_) | None if is_voter => {
+                Ballot { term: last.unwrap_or(LeaderEpoch::FIRST), voted: None, is_kept: true }
+            }
+            Some(_) | None => Ballot { term: last.unwrap_or(LeaderEpoch::NONE), voted: None, is_kept: true },
+        };
+        let until = if is_voter && !is_sole { times.first(cx) } else { cx.now.mono };
+        Self {
+            me,
+            voters,
+            times,
+            high_watermark: log.start(),
+            log,
+            ballot,
+            role: Role::Unattached(Unattached::until(until)),
+            told_watermark: Offset::ZERO,
+            changing: None,
+            rounds: 0,
+            bytes_unsaved: 0,
+            run: None,
+        }
     }
 
-    /// A node without a vote that starts with the log that was found on disk, and fetches from `leader`.
-    pub fn observe(me: Voter, leader: BrokerId, log: Log) -> Self {
-        let term = log.epochs().latest().unwrap_or(LeaderEpoch::NONE);
-        let high_watermark = log.start();
-        let role = Role::Observer(Observer::of(leader, term));
-        Self { me, log, role, high_watermark, bytes_unsaved: 0, run: None }
+    /// The store could not do what it was asked to, and tells what it holds. Whoever led does not any more.
+    pub fn reload(&mut self, log: Log, cx: &mut QuorumCx<'_>, out: &mut Vec<QuorumOut>) {
+        if self.is_sole() {
+            let vote = Some((self.ballot.term, self.ballot.voted));
+            *self = Self::boot(self.me, (self.voters.clone(), self.times), vote, log, cx);
+            return;
+        }
+        if matches!(self.role, Role::Leader(_)) {
+            self.rest(cx, out);
+        }
+        self.changing = None;
+        self.high_watermark = self.high_watermark.clamp(log.start(), log.durable());
+        self.log = log;
+        let Ballot { term, voted, is_kept } = self.ballot;
+        if !is_kept {
+            out.push(QuorumOut::Vote { term, voted });
+        }
     }
 
     /// When to call [`Quorum::wake`].
     pub fn deadline(&self) -> Option<Mono> {
         match &self.role {
-            Role::Unattached(role) => Some(role.deadline()),
-            Role::Candidate(_) | Role::Leader(_) | Role::Observer(_) => None,
+            Role::Unattached(role) => self.is_voter().then_some(role.until),
+            Role::Candidate(role) => (!self.is_sole()).then_some(role.until),
+            Role::Leader(role) => (!self.is_sole()).then(|| {
+                let trusted_until = role.trusted_until(self.me.id, &self.voters, &self.times);
+                role.call_at.min(trusted_until)
+            }),
+            Role::Follower(role) => self.is_voter().then(|| role.deadline(&self.times)),
         }
     }
 
     /// Time has passed.
-    pub fn wake(&mut self, now: Now, out: &mut Vec<QuorumOut>) {
-        if let Role::Unattached(role) = &self.role
-            && role.deadline() <= now.mono
-        {
-            let candidate = role.stand();
-            out.push(QuorumOut::Vote { term: candidate.term, voted: self.me.id });
-            self.role = Role::Candidate(candidate);
+    pub fn wake(&mut self, cx: &mut QuorumCx<'_>, out: &mut Vec<QuorumOut>) {
+        if self.deadline().is_none_or(|at| at > cx.now.mono) {
+            return;
         }
-    }
-
-    /// The vote of this term is durable. Of a single voter that is the majority.
-    pub fn voted(&mut self, term: LeaderEpoch, now: Now, f: &Functions, out: &mut Vec<QuorumOut>) {
-        let Role::Candidate(candidate) = &self.role else { return };
-        assert!(candidate.term == term, "a vote is persisted once a term");
-        let leader = candidate.win(self.log.end());
-        out.push(QuorumOut::Lead { term, from: leader.from });
-        let batch = leader.change(self.me, now.wall, f);
-        self.role = Role::Leader(leader);
-        self.log.append(&batch, now.wall);
-        out.push(QuorumOut::Append(alloc::vec![batch]));
+        match &self.role {
+            Role::Unattached(_) | Role::Follower(_) => self.stand(cx, out),
+            Role::Candidate(_) => self.rest(cx, out),
+            Role::Leader(_) => self.reign_on(cx, out),
+        }
     }
 
     /// Puts records at the end of the log, as one batch. Only a leader may; the error is for whoever asked.
@@ -189,10 +284,18 @@ impl Quorum {
     /// The log is durable up to `end`.
     pub fn stored(&mut self, end: Offset, out: &mut Vec<QuorumOut>) {
         self.log.stored(end);
-        self.observed(end, out);
+        if self.changing == Some(end) {
+            self.changing = None;
+            self.follow_watermark(out);
+        }
+        self.commit(out);
+    }
+
+    /// What a majority has is committed.
+    fn commit(&mut self, out: &mut Vec<QuorumOut>) {
         let Role::Leader(leader) = &self.role else { return };
-        let committed = leader.committed(self.log.durable());
-        if let Some(end) = committed.filter(|end| *end > self.high_watermark) {
+        let committed = leader.committed(self.me.id, &self.voters, self.log.durable());
+        if let Some(end) = committed.map(|end| end.min(self.log.durable())).filter(|end| *end > self.high_watermark) {
             self.high_watermark = end;
             out.push(QuorumOut::Committed { end });
         }
@@ -203,27 +306,47 @@ impl Quorum {
         self.check();
     }
 
-    /// A snapshot that begins at `start` is committed and was read: an observer needs nothing before it.
+    /// A snapshot that begins at `start` is committed and was read: a follower needs nothing before it.
     pub fn saved(&self, start: Offset, out: &mut Vec<QuorumOut>) {
-        if self.is_observer() && start > self.log.start() && start <= self.high_watermark {
+        if !self.is_leader() && start > self.log.start() && start <= self.high_watermark {
             out.push(QuorumOut::Trim { start });
         }
     }
 
     /// Everything before `start` is in a snapshot and was dropped.
     pub fn trimmed(&mut self, start: Offset) {
-        // An observer may have begun anew behind it meanwhile.
+        // A follower may have begun anew behind it meanwhile.
         self.log.trim(start);
+    }
+
+    /// Does this member vote?
+    pub fn is_voter(&self) -> bool {
+        self.voters.contains(self.me.id)
+    }
+
+    /// Is it the only one that does?
+    pub fn is_sole(&self) -> bool {
+        self.voters.is_sole(self.me.id)
+    }
+
+    /// Does this member lead?
+    pub fn is_leader(&self) -> bool {
+        matches!(self.role, Role::Leader(_))
+    }
+
+    /// All that is committed, as far as this member can know, is here. Of a leader: its reign has begun, and with it all that was
+    /// committed before; of a follower: it has all that its leader spoke of.
+    pub fn is_caught_up(&self) -> bool {
+        match &self.role {
+            Role::Leader(leader) => self.high_watermark > leader.from,
+            Role::Follower(_) => self.told_watermark > Offset::ZERO && self.high_watermark >= self.told_watermark,
+            Role::Unattached(_) | Role::Candidate(_) => false,
+        }
     }
 
     /// The current term.
     pub fn term(&self) -> LeaderEpoch {
-        match &self.role {
-            Role::Unattached(role) => role.term,
-            Role::Candidate(role) => role.term,
-            Role::Leader(role) => role.term,
-            Role::Observer(role) => role.term,
-        }
+        self.ballot.term
     }
 
     /// Who leads, as far as this member knows.
@@ -231,7 +354,7 @@ impl Quorum {
         match &self.role {
             Role::Unattached(_) | Role::Candidate(_) => None,
             Role::Leader(_) => Some(self.me.id),
-            Role::Observer(role) => Some(role.leader),
+            Role::Follower(role) => Some(role.leader),
         }
     }
 
@@ -245,6 +368,12 @@ impl Quorum {
         self.high_watermark
     }
 
+    /// Up to here the log can be made into an image that is never to be unmade: what is committed. The only voter's log is, all
+    /// of it, since there is nobody who could cut it.
+    pub fn readable_end(&self) -> Offset {
+        if self.is_sole() { self.log.end() } else { self.high_watermark }
+    }
+
     /// What is committed is durable, and what is durable was appended.
     pub fn check(&self) {
         self.log.check();
@@ -256,6 +385,9 @@ impl Quorum {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct NotLeader;
 
+#[cfg(test)]
+#[path = "model_test.rs"]
+mod model_test;
 #[cfg(test)]
 #[path = "quorum_test.rs"]
 mod quorum_test;

@@ -1,12 +1,13 @@
-use super::{NotLeader, Quorum, QuorumOut, Voter};
+use super::{NotLeader, Quorum, QuorumCx, QuorumOut, Times, Voter, Voters};
 use crate::log::Log;
 use crate::msg::describe_quorum::{DescribeQuorumRequest, RequestPartitionData, RequestTopicData};
 use crate::msg::record::control::LeaderChangeMessage;
 use crate::record::{CheckedBatch, ControlKind, Functions};
-use crate::types::{BrokerId, ErrorCode, LeaderEpoch, Mono, Now, Offset, Str, Uuid, Wall};
+use crate::types::{BrokerId, ErrorCode, LeaderEpoch, Mono, Now, Offset, Rng, Str, Uuid, Wall};
 use crate::wire::{decode_message, encode_message};
 use alloc::vec::Vec;
 use bytes::Bytes;
+use core::time::Duration;
 
 const ME: Voter = Voter { id: BrokerId(1), directory: Uuid([7; 16]) };
 const NOW: Now = Now { mono: Mono(5), wall: Wall(1000) };
@@ -15,20 +16,33 @@ fn f() -> Functions {
     Functions::slow()
 }
 
+/// What every event comes with, at this moment.
+pub fn with<T>(now: Now, act: impl FnOnce(&mut QuorumCx<'_>) -> T) -> T {
+    act(&mut QuorumCx { now, rng: &mut Rng::new(now.mono.0), functions: &Functions::slow() })
+}
+
+/// A quorum with these voters.
+pub fn boot(me: Voter, voters: &[i32], vote: Option<(LeaderEpoch, Option<BrokerId>)>, log: Log) -> Quorum {
+    let (election, fetch) = (Duration::from_millis(1000), Duration::from_millis(2000));
+    let times = Times { election, backoff_max: election, fetch };
+    let voters = Voters::new(voters.iter().copied().map(BrokerId));
+    with(NOW, |cx| Quorum::boot(me, (voters, times), vote, log, cx))
+}
+
 /// Runs an election to its end, all writes durable; gives the first batch of the reign.
 fn elect(quorum: &mut Quorum) -> CheckedBatch {
     let mut out = Vec::new();
-    quorum.wake(NOW, &mut out);
+    with(NOW, |cx| quorum.wake(cx, &mut out));
     let [QuorumOut::Vote { term, voted }] = out[..] else { panic!("{out:?}") };
-    assert_eq!(voted, ME.id);
+    assert_eq!(voted, Some(ME.id));
     out.clear();
-    quorum.voted(term, NOW, &f(), &mut out);
+    with(NOW, |cx| quorum.voted((term, voted), cx, &mut out));
     let [QuorumOut::Lead { .. }, QuorumOut::Append(batches)] = &out[..] else { panic!("{out:?}") };
     batches[0].clone()
 }
 
 fn fresh() -> Quorum {
-    Quorum::boot(ME, None, Log::empty(Offset::ZERO), NOW)
+    boot(ME, &[1], None, Log::empty(Offset::ZERO))
 }
 
 #[test]
@@ -44,8 +58,8 @@ fn the_only_voter_stands_at_once() {
 fn nothing_is_said_before_the_vote_is_durable() {
     let mut quorum = fresh();
     let mut out = Vec::new();
-    quorum.wake(NOW, &mut out);
-    quorum.wake(NOW, &mut out);
+    with(NOW, |cx| quorum.wake(cx, &mut out));
+    with(NOW, |cx| quorum.wake(cx, &mut out));
     assert_eq!(out.len(), 1, "one vote, nothing else: {out:?}");
     assert_eq!(quorum.leader(), None);
     assert_eq!(quorum.append(&[Bytes::from_static(b"x")], NOW, &f()), Err(NotLeader));
@@ -54,11 +68,11 @@ fn nothing_is_said_before_the_vote_is_durable() {
 #[test]
 fn a_term_is_never_used_twice() {
     let log = || Log::empty(Offset::ZERO);
-    let mut voted = Quorum::boot(ME, Some((LeaderEpoch(7), Some(ME.id))), log(), NOW);
+    let mut voted = boot(ME, &[1], Some((LeaderEpoch(7), Some(ME.id))), log());
     elect(&mut voted);
     assert_eq!(voted.term(), LeaderEpoch(8));
     // The vote was lost with its disk, but the log tells of a later term.
-    let mut quorum = Quorum::boot(ME, None, voted.log().clone(), NOW);
+    let mut quorum = boot(ME, &[1], None, voted.log().clone());
     elect(&mut quorum);
     assert_eq!(quorum.term(), LeaderEpoch(9));
 }
@@ -98,7 +112,7 @@ fn the_log_of_earlier_reigns_is_committed_by_the_first_record_of_this_one() {
     elect(&mut before);
     before.append(&[Bytes::from_static(b"a")], NOW, &f()).expect("leads");
     before.stored(Offset(2), &mut Vec::new());
-    let mut after = Quorum::boot(ME, Some((LeaderEpoch(1), Some(ME.id))), before.log().clone(), NOW);
+    let mut after = boot(ME, &[1], Some((LeaderEpoch(1), Some(ME.id))), before.log().clone());
     assert_eq!(after.high_watermark(), Offset::ZERO, "not before it leads");
     elect(&mut after);
     let mut out = Vec::new();

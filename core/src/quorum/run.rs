@@ -24,7 +24,7 @@ pub(super) struct Run {
 impl Quorum {
     /// Whether so much was written since the last snapshot that the leader should take one.
     pub fn wants_snapshot(&self, bytes_between: u64) -> bool {
-        self.run.is_none() && self.bytes_unsaved >= bytes_between && matches!(self.role, Role::Leader(_))
+        self.run.is_none() && self.bytes_unsaved >= bytes_between && self.is_leader()
     }
 
     /// Puts a snapshot at the end of the log: `records` make the image of everything before. When the run is committed,

@@ -1,8 +1,8 @@
 //! What the leader tells whoever fetches the metadata log (KIP-595).
 
-use super::observer::FetchAsk;
-use super::{Quorum, Role};
-use crate::types::{ErrorCode, LeaderEpoch, Offset};
+use super::{FetchAsk, Quorum, QuorumOut, Role};
+use crate::types::{BrokerId, ErrorCode, LeaderEpoch, Now, Offset};
+use alloc::vec::Vec;
 
 /// What may be told now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,6 +28,19 @@ impl Readable {
 }
 
 impl Quorum {
+    /// A follower asks: everything before what it asks for is durable there, if its history is ours.
+    pub fn heard_of(&mut self, who: BrokerId, asked: FetchAsk, now: Now, out: &mut Vec<QuorumOut>) {
+        let readable = self.readable(asked);
+        let (log_end, is_voter) = (self.log.end(), self.voters.contains(who));
+        let Role::Leader(leader) = &mut self.role else { return };
+        if who == self.me.id || who == BrokerId::NONE {
+            return;
+        }
+        let is_ours = asked.term == leader.term && readable.error == ErrorCode::None && readable.diverging.is_none();
+        leader.hear(who, is_ours.then_some(asked.from), (log_end, is_voter), now);
+        self.commit(out);
+    }
+
     /// Judges a fetch of a follower: what this leader has for it.
     pub fn readable(&self, asked: FetchAsk) -> Readable {
         let nothing = Readable {
@@ -48,6 +61,12 @@ impl Quorum {
             return refused(ErrorCode::FencedLeaderEpoch);
         }
         if asked.from < self.log.start() {
+            return refused(ErrorCode::OffsetOutOfRange);
+        }
+        // Of a log that begins with a snapshot nobody knows whether what the asker has before it is what the snapshot says.
+        let first = self.log.epochs().entries().first().map(|first| first.epoch);
+        let is_trimmed = self.log.start() > Offset::ZERO;
+        if is_trimmed && asked.last != LeaderEpoch::NONE && first.is_some_and(|first| asked.last < first) {
             return refused(ErrorCode::OffsetOutOfRange);
         }
         if asked.last != LeaderEpoch::NONE {

@@ -1,24 +1,17 @@
 //! A member that knows a term and no leader in it.
 
-use super::candidate::Candidate;
-use crate::types::{LeaderEpoch, Mono};
+use crate::types::Mono;
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Unattached {
-    /// The highest term that was seen.
-    pub(super) term: LeaderEpoch,
-    /// Since when nobody leads.
-    pub(super) since: Mono,
+    /// A voter stands for election then, unless it hears of a leader before.
+    pub(super) until: Mono,
+    /// Whoever has no vote asks the voters in turn who leads: the how manieth it asks now.
+    pub(super) turn: usize,
 }
 
 impl Unattached {
-    /// When to stand for election. The only voter waits for nobody: no other leader can be on its way.
-    pub(super) fn deadline(&self) -> Mono {
-        self.since
-    }
-
-    /// Stands in the next term.
-    pub(super) fn stand(&self) -> Candidate {
-        Candidate { term: self.term.next() }
+    pub(super) fn until(until: Mono) -> Self {
+        Self { until, turn: 0 }
     }
 }

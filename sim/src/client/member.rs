@@ -183,7 +183,12 @@ impl Member {
         self.leader = body.leader.to_string();
         let facts = cx.model.group(&self.habits.group);
         if let Err(text) = facts.joined(body.generation_id, self.floor) {
-            cx.model.find("group", format!("{}: {text}", self.habits.group));
+            match cx.model.cluster {
+                // A coordinator that has not heard of its end lets members join what nobody will ever keep: nothing is
+                // assigned in it.
+                true => cx.model.mark("joins at deposed coordinators"),
+                false => cx.model.find("group", format!("{}: {text}", self.habits.group)),
+            }
         }
         let members: Vec<String> = body.members.iter().map(|member| member.member_id.to_string()).collect();
         let leads = body.leader.as_str() == self.id;

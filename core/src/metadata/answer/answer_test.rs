@@ -16,6 +16,7 @@ use crate::msg::metadata::{MetadataRequest, MetadataRequestTopic};
 use crate::msg::record::metadata::{
     BrokerEndpoint, ConfigRecord, FeatureLevelRecord, PartitionRecord, RegisterBrokerRecord, TopicRecord,
 };
+use crate::types::BrokerId;
 use crate::types::{ErrorCode, Offset, Str, Uuid};
 use crate::wire::encode_message;
 use alloc::string::String;
@@ -96,7 +97,7 @@ impl World {
 
     fn known(&self, version: i16) -> Known<'_> {
         let (image, config, cluster_id) = (&*self.image, &self.config, &self.cluster_id);
-        Known { image, config, cluster_id, listener: "PLAINTEXT", version }
+        Known { image, config, cluster_id, leader: BrokerId(1), listener: "PLAINTEXT", version }
     }
 
     fn metadata(&self, version: i16, topics: Option<Vec<MetadataRequestTopic>>) -> MetadataAnswer {

@@ -30,7 +30,7 @@ pub fn describe_cluster(known: &Known<'_>, request: &DescribeClusterRequest) -> 
     }
     let (controller_id, brokers) = match known.listener_type() {
         ListenerType::Broker => (known.controller(), brokers(known, request.include_fenced_brokers)),
-        ListenerType::Controller => (known.config.broker.id.0, controllers(known)),
+        ListenerType::Controller => (known.leader.0, controllers(known)),
     };
     let mut response = DescribeClusterResponse {
         endpoint_type: request.endpoint_type,
@@ -60,8 +60,18 @@ fn brokers(known: &Known<'_>, with_fenced: bool) -> Vec<DescribeClusterBroker> {
     brokers.collect()
 }
 
-/// The quorum has one voter: this process.
+/// The voters of the quorum; of a node that tells nobody where it is, itself.
 fn controllers(known: &Known<'_>) -> Vec<DescribeClusterBroker> {
+    let voters = known.config.quorum.voters.iter().map(|voter| DescribeClusterBroker {
+        broker_id: voter.id.0,
+        host: voter.host.clone(),
+        port: i32::from(voter.port),
+        ..DescribeClusterBroker::default()
+    });
+    let voters: Vec<_> = voters.collect();
+    if !voters.is_empty() {
+        return voters;
+    }
     let own = known.own_listener().and_then(|listener| listener.advertised.as_ref());
     let own = own.map(|at| DescribeClusterBroker {
         broker_id: known.config.broker.id.0,

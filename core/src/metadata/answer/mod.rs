@@ -38,6 +38,8 @@ pub struct Known<'a> {
     pub config: &'a Config,
     /// The cluster's id.
     pub cluster_id: &'a Str,
+    /// Who leads the metadata quorum; [`BrokerId::NONE`] if this node does not know.
+    pub leader: BrokerId,
     /// The name of the listener that the request came through: the answer tells addresses of that listener.
     pub listener: &'a str,
     /// Version of the API that the request was written in.

@@ -9,8 +9,8 @@
 //! ```
 
 use super::{From, Phase};
-use crate::boundary::{Asker, Effect, Effects, Line, Lost, Purpose};
-use crate::config::{Durability, QuorumVoter};
+use crate::boundary::{Asker, Effect, Effects, Lost};
+use crate::config::Durability;
 use crate::controller::{Ask, Heartbeat, Registration};
 use crate::metadata::{Broker, Delta, Endpoint, features};
 use crate::msg::alter_partition::AlterPartitionRequest;
@@ -30,26 +30,24 @@ use core::time::Duration;
 /// Where a broker stands with its controller.
 #[derive(Clone, Hash, Debug)]
 pub(super) struct Enlisting {
-    line: Arc<Line>,
-    /// A call is under way.
-    is_calling: bool,
+    /// Who was asked last and has not answered.
+    calling: Option<BrokerId>,
     /// Nothing is said before then.
     call_at: Mono,
 }
 
 impl Enlisting {
-    pub(super) fn of(voter: &QuorumVoter, now: Mono) -> Self {
-        let QuorumVoter { id, host, port } = voter;
-        let line = Line { to: *id, host: host.clone(), port: *port, purpose: Purpose::Lease };
-        Self { line: Arc::new(line), is_calling: false, call_at: now }
-    }
-
-    pub(super) fn line(&self) -> Arc<Line> {
-        self.line.clone()
+    pub(super) fn new(now: Mono) -> Self {
+        Self { calling: None, call_at: now }
     }
 
     pub(super) fn deadline(&self) -> Option<Mono> {
-        (!self.is_calling).then_some(self.call_at)
+        self.calling.is_none().then_some(self.call_at)
+    }
+
+    /// There is another controller: it is to hear of this broker at once.
+    pub(super) fn turn(&mut self, now: Mono) {
+        *self = Self::new(now);
     }
 }
 
@@ -70,71 +68,120 @@ impl Node {
             directories: alloc::vec![self.cluster.life.me.directory],
             is_durable: self.config.store.durability == Durability::Durable,
             whole_since: self.cluster.whole_since(),
-            is_controller: me.roles.is_controller(),
+            is_controller: self.cluster.quorum.is_sole(),
             epoch: BrokerEpoch(self.cluster.quorum.log().end().0),
         }
     }
 
     /// Says what is to be said to the controller by now.
     pub(super) fn enlist(&mut self, now: Now, out: &mut Effects) {
-        let is_due = |one: &&mut Enlisting| !one.is_calling && one.call_at <= now.mono;
-        if self.cluster.phase == Phase::Loading || self.cluster.enlisting.as_mut().filter(is_due).is_none() {
+        let is_due = self.cluster.enlisting.deadline().is_some_and(|at| at <= now.mono);
+        if self.cluster.phase == Phase::Loading || self.cluster.quorum.is_sole() || !is_due {
             return;
         }
+        let Some(line) = self.cluster.lease() else { return self.enlist_here(now, out) };
         let (what, body) = match self.cluster.epoch {
             BrokerEpoch::NONE => {
                 let incarnation = self.cluster.life.incarnation;
-                (CallFor::Registration, register(&self.cluster.id, self.registration(incarnation)))
+                (CallFor::Registration(line.to), register(&self.cluster.id, self.registration(incarnation)))
             }
             epoch => {
-                let known = if self.following.is_busy() { Offset::ZERO } else { self.cluster.image.end() };
-                (CallFor::Heartbeat, heartbeat(self.config.broker.id, epoch, known, self.cluster.is_leaving()))
+                let told = heartbeat(self.config.broker.id, epoch, self.known(), self.cluster.is_leaving());
+                (CallFor::Heartbeat(line.to), told)
             }
         };
         let call = self.calls.begin(what);
-        let Some(enlisting) = &mut self.cluster.enlisting else { return };
-        enlisting.is_calling = true;
-        let wait = self.config.broker.session_timeout;
-        out.push(Effect::Call { call, line: enlisting.line.clone(), body, wait });
+        self.cluster.enlisting.calling = Some(line.to);
+        out.push(Effect::Call { call, line, body, wait: self.config.broker.session_timeout });
+    }
+
+    /// The same where the controller is in this process, or nowhere. Nobody has a lease with itself.
+    fn enlist_here(&mut self, now: Now, out: &mut Effects) {
+        let me = self.config.broker.id;
+        let image = self.cluster.image.clone();
+        self.enlist_in(now, PAUSE);
+        if self.cluster.controller.is_none() || image.features().is_empty() {
+            return;
+        }
+        let ask = match image.broker(me) {
+            _ if self.cluster.epoch == BrokerEpoch::NONE => {
+                Ask::Register(self.registration(self.cluster.life.incarnation))
+            }
+            Some(known) if !known.fenced && known.epoch == self.cluster.epoch && !self.cluster.is_leaving() => {
+                return self.enlist_in(now, self.config.broker.heartbeat_interval);
+            }
+            Some(_) | None => Ask::Heartbeat(Heartbeat {
+                id: me,
+                epoch: self.cluster.epoch,
+                known: self.known(),
+                want_fence: false,
+                want_shut_down: self.cluster.is_leaving(),
+            }),
+        };
+        self.ask_controller(now, From::Own, &ask, out);
+    }
+
+    /// The metadata before this offset are taken up here.
+    fn known(&self) -> Offset {
+        if self.following.is_busy() { Offset::ZERO } else { self.cluster.image.end() }
     }
 
     /// What is to be said is said at once, or as soon as the controller has answered what was said before.
     pub(super) fn enlist_soon(&mut self, now: Now, out: &mut Effects) {
-        if let Some(enlisting) = &mut self.cluster.enlisting {
-            enlisting.call_at = now.mono;
-        }
+        self.cluster.enlisting.call_at = now.mono;
         self.enlist(now, out);
     }
 
     /// The next thing is said after so long.
     fn enlist_in(&mut self, now: Now, pause: Duration) {
-        if let Some(enlisting) = &mut self.cluster.enlisting {
-            enlisting.is_calling = false;
-            enlisting.call_at = now.mono + pause;
-        }
+        self.cluster.enlisting = Enlisting { calling: None, call_at: now.mono + pause };
+    }
+
+    /// Is this the controller whose answer is waited for?
+    fn is_awaited(&self, whom: BrokerId) -> bool {
+        self.cluster.enlisting.calling == Some(whom) || whom == self.config.broker.id
     }
 
     /// The controller answered a registration, or nobody did.
-    pub(in crate::node) fn enlisted(&mut self, now: Now, body: Result<Response, Lost>, out: &mut Effects) {
+    pub(in crate::node) fn enlisted(
+        &mut self,
+        now: Now,
+        whom: BrokerId,
+        body: Result<Response, Lost>,
+        out: &mut Effects,
+    ) {
         match body {
+            _ if !self.is_awaited(whom) => {}
             Ok(Response::BrokerRegistration(BrokerRegistrationResponse { error_code: 0, broker_epoch, .. })) => {
-                self.cluster.epoch = BrokerEpoch(broker_epoch);
-                self.enlist_in(now, Duration::ZERO);
-                self.take_up_registration(now, out);
+                self.enlisted_as(now, BrokerEpoch(broker_epoch), out);
             }
             Ok(_) | Err(Lost::NotSent | Lost::Unknown) => self.enlist_in(now, PAUSE),
         }
         self.enlist(now, out);
     }
 
+    /// This broker is registered.
+    pub(super) fn enlisted_as(&mut self, now: Now, epoch: BrokerEpoch, out: &mut Effects) {
+        self.cluster.epoch = epoch;
+        self.enlist_in(now, Duration::ZERO);
+        self.take_up_registration(now, out);
+    }
+
     /// The controller answered a heartbeat, or nobody did. One that is not let lead yet asks again soon.
-    pub(in crate::node) fn lease_held(&mut self, now: Now, body: Result<Response, Lost>, out: &mut Effects) {
+    pub(in crate::node) fn lease_held(
+        &mut self,
+        now: Now,
+        whom: BrokerId,
+        body: Result<Response, Lost>,
+        out: &mut Effects,
+    ) {
         let interval = self.config.broker.heartbeat_interval;
         match body {
+            _ if !self.is_awaited(whom) => {}
             Ok(Response::BrokerHeartbeat(BrokerHeartbeatResponse {
                 error_code: 0, should_shut_down: true, ..
             })) => {
-                self.may_leave(now);
+                self.may_leave(now, out);
                 self.enlist_in(now, interval);
             }
             Ok(Response::BrokerHeartbeat(BrokerHeartbeatResponse { error_code: 0, is_fenced, .. })) => {
@@ -162,7 +209,7 @@ impl Node {
         let epoch = self.cluster.epoch;
         let is_known = |broker: &Arc<Broker>| epoch != BrokerEpoch::NONE && broker.epoch == epoch;
         let is_registered = self.cluster.image.broker(self.config.broker.id).is_some_and(is_known);
-        if self.cluster.phase == Phase::Registering && self.cluster.enlisting.is_some() && is_registered {
+        if self.cluster.phase == Phase::Registering && !self.cluster.quorum.is_sole() && is_registered {
             self.cluster.phase = Phase::Following;
             let delta = Delta::from_nothing(self.cluster.image.clone());
             self.follow(&delta);

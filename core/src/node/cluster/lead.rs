@@ -11,10 +11,11 @@ use crate::msg::{Request, Response};
 use crate::node::Node;
 use crate::node::follow::CHANGES_PER_STEP_MAX;
 use crate::node::groups::OFFSETS_TOPIC;
-use crate::quorum::QuorumOut;
+use crate::quorum::{Quorum, QuorumOut};
 use crate::shard::Cx;
 use crate::types::{BrokerEpoch, BrokerId, ErrorCode, LogId, Now, Offset, Str};
 use alloc::vec::Vec;
+use core::time::Duration;
 
 impl Node {
     /// No room for a decision: whoever waits is refused, and a new reign begins with what is durable, after a while.
@@ -24,6 +25,14 @@ impl Node {
         }
         out.note(Note::DiskFull { log: LogId::METADATA });
         self.cluster.retry_at = Some(now.mono + RETRY);
+        match self.cluster.quorum.is_sole() {
+            true => self.uncrown(now, out),
+            false => self.with_quorum(now, out, Quorum::give_up),
+        }
+    }
+
+    /// The controller here is none any more: what it decided and nobody has committed may stand or not.
+    fn uncrown(&mut self, now: Now, out: &mut Effects) {
         self.cluster.controller = None;
         self.cluster.leases = Leases::default();
         for (_, from, _) in core::mem::take(&mut self.cluster.promised) {
@@ -41,8 +50,11 @@ impl Node {
         for one in said {
             match one {
                 QuorumOut::Vote { term, voted } => {
-                    self.cluster.store(Action::Vote { term, voted: Some(voted) }, Then::Voted(term), out);
+                    self.cluster.store(Action::Vote { term, voted }, Then::Voted(term, voted), out);
                 }
+                QuorumOut::AskVote { to, ask } => self.ask_vote(to, ask, out),
+                QuorumOut::TellVoter { to, term } => self.tell_voter(to, term, out),
+                QuorumOut::TellEnd { to, term, successors } => self.tell_end((to, term), &successors, out),
                 QuorumOut::Append(batches) => {
                     let then = Then::Appended(self.cluster.quorum.log().end());
                     self.cluster.store(Action::Append { batches }, then, out);
@@ -56,11 +68,20 @@ impl Node {
                     self.cluster.life.found_end = Offset::ZERO;
                     self.begin_image_anew(start, out);
                 }
-                QuorumOut::Lead { term, .. } => {
-                    self.cluster.controller = Some(Controller::new(self.cluster.image.clone()));
-                    let until = now.mono + self.config.broker.session_timeout;
-                    self.cluster.leases = Leases::begin(&self.cluster.image, self.cluster.life.me.id, until);
-                    out.note(Note::Controller { leader: self.cluster.life.me.id, term });
+                QuorumOut::Lead { .. } if self.cluster.quorum.is_sole() => self.crown(now, out),
+                QuorumOut::Lead { .. } => {}
+                QuorumOut::Follow { leader, term } => {
+                    out.note(Note::Controller { leader, term });
+                    self.cluster.voting.last_leader = Some(leader);
+                    self.cluster.observing.turn(now.mono);
+                    self.cluster.enlisting.turn(now.mono);
+                    self.tell_followers(now.mono, out);
+                    self.leave_on(now, out);
+                }
+                QuorumOut::Deposed => {
+                    self.uncrown(now, out);
+                    self.read_again();
+                    self.tell_followers(now.mono, out);
                 }
                 QuorumOut::Committed { end } => self.committed(now, end, out),
                 QuorumOut::Trim { start } => {
@@ -70,10 +91,32 @@ impl Node {
         }
     }
 
+    /// The image has everything that was committed when this node was elected: it is the controller.
+    fn crown(&mut self, now: Now, out: &mut Effects) {
+        let me = self.cluster.life.me.id;
+        self.cluster.controller = Some(Controller::new(self.cluster.image.clone()));
+        let until = now.mono + self.config.broker.session_timeout;
+        // The line to the last leader broke, or it would lead still: if its broker lives it is heard of at once.
+        let last = self.cluster.voting.last_leader.replace(me).map(|id| (id, now.mono + LAST_LEADER));
+        self.cluster.leases = Leases::begin(&self.cluster.image, me, until, last);
+        out.note(Note::Controller { leader: me, term: self.cluster.quorum.term() });
+    }
+
+    /// The reign of this node has begun, and what came before is in the image.
+    pub(super) fn begin_reign(&mut self, now: Now, bytes: u64, out: &mut Effects) {
+        self.cluster.reading.replay = None;
+        self.cluster.quorum.replayed(bytes);
+        self.crown(now, out);
+        self.cluster.enlisting.turn(now.mono);
+        if self.cluster.image.features().is_empty() {
+            self.ask_controller(now, From::Own, &Ask::Bootstrap, out);
+        }
+    }
+
     /// Everything before `end` is committed: it becomes public, and what depends on it is said.
     fn committed(&mut self, now: Now, end: Offset, out: &mut Effects) {
         self.tell_followers(now.mono, out);
-        if self.cluster.quorum.is_observer() {
+        if !self.cluster.quorum.is_sole() && self.cluster.controller.is_none() {
             return self.load_on(now, out);
         }
         let deltas = self.cluster.controller.as_mut().map_or(Vec::new(), |controller| controller.committed(end));
@@ -153,14 +196,16 @@ impl Node {
         match from {
             From::Client(ticket) => out.push(Effect::Hangup { conn: ticket.conn }),
             From::Call(call) => self.called(now, call, Err(Lost::NotSent), out),
-            From::Own | From::Nobody => {}
+            From::Own => self.refuse_numbers(ErrorCode::CoordinatorNotAvailable, out),
+            From::Nobody => {}
         }
     }
 
     /// A decision is committed.
     pub(in crate::node) fn decided(&mut self, now: Now, from: From, reply: Reply, out: &mut Effects) {
         match reply {
-            Reply::Bootstrapped => self.register(now, out),
+            Reply::Bootstrapped if self.cluster.quorum.is_sole() => self.register(now, out),
+            Reply::Bootstrapped => {}
             Reply::Fenced | Reply::Tended => {}
             Reply::Registered(epoch) if from != From::Own => {
                 if let From::Client(ticket) = from {
@@ -168,6 +213,7 @@ impl Node {
                     out.push(Effect::Reply { ticket, body: Some(Response::BrokerRegistration(response)) });
                 }
             }
+            Reply::Registered(epoch) if !self.cluster.quorum.is_sole() => self.enlisted_as(now, epoch, out),
             Reply::Registered(epoch) => {
                 self.cluster.epoch = epoch;
                 self.cluster.phase = Phase::Following;
@@ -183,10 +229,8 @@ impl Node {
             Reply::Response(body) => match from {
                 From::Client(ticket) => out.push(Effect::Reply { ticket, body: Some(body) }),
                 From::Call(call) => self.called(now, call, Ok(body), out),
-                From::Own if matches!(&body, Response::BrokerHeartbeat(told) if told.should_shut_down) => {
-                    self.may_leave(now);
-                }
-                From::Own | From::Nobody => {}
+                From::Own => self.lease_held(now, self.cluster.life.me.id, Ok(body), out),
+                From::Nobody => {}
             },
         }
     }
@@ -211,3 +255,6 @@ impl Node {
         })
     }
 }
+
+/// How long a new controller waits to hear of the broker that led before.
+const LAST_LEADER: Duration = Duration::from_millis(500);

@@ -1,7 +1,8 @@
 //! Which brokers the controller hears of: each holds a lease as long as its connection stands and its heartbeats come.
 //!
 //! A connection that breaks ends the lease at once: a process that was killed is fenced within a round trip. One that hangs is
-//! fenced after `broker.session.timeout.ms`. A new controller knows nobody's connection: it gives everybody that time.
+//! fenced after `broker.session.timeout.ms`. A new controller knows nobody's connection: it gives everybody that time, but
+//! little to the leader before it, which could not be reached.
 
 use super::From;
 use crate::boundary::Effects;
@@ -27,11 +28,12 @@ struct Lease {
 }
 
 impl Leases {
-    /// A reign begins: every broker that is up has until then to be heard of.
-    pub(super) fn begin(image: &Image, me: BrokerId, until: Mono) -> Self {
+    /// A reign begins: every broker that is up has until then to be heard of, and one of them perhaps another time.
+    pub(super) fn begin(image: &Image, me: BrokerId, until: Mono, special: Option<(BrokerId, Mono)>) -> Self {
         let up = image.brokers().filter(|broker| !broker.fenced && broker.id != me);
-        let lease = |epoch| Lease { epoch, conn: None, until };
-        Self { held: up.map(|broker| (broker.id, lease(broker.epoch))).collect() }
+        let until = |id| special.filter(|(known, _)| *known == id).map_or(until, |(_, until)| until);
+        let lease = |epoch, id| Lease { epoch, conn: None, until: until(id) };
+        Self { held: up.map(|broker| (broker.id, lease(broker.epoch, broker.id))).collect() }
     }
 
     /// A broker was heard of.

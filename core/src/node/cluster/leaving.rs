@@ -12,6 +12,7 @@ use super::{From, Phase};
 use crate::boundary::Effects;
 use crate::controller::{Ask, Heartbeat};
 use crate::node::Node;
+use crate::quorum::Quorum;
 use crate::types::{Mono, Now};
 use core::time::Duration;
 
@@ -60,26 +61,27 @@ impl Node {
             return;
         }
         self.cluster.leaving = Some(Leaving::Asking(now.mono + HANDOVER_MAX));
-        if self.cluster.lease().is_some() {
-            self.enlist_soon(now, out);
-        } else {
-            let (known, epoch) = (self.cluster.image.end(), self.cluster.epoch);
-            let heartbeat = Heartbeat { id: me, epoch, known, want_fence: false, want_shut_down: true };
-            self.ask_controller(now, From::Own, &Ask::Heartbeat(heartbeat), out);
+        match self.cluster.quorum.is_sole() {
+            false => self.enlist_soon(now, out),
+            true => {
+                let (known, epoch) = (self.cluster.image.end(), self.cluster.epoch);
+                let heartbeat = Heartbeat { id: me, epoch, known, want_fence: false, want_shut_down: true };
+                self.ask_controller(now, From::Own, &Ask::Heartbeat(heartbeat), out);
+            }
         }
-        self.leave_on(now);
+        self.leave_on(now, out);
     }
 
     /// The controller says that this broker may stop.
-    pub(super) fn may_leave(&mut self, now: Now) {
+    pub(super) fn may_leave(&mut self, now: Now, out: &mut Effects) {
         if let Some(Leaving::Asking(until)) = self.cluster.leaving {
             self.cluster.leaving = Some(Leaving::Told(until));
-            self.leave_on(now);
+            self.leave_on(now, out);
         }
     }
 
-    /// Goes as soon as what was decided is known here, or when that takes too long.
-    pub(in crate::node) fn leave_on(&mut self, now: Now) {
+    /// Goes as soon as what was decided is known here, or when that takes too long. A leader of the quorum resigns first.
+    pub(in crate::node) fn leave_on(&mut self, now: Now, out: &mut Effects) {
         let (until, is_told) = match self.cluster.leaving {
             Some(Leaving::Asking(until)) => (until, false),
             Some(Leaving::Told(until)) => (until, true),
@@ -87,11 +89,22 @@ impl Node {
         };
         let own = self.cluster.image.broker(self.config.broker.id);
         let is_known = own.is_none_or(|broker| !broker.is_active()) && !self.following.is_busy();
-        if is_told && is_known || until <= now.mono {
-            self.cluster.leaving = Some(Leaving::Released);
+        let is_done = is_told && is_known;
+        if is_done && self.cluster.quorum.is_leader() && !self.cluster.quorum.is_sole() {
+            self.with_quorum(now, out, Quorum::resign);
         }
+        // Without a majority of the voters there is nobody to hand anything over to, and may never be.
+        let is_led = self.cluster.quorum.leader().is_some();
+        let until = if is_led { until } else { until.min(now.mono + LEADERLESS_MAX) };
+        self.cluster.leaving = Some(match () {
+            () if until <= now.mono || is_done && is_led => Leaving::Released,
+            () if is_told => Leaving::Told(until),
+            () => Leaving::Asking(until),
+        });
     }
 }
 
+/// So long is waited for another leader of the metadata quorum.
+const LEADERLESS_MAX: Duration = Duration::from_secs(1);
 /// After so long a process ends whatever it leads still.
 const HANDOVER_MAX: Duration = Duration::from_secs(5);

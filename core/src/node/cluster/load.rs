@@ -8,7 +8,6 @@ use crate::node::Node;
 use crate::node::follow::CHANGES_PER_STEP_MAX;
 use crate::record::{Records, check_stored};
 use crate::types::{LogId, Now, Offset, Str};
-use alloc::vec::Vec;
 
 impl Node {
     /// The first thing that a node does: make its metadata log, or read it.
@@ -26,13 +25,17 @@ impl Node {
         let Some(replay) = &self.cluster.reading.replay else { return };
         let log = self.cluster.quorum.log();
         let from = replay.image().end().max(log.start());
-        let end = if self.cluster.quorum.is_observer() { self.cluster.quorum.high_watermark() } else { log.end() };
+        let end = self.cluster.quorum.readable_end();
         if from < end {
             if self.cluster.reading.from != Some(from) {
                 self.cluster.reading.from = Some(from);
                 self.cluster.read(Query::Records { from, end, bytes_max: LOAD_BYTES }, Then::Load(from), out);
             }
-        } else if self.cluster.quorum.is_observer() {
+        } else if !self.cluster.quorum.is_sole() {
+            let (is_leader, bytes) = (self.cluster.quorum.is_leader(), replay.bytes());
+            if is_leader && self.cluster.quorum.is_caught_up() {
+                self.begin_reign(now, bytes, out);
+            }
             self.observed(now, out);
         } else {
             self.cluster.image = replay.image().clone();
@@ -58,13 +61,18 @@ impl Node {
             }
         }
         if let Some(start) = self.cluster.reading.replay.as_mut().and_then(Replay::take_saved) {
-            let mut said = Vec::new();
-            self.cluster.quorum.saved(start, &mut said);
-            self.carry_quorum(now, said, out);
+            self.with_quorum(now, out, |quorum, _, said| quorum.saved(start, said));
         }
         self.take_up_registration(now, out);
         self.follow_on(now, CHANGES_PER_STEP_MAX, out);
         self.load_on(now, out);
+    }
+
+    /// This node led, and reads on where its image ends.
+    pub(super) fn read_again(&mut self) {
+        if self.cluster.reading.replay.is_none() {
+            self.cluster.reading.replay = Some(Replay::from(self.cluster.image.clone()));
+        }
     }
 
     /// Nothing of the log is left, and with the snapshot that it begins with comes another image. Until that is whole the old
@@ -81,7 +89,7 @@ impl Node {
     /// begins with is so only as a whole.
     fn publish(&mut self, delta: Option<Delta>) {
         let Some(replay) = &self.cluster.reading.replay else { return };
-        if !self.cluster.quorum.is_observer() || !replay.is_whole() {
+        if self.cluster.quorum.is_sole() || !replay.is_whole() {
             return;
         }
         let after = replay.image().clone();

@@ -1,17 +1,18 @@
 //! The cluster's metadata on this broker: hosts the quorum and the controller, and publishes the image.
 //!
 //! ```text
-//!   Loading ──▶ Electing ──▶ Registering ──▶ Following ──▶ Ready
-//!      the log        the vote is      the cluster has begun and   what is known
-//!      is applied     durable          this broker is part of it   is taken up
-//!                ▲                                              │
-//!                └──── an append failed for want of room: what is durable stands, a new reign begins
+//!   Loading ──▶ (Electing) ──▶ Registering ──▶ Following ──▶ Ready
+//!      the log                      the cluster has begun and   what is known is
+//!      is applied                   this broker is part of it   is taken up
 //! ```
 //!
 //! Decisions are appended as one batch each; their replies leave when it is committed. Nothing is public before that.
 //!
-//! A broker that is no voter never elects: it is Loading until it has everything that the leader said is committed, and goes
-//! on following the log from there.
+//! What is committed is read from the log, whoever leads; the image is made of nothing else. A node that is elected becomes the
+//! active controller when it has read all of that, its own first record included; its decisions then go into the image as they
+//! are committed. When it leads no more it reads on where the image ends, and what it had decided beyond that is void.
+//!
+//! The only voter of a quorum reads its whole log first, and is elected then (Electing): nobody could have cut it.
 
 mod enlist;
 mod forward;
@@ -23,15 +24,18 @@ mod numbers;
 mod observe;
 mod serve;
 mod tend;
+mod vote;
 
 use super::{Node, OWNER_CLUSTER, op_id};
-use crate::boundary::{Action, DiskFault, Done, Effect, Effects, Fault, Line, Query};
-use crate::config::QuorumVoter;
+use crate::boundary::{Action, DiskFault, Done, Effect, Effects, Fault, Line, Purpose, Query};
+use crate::config::QuorumConfig;
 use crate::controller::{Controller, Reply};
 use crate::log::Log;
 use crate::metadata::{Broker, Image, Replay};
-use crate::quorum::{Quorum, Voter};
-use crate::types::{BrokerEpoch, CallId, ConnId, LeaderEpoch, LogId, Mono, Now, Offset, OpId, Str, Ticket, Uuid};
+use crate::quorum::{Quorum, QuorumCx, QuorumOut, Times, Voter, Voters};
+use crate::types::{
+    BrokerEpoch, BrokerId, CallId, ConnId, LeaderEpoch, LogId, Mono, Now, Offset, OpId, Str, Ticket, Uuid,
+};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -42,6 +46,7 @@ use leaving::Leaving;
 use numbers::Numbers;
 use observe::Observing;
 use serve::Followers;
+use vote::Voting;
 
 /// The metadata log, and everything that is made from it.
 #[derive(Clone, Hash, Debug)]
@@ -61,12 +66,12 @@ pub struct Cluster {
     promised: VecDeque<(Offset, From, Reply)>,
     ops: BTreeMap<OpId, Then>,
     ops_begun: u64,
-    vote: Option<(LeaderEpoch, Option<crate::types::BrokerId>)>,
     retry_at: Option<Mono>,
-    /// Present on a node that follows the log of another.
-    observing: Option<Observing>,
-    /// And stands with the controller as one that is elsewhere.
-    enlisting: Option<Enlisting>,
+    voting: Voting,
+    /// How it follows the log of another.
+    observing: Observing,
+    /// How it stands with the controller.
+    enlisting: Enlisting,
     /// Who follows the log of this node.
     followers: Followers,
     /// Whom this controller hears of.
@@ -144,7 +149,7 @@ enum Then {
     /// A piece of the log from here on, to be applied.
     Load(Offset),
     Created,
-    Voted(LeaderEpoch),
+    Voted(LeaderEpoch, Option<BrokerId>),
     Appended(Offset),
     /// The log was cut back to here, or begins anew here.
     Changed(Offset),
@@ -163,7 +168,7 @@ pub struct Found {
     /// The metadata log, if there was one.
     pub log: Option<Log>,
     /// The vote that was kept.
-    pub vote: Option<(LeaderEpoch, Option<crate::types::BrokerId>)>,
+    pub vote: Option<(LeaderEpoch, Option<BrokerId>)>,
     /// Whether the directory came back whole.
     pub is_whole: bool,
     /// Which start of the process this is: drawn anew each time.
@@ -171,21 +176,29 @@ pub struct Found {
 }
 
 impl Cluster {
-    /// The metadata before anything was read; [`Node::load_metadata`] goes on. `leader` is the voter whose log is followed, if
-    /// this node has no vote.
-    pub fn new(found: Found, leader: Option<&QuorumVoter>, now: Now) -> Self {
+    /// The metadata before anything was read; [`Node::load_metadata`] goes on.
+    pub fn new(found: Found, config: &QuorumConfig, cx: &mut QuorumCx<'_>) -> Self {
         let log = found.log.unwrap_or_else(|| Log::empty(Offset::ZERO));
-        // A vote of which the log knows nothing tells of a reign that is lost altogether. A reign that began before the log
-        // does left a snapshot, and with it its registration.
+        let voters = Voters::new(match &config.voters[..] {
+            [] => alloc::vec![found.me.id],
+            voters => voters.iter().map(|voter| voter.id).collect(),
+        });
+        let is_sole = voters.is_sole(found.me.id);
+        // A vote of which the only voter's log knows nothing tells of a reign that is lost altogether. A reign that began
+        // before the log does left a snapshot, and with it its registration.
         let reign = log.epochs().entries().last().copied();
         let is_known = |(term, _)| reign.is_none_or(|reign| reign.epoch == term);
         let last_reign = reign.map_or(Offset::ZERO, |reign| reign.start);
         let last_reign = if last_reign == log.start() { Offset::ZERO } else { last_reign };
-        let boot = || Quorum::boot(found.me, found.vote, log.clone(), now);
+        let times = Times {
+            election: config.election_timeout,
+            backoff_max: config.election_backoff_max,
+            fetch: config.fetch_timeout,
+        };
         let life = Life {
             me: found.me,
             incarnation: found.incarnation,
-            is_whole: found.is_whole && found.vote.is_none_or(is_known),
+            is_whole: found.is_whole && (!is_sole || found.vote.is_none_or(is_known)),
             last_reign,
             found_end: log.end(),
             found_epoch: None,
@@ -193,7 +206,7 @@ impl Cluster {
         Self {
             id: found.id,
             phase: Phase::Loading,
-            quorum: leader.map_or_else(boot, |leader| Quorum::observe(found.me, leader.id, log.clone())),
+            quorum: Quorum::boot(found.me, (voters, times), found.vote, log, cx),
             controller: None,
             image: Arc::default(),
             reading: Reading { replay: Some(Replay::default()), from: None, is_anew: true },
@@ -201,10 +214,10 @@ impl Cluster {
             promised: VecDeque::new(),
             ops: BTreeMap::new(),
             ops_begun: 0,
-            vote: found.vote,
             retry_at: None,
-            observing: leader.map(|leader| Observing::of(leader, now.mono)),
-            enlisting: leader.map(|leader| Enlisting::of(leader, now.mono)),
+            voting: Voting::new(config.voters.clone()),
+            observing: Observing::new(cx.now.mono),
+            enlisting: Enlisting::new(cx.now.mono),
             followers: Followers::default(),
             leases: Leases::default(),
             tend_at: None,
@@ -227,12 +240,12 @@ impl Cluster {
     /// The registration since which this directory has everything that it acknowledged. One that is not in the log that was
     /// found may have been lost, and with it what came after: so it is the last that is in there.
     fn whole_since(&self) -> Option<BrokerEpoch> {
-        let epoch = match self.quorum.is_observer() {
-            true => self.life.found_epoch,
-            false => {
+        let epoch = match self.quorum.is_sole() {
+            true => {
                 let known = self.image.broker(self.life.me.id).map(|broker| broker.epoch);
                 known.filter(|epoch| epoch.0 >= self.life.last_reign.0)
             }
+            false => self.life.found_epoch,
         };
         epoch.filter(|_| self.life.is_whole)
     }
@@ -247,9 +260,15 @@ impl Cluster {
         self.epoch
     }
 
-    /// Over which line the controller is asked; none on a node that may be it.
+    /// Over which line the controller is asked; none if it would be here, or is nowhere.
     pub fn lease(&self) -> Option<Arc<Line>> {
-        self.enlisting.as_ref().map(Enlisting::line)
+        let leader = self.quorum.leader().filter(|leader| *leader != self.life.me.id)?;
+        Some(self.line(leader, Purpose::Lease))
+    }
+
+    /// The line to a voter.
+    fn line(&self, to: BrokerId, purpose: Purpose) -> Arc<Line> {
+        Arc::new(self.voting.line(to, purpose))
     }
 
     /// True once clients may come.
@@ -259,18 +278,20 @@ impl Cluster {
 
     /// When the cluster wants to be woken.
     pub fn deadline(&self) -> Option<Mono> {
-        let own = match self.phase {
-            Phase::Electing => self.retry_at.or(self.quorum.deadline()),
-            Phase::Loading | Phase::Registering | Phase::Following | Phase::Ready => self.retry_at,
-        };
+        let own = if self.may_elect() { self.retry_at.or(self.quorum.deadline()) } else { self.retry_at };
         let is_idle = self.retry_at.is_none() && self.quorum.ask().is_some();
-        let asking = self.observing.as_ref().filter(|_| is_idle).and_then(Observing::deadline);
-        let is_known = self.phase != Phase::Loading;
-        let enlisting = self.enlisting.as_ref().filter(|_| is_known).and_then(Enlisting::deadline);
+        let asking = self.observing.deadline().filter(|_| is_idle);
+        let is_known = self.phase != Phase::Loading && !self.quorum.is_sole();
+        let enlisting = self.enlisting.deadline().filter(|_| is_known);
         let leaving = self.leaving.as_ref().and_then(Leaving::deadline);
         let tending = self.tend_at.as_ref().map(tend::At::mono);
         let others = [self.followers.deadline(), self.leases.deadline(), asking, enlisting, leaving, tending];
         own.into_iter().chain(others.into_iter().flatten()).min()
+    }
+
+    /// The only voter is elected when its log is read; among several that takes its course at any time.
+    fn may_elect(&self) -> bool {
+        !self.quorum.is_sole() || self.phase == Phase::Electing
     }
 
     /// The connection is gone: nobody waits for what it asked.
@@ -278,6 +299,7 @@ impl Cluster {
         self.promised.iter_mut().for_each(|(_, from, _)| from.closed(conn));
         self.numbers.closed(conn);
         self.followers.closed(conn);
+        self.voting.closed(conn);
     }
 
     fn begin(&mut self, then: Then) -> OpId {
@@ -304,14 +326,12 @@ impl Node {
         if self.cluster.retry_at.is_some_and(|at| at <= now.mono) {
             self.cluster.retry_at = None;
             self.cluster.read(Query::Log, Then::Reload, out);
-        } else if self.cluster.phase == Phase::Electing && self.cluster.retry_at.is_none() {
-            let mut said = Vec::new();
-            self.cluster.quorum.wake(now, &mut said);
-            self.carry_quorum(now, said, out);
+        } else if self.cluster.may_elect() && self.cluster.retry_at.is_none() {
+            self.with_quorum(now, out, Quorum::wake);
         }
         self.leases_wake(now, out);
         self.tend(now, out);
-        self.leave_on(now);
+        self.leave_on(now, out);
         self.tell_followers(now.mono, out);
         self.observe(now, out);
         self.enlist(now, out);
@@ -324,36 +344,24 @@ impl Node {
             (Then::Load(from), Ok(Done::Records(records))) => self.loaded(now, from, &records, out),
             // The log began anew meanwhile.
             (Then::Load(from), Err(DiskFault::OutOfRange)) if self.cluster.reading.from != Some(from) => {}
-            (Then::Voted(term), Ok(_)) => {
-                self.cluster.vote = Some((term, Some(self.cluster.life.me.id)));
-                let mut said = Vec::new();
-                self.cluster.quorum.voted(term, now, &self.functions, &mut said);
-                self.carry_quorum(now, said, out);
+            (Then::Voted(term, voted), Ok(_)) => {
+                self.with_quorum(now, out, |quorum, cx, said| quorum.voted((term, voted), cx, said));
+                self.tell_voters(out);
             }
             (Then::Appended(end), Ok(_)) => {
-                let mut said = Vec::new();
                 // An append of an earlier reign may end after the log was taken from the store again.
                 if self.cluster.quorum.log().durable() < end && self.cluster.retry_at.is_none() {
-                    self.cluster.quorum.stored(end, &mut said);
+                    self.with_quorum(now, out, |quorum, _, said| quorum.stored(end, said));
                 }
-                self.carry_quorum(now, said, out);
             }
-            (Then::Changed(end), Ok(_)) => {
-                let mut said = Vec::new();
-                self.cluster.quorum.stored(end, &mut said);
-                self.carry_quorum(now, said, out);
-            }
+            (Then::Changed(end), Ok(_)) => self.with_quorum(now, out, |quorum, _, said| quorum.stored(end, said)),
             (Then::Created, Ok(_)) => {}
             (Then::Trimmed(start), Ok(_)) => self.cluster.quorum.trimmed(start),
             (Then::Reload, Ok(Done::Log(log))) => {
-                let (me, vote) = (self.cluster.life.me, self.cluster.vote);
-                match self.cluster.quorum.is_observer() {
-                    true => self.cluster.quorum.reload(*log),
-                    false => {
-                        self.cluster.quorum = Quorum::boot(me, vote, *log, now);
-                        self.cluster.phase = Phase::Electing;
-                    }
+                if self.cluster.quorum.is_sole() {
+                    self.cluster.phase = Phase::Electing;
                 }
+                self.with_quorum(now, out, |quorum, cx, said| quorum.reload(*log, cx, said));
                 self.cluster_wake(now, out);
             }
             (_, Err(DiskFault::Full)) => self.metadata_full(now, out),
@@ -362,6 +370,20 @@ impl Node {
         // What is durable by now may be told, and asked for more.
         self.tell_followers(now.mono, out);
         self.observe(now, out);
+    }
+
+    /// Lets the quorum take part in something, and carries out what it says.
+    pub(super) fn with_quorum<T>(
+        &mut self,
+        now: Now,
+        out: &mut Effects,
+        act: impl FnOnce(&mut Quorum, &mut QuorumCx<'_>, &mut Vec<QuorumOut>) -> T,
+    ) -> T {
+        let mut said = Vec::new();
+        let mut cx = QuorumCx { now, rng: &mut self.rng, functions: &self.functions };
+        let told = act(&mut self.cluster.quorum, &mut cx, &mut said);
+        self.carry_quorum(now, said, out);
+        told
     }
 
     /// All that was known at start is followed. Clients may come, unless the controller does not let this broker lead yet.

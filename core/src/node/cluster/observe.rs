@@ -7,93 +7,101 @@
 //! ```
 
 use super::Phase;
-use crate::boundary::{Effect, Effects, Ignored, Line, Lost, Note, Purpose};
-use crate::config::QuorumVoter;
+use crate::boundary::{Effect, Effects, Ignored, Lost, Note, Purpose};
 use crate::msg::fetch::{FetchPartition, FetchRequest, FetchTopic, PartitionData, ReplicaState};
 use crate::msg::{Request, Response};
 use crate::node::Node;
 use crate::node::calls::CallFor;
 use crate::quorum::{FetchAsk, FetchTold, Taken};
 use crate::record::check_stored;
-use crate::types::{BrokerEpoch, ErrorCode, LeaderEpoch, Mono, Now, Offset, Str, Uuid};
-use alloc::sync::Arc;
+use crate::types::{BrokerEpoch, BrokerId, ErrorCode, LeaderEpoch, Mono, Now, Offset, Str, Uuid};
 use alloc::vec::Vec;
 use core::time::Duration;
 
 /// How this node follows the metadata log.
 #[derive(Clone, Hash, Debug)]
 pub struct Observing {
-    /// Where the leader is.
-    line: Arc<Line>,
-    /// A fetch is under way.
-    is_asking: bool,
+    /// The fetch that is under way, and whom it went to.
+    asking: Option<(BrokerId, FetchAsk)>,
     /// Nothing is asked before then.
     ask_at: Mono,
 }
 
 impl Observing {
-    /// Follows this voter.
-    pub fn of(voter: &QuorumVoter, now: Mono) -> Self {
-        let QuorumVoter { id, host, port } = voter;
-        let line = Line { to: *id, host: host.clone(), port: *port, purpose: Purpose::Metadata };
-        Self { line: Arc::new(line), is_asking: false, ask_at: now }
+    /// Nothing was asked yet.
+    pub fn new(now: Mono) -> Self {
+        Self { asking: None, ask_at: now }
     }
 
     /// When it asks again; at once if the quorum is waiting for that.
     pub fn deadline(&self) -> Option<Mono> {
-        (!self.is_asking).then_some(self.ask_at)
+        self.asking.is_none().then_some(self.ask_at)
+    }
+
+    /// There is another leader: what was asked of the last one is of no use any more.
+    pub fn turn(&mut self, now: Mono) {
+        *self = Self::new(now);
     }
 }
 
 impl Node {
     /// Asks the leader for more, unless it was asked already or there is something to be done first.
     pub(super) fn observe(&mut self, now: Now, out: &mut Effects) {
-        let Some(ask) = self.cluster.quorum.ask().filter(|_| self.cluster.retry_at.is_none()) else { return };
-        let Some(observing) = self.cluster.observing.as_mut().filter(|one| !one.is_asking && one.ask_at <= now.mono)
-        else {
+        let Some((whom, ask)) = self.cluster.quorum.ask().filter(|_| self.cluster.retry_at.is_none()) else { return };
+        let observing = &mut self.cluster.observing;
+        if observing.asking.is_some() || observing.ask_at > now.mono {
             return;
-        };
-        observing.is_asking = true;
-        let line = observing.line.clone();
+        }
+        observing.asking = Some((whom, ask));
+        let line = self.cluster.line(whom, Purpose::Metadata);
         let body = Request::Fetch(request(&self.cluster.id, self.config.broker.id.0, ask));
         let wait = FETCH_WAIT + self.config.quorum.fetch_timeout;
-        let call = self.calls.begin(CallFor::Metadata(ask));
+        let call = self.calls.begin(CallFor::Metadata(whom, ask));
         out.push(Effect::Call { call, line, body, wait });
     }
 
-    /// The leader answered a fetch, or nobody did.
+    /// Whoever was asked answered a fetch, or nobody did.
     pub(in crate::node) fn metadata_fetched(
         &mut self,
         now: Now,
-        asked: FetchAsk,
+        asked: (BrokerId, FetchAsk),
         body: Result<Response, Lost>,
         out: &mut Effects,
     ) {
-        let Some(observing) = &mut self.cluster.observing else { return };
-        observing.is_asking = false;
-        let foreign = ErrorCode::InconsistentClusterId.code();
-        let is_foreign = matches!(&body, Ok(Response::Fetch(told)) if told.error_code == foreign);
-        if is_foreign {
-            let Line { to, host, port, .. } = &*observing.line;
-            let own = self.cluster.id.clone();
-            out.note(Note::ForeignCluster { leader: *to, host: host.clone(), port: *port, own });
+        if self.cluster.observing.asking == Some(asked) {
+            self.cluster.observing.asking = None;
         }
-        let pause = now.mono + if is_foreign { FOREIGN_PAUSE } else { self.config.quorum.retry_backoff };
         let told = match body {
             Ok(Response::Fetch(body)) if body.error_code == 0 => self.told(body.responses.into_iter().next()),
+            Ok(Response::Fetch(body)) if body.error_code == ErrorCode::InconsistentClusterId.code() => {
+                return self.foreign(now, asked, out);
+            }
             Ok(_) | Err(Lost::NotSent | Lost::Unknown) => None,
         };
-        let mut said = Vec::new();
-        let taken = told.map_or(Taken::Refused, |told| self.cluster.quorum.fetched(asked, told, now.wall, &mut said));
+        let taken = self.with_quorum(now, out, |quorum, cx, said| match told {
+            Some(told) => quorum.fetched(asked, told, cx, said),
+            None => {
+                quorum.unanswered(asked, cx, said);
+                Taken::Refused
+            }
+        });
         if taken == Taken::Unsound {
             out.note(Note::Ignored(Ignored::AnswerUnsound));
         }
-        if let (Some(observing), Taken::Unsound | Taken::Refused) = (&mut self.cluster.observing, taken) {
-            observing.ask_at = pause;
+        if matches!(taken, Taken::Unsound | Taken::Refused) {
+            self.cluster.observing.ask_at = now.mono + self.config.quorum.retry_backoff;
         }
-        self.carry_quorum(now, said, out);
         self.load_on(now, out);
         self.observe(now, out);
+    }
+
+    /// Whoever was asked belongs to another cluster: only people can mend that, and haste is of no use.
+    fn foreign(&mut self, now: Now, asked: (BrokerId, FetchAsk), out: &mut Effects) {
+        let line = self.cluster.line(asked.0, Purpose::Metadata);
+        let (leader, host, port) = (line.to, line.host.clone(), line.port);
+        out.note(Note::ForeignCluster { leader, host, port, own: self.cluster.id.clone() });
+        self.with_quorum(now, out, |quorum, cx, said| quorum.unanswered(asked, cx, said));
+        self.cluster.observing.ask_at = now.mono + FOREIGN_PAUSE;
     }
 
     /// What an answer says of the metadata log; nothing if it does not, or if its records are broken.
@@ -114,6 +122,7 @@ impl Node {
         Some(FetchTold {
             error: ErrorCode::from_code(error_code).unwrap_or(ErrorCode::UnknownServerError),
             term: LeaderEpoch(current_leader.leader_epoch),
+            leader: Some(BrokerId(current_leader.leader_id)).filter(|leader| *leader != BrokerId::NONE),
             high_watermark: Offset(high_watermark),
             log_start: Offset(log_start_offset),
             diverging,
@@ -156,7 +165,7 @@ fn request(cluster: &Str, me: i32, ask: FetchAsk) -> FetchRequest {
 
 /// How long a leader may keep a fetch that there is no news for.
 const FETCH_WAIT: Duration = Duration::from_millis(500);
-/// Only people can mend that the leader is of another cluster.
+/// After so long a node of another cluster is asked again.
 const FOREIGN_PAUSE: Duration = Duration::from_secs(5);
 /// So much of the metadata log is fetched at a time: its checksums are a short step.
 const FETCH_BYTES: i32 = 1 << 20;

@@ -7,7 +7,7 @@ use crate::msg::fetch::{
 };
 use crate::node::Node;
 use crate::quorum::{FetchAsk, Readable};
-use crate::types::{ConnId, ErrorCode, LeaderEpoch, LogId, Mono, Now, Offset, Str, Ticket, Uuid};
+use crate::types::{BrokerId, ConnId, ErrorCode, LeaderEpoch, LogId, Mono, Now, Offset, Str, Ticket, Uuid};
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -66,6 +66,8 @@ impl Node {
         };
         let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)).min(WAIT_MAX);
         let bytes_max = u32::try_from(request.max_bytes.min(partition.partition_max_bytes)).unwrap_or(0).min(BYTES_MAX);
+        let who = BrokerId(request.replica_state.replica_id.max(request.replica_id));
+        self.with_quorum(now, out, |quorum, _, said| quorum.heard_of(who, ask, now, said));
         self.cluster.followers.parked.push(Parked { ticket, until: now.mono + wait, ask, bytes_max });
         self.tell_followers(now.mono, out);
     }

@@ -1,16 +1,19 @@
 use super::{FetchAsk, FetchTold, Taken};
 use crate::log::Log;
+use crate::quorum::quorum_test::{boot, with};
 use crate::quorum::{Quorum, QuorumOut, Voter};
 use crate::record::{Builder, CheckedBatch, Functions, NewRecord};
-use crate::types::{BrokerId, ErrorCode, LeaderEpoch, Offset, Uuid, Wall};
+use crate::types::{BrokerId, ErrorCode, LeaderEpoch, Mono, Now, Offset, Uuid, Wall};
 use alloc::vec;
 use alloc::vec::Vec;
 
 const NOW: Wall = Wall(5);
+const AT: Now = Now { mono: Mono(9), wall: NOW };
+const LEADER: BrokerId = BrokerId(1);
 
 fn observer() -> Quorum {
     let me = Voter { id: BrokerId(2), directory: Uuid([2; 16]) };
-    Quorum::observe(me, BrokerId(1), Log::empty(Offset::ZERO))
+    boot(me, &[1], None, Log::empty(Offset::ZERO))
 }
 
 fn batch(base: i64, count: i64, term: i32) -> CheckedBatch {
@@ -23,6 +26,7 @@ fn told(term: i32, watermark: i64, batches: Vec<CheckedBatch>) -> FetchTold {
     FetchTold {
         error: ErrorCode::None,
         term: LeaderEpoch(term),
+        leader: Some(LEADER),
         high_watermark: Offset(watermark),
         log_start: Offset::ZERO,
         diverging: None,
@@ -34,7 +38,8 @@ fn told(term: i32, watermark: i64, batches: Vec<CheckedBatch>) -> FetchTold {
 fn take(quorum: &mut Quorum, told: FetchTold) -> (Taken, Vec<QuorumOut>) {
     let mut out = Vec::new();
     let asked = quorum.ask().expect("it asks");
-    let taken = quorum.fetched(asked, told, NOW, &mut out);
+    let taken = with(AT, |cx| quorum.fetched(asked, told, cx, &mut out));
+    out.retain(|one| !matches!(one, QuorumOut::Follow { .. }));
     if out.iter().any(|one| !matches!(one, QuorumOut::Committed { .. })) {
         assert_eq!(quorum.ask(), None, "nothing is asked for while the log changes");
         quorum.stored(quorum.log().end(), &mut out);
@@ -63,7 +68,7 @@ fn histories_that_part_are_cut_and_what_is_committed_is_not() {
     assert_eq!((taken, out), (Taken::Unsound, vec![]), "this leader lacks what was committed");
     let (taken, out) = take(&mut quorum, parts(2));
     assert_eq!((taken, out), (Taken::Well, vec![QuorumOut::Truncate { end: Offset(2) }]));
-    let ask = quorum.ask().expect("it asks again");
+    let (_, ask) = quorum.ask().expect("it asks again");
     assert_eq!((ask.from, ask.last, ask.term), (Offset(2), LeaderEpoch(1), LeaderEpoch(3)));
 }
 
@@ -89,7 +94,7 @@ fn an_answer_to_another_question_is_passed_over() {
     let asked = quorum.ask().expect("it asks");
     take(&mut quorum, told(1, 1, vec![batch(0, 1, 1)]));
     let mut out = Vec::new();
-    assert_eq!(quorum.fetched(asked, told(1, 1, vec![batch(0, 1, 1)]), NOW, &mut out), Taken::Stale);
+    assert_eq!(with(AT, |cx| quorum.fetched(asked, told(1, 1, vec![batch(0, 1, 1)]), cx, &mut out)), Taken::Stale);
     assert!(out.is_empty());
 }
 
@@ -100,7 +105,7 @@ fn a_leader_that_begins_behind_the_end_is_begun_with() {
     let gone = FetchTold { error: ErrorCode::OffsetOutOfRange, log_start: Offset(50), ..told(2, 60, vec![]) };
     let (taken, out) = take(&mut quorum, gone);
     assert_eq!((taken, &out[..]), (Taken::Well, &[QuorumOut::BeginAnew { start: Offset(50) }][..]));
-    let ask = quorum.ask().expect("it asks again");
+    let (_, ask) = quorum.ask().expect("it asks again");
     assert_eq!((ask.from, ask.last, ask.high_watermark), (Offset(50), LeaderEpoch::NONE, Offset(50)));
 }
 
@@ -110,11 +115,10 @@ fn leader() -> Quorum {
     let mut log = Log::empty(Offset::ZERO);
     [batch(0, 4, 1), batch(4, 4, 3)].iter().for_each(|batch| log.append(batch, NOW));
     log.stored(log.end());
-    let now = crate::types::Now { mono: crate::types::Mono(0), wall: NOW };
-    let mut quorum = Quorum::boot(me, Some((LeaderEpoch(5), None)), log, now);
+    let mut quorum = boot(me, &[1], Some((LeaderEpoch(5), None)), log);
     let mut out = Vec::new();
-    quorum.wake(now, &mut out);
-    quorum.voted(LeaderEpoch(6), now, &Functions::slow(), &mut out);
+    with(AT, |cx| quorum.wake(cx, &mut out));
+    with(AT, |cx| quorum.voted((LeaderEpoch(6), Some(LEADER)), cx, &mut out));
     quorum.stored(Offset(9), &mut out);
     quorum
 }

@@ -1,0 +1,574 @@
+//! Elections in a world of their own: three to five voters and one node without a vote, disks that lose what is not flushed,
+//! a network that delays, loses, and is cut. Each seed is another history.
+//!
+//! Always: nobody votes for two in a term, a term has one leader, what is committed anywhere is the same everywhere and never
+//! changes, and a leader that has begun its reign has all of it. When the faults stop, somebody leads, and what it appends is
+//! committed by all.
+
+use super::{FetchAsk, FetchTold, Quorum, QuorumCx, QuorumOut, Taken, Times, VoteAsk, VoteTold, Voter, Voters};
+use crate::log::Log;
+use crate::record::{CheckedBatch, Functions};
+use crate::types::{BrokerId, ErrorCode, LeaderEpoch, Mono, Now, Offset, Rng, Uuid, Wall};
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+use bytes::Bytes;
+use core::time::Duration;
+
+const SLOW: Functions = Functions::slow();
+const MS: u64 = 1_000_000;
+const TIMES: Times = Times {
+    election: Duration::from_millis(1000),
+    backoff_max: Duration::from_millis(1000),
+    fetch: Duration::from_millis(2000),
+};
+/// Faults come in this time; then there is as much of calm.
+const STORMY_MS: u64 = 20_000;
+const CALM_MS: u64 = 12_000;
+const APPEND_MS: u64 = 40;
+const SEEDS: u64 = 24;
+
+type Vote = (LeaderEpoch, Option<BrokerId>);
+type Asked = (BrokerId, FetchAsk);
+
+/// What a member asks of its disk.
+#[derive(Clone, Debug)]
+enum Op {
+    Vote(Vote),
+    Append(Vec<CheckedBatch>),
+    Truncate(Offset),
+    Anew(Offset),
+    Trim(Offset),
+}
+
+#[derive(Clone, Debug)]
+enum Message {
+    VoteAsk(VoteAsk),
+    VoteTold(VoteAsk, VoteTold),
+    Begin(LeaderEpoch),
+    Outdone(LeaderEpoch, Option<BrokerId>),
+    End(LeaderEpoch, Vec<BrokerId>),
+    Fetch(Asked),
+    Fetched(Asked, FetchTold),
+    /// The line broke.
+    Lost(Asked),
+}
+
+#[derive(Clone, Debug)]
+enum Event {
+    /// The next operation of this life of a member's disk is done.
+    Disk(usize, u64),
+    Wake(usize, u64),
+    Bring(BrokerId, usize, Message),
+    Crash(usize),
+    Start(usize),
+    /// The network between a member and all others is cut, in one or both directions, for so long.
+    Cut(usize, u8, u64),
+    Append,
+    Snapshot,
+    Resign,
+}
+
+/// What is on disk, and what is on its way there.
+#[derive(Default)]
+struct Disk {
+    vote: Option<Vote>,
+    start: Offset,
+    batches: Vec<CheckedBatch>,
+    queue: VecDeque<Op>,
+}
+
+impl Disk {
+    fn end(&self) -> Offset {
+        self.batches.last().map_or(self.start, CheckedBatch::end_offset)
+    }
+
+    fn log(&self) -> Log {
+        let mut log = Log::empty(self.start);
+        self.batches.iter().for_each(|batch| log.append(batch, Wall(0)));
+        log.stored(log.end());
+        log
+    }
+
+    fn act(&mut self, op: &Op) {
+        match op {
+            Op::Vote(vote) => self.vote = Some(*vote),
+            Op::Append(batches) => self.batches.extend(batches.iter().cloned()),
+            Op::Truncate(end) => self.batches.retain(|batch| batch.end_offset() <= *end),
+            Op::Anew(start) => (self.start, self.batches) = (*start, Vec::new()),
+            Op::Trim(start) => {
+                self.start = self.start.max(*start);
+                self.batches.retain(|batch| batch.end_offset() > *start);
+            }
+        }
+    }
+}
+
+struct Member {
+    me: Voter,
+    life: u64,
+    /// None while it is down.
+    quorum: Option<Quorum>,
+    disk: Disk,
+    parked: Vec<(BrokerId, Asked, u64)>,
+    undecided: Vec<VoteAsk>,
+    is_asking: bool,
+    ask_at: u64,
+    wake_at: Option<u64>,
+    /// Cut off until then: from others, to others.
+    deaf_until: u64,
+    dumb_until: u64,
+}
+
+struct World {
+    rng: Rng,
+    voters: Voters,
+    now: u64,
+    events: BTreeMap<(u64, u64), Event>,
+    seq: u64,
+    members: Vec<Member>,
+    /// What is committed: of each batch its term, by its base offset.
+    committed: BTreeMap<Offset, (LeaderEpoch, Offset)>,
+    committed_end: Offset,
+    leaders: BTreeMap<LeaderEpoch, BrokerId>,
+    votes: BTreeMap<(BrokerId, LeaderEpoch), BrokerId>,
+    is_calm: bool,
+    reigns: usize,
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        let voters = [3, 3, 4, 5][rng.below(4) as usize];
+        let member = |number: i32| Member {
+            me: Voter { id: BrokerId(number), directory: Uuid([number as u8; 16]) },
+            life: 0,
+            quorum: None,
+            disk: Disk::default(),
+            parked: Vec::new(),
+            undecided: Vec::new(),
+            is_asking: false,
+            ask_at: 0,
+            wake_at: None,
+            deaf_until: 0,
+            dumb_until: 0,
+        };
+        let mut world = Self {
+            rng,
+            voters: Voters::new((1..=voters).map(BrokerId)),
+            now: 0,
+            events: BTreeMap::new(),
+            seq: 0,
+            members: (1..=voters + 1).map(member).collect(),
+            committed: BTreeMap::new(),
+            committed_end: Offset::ZERO,
+            leaders: BTreeMap::new(),
+            votes: BTreeMap::new(),
+            is_calm: false,
+            reigns: 0,
+        };
+        for member in 0..world.members.len() {
+            world.later(0, Event::Start(member));
+        }
+        world.draw_faults();
+        for at in (0..STORMY_MS + CALM_MS).step_by(APPEND_MS as usize) {
+            world.at(at * MS, Event::Append);
+            if world.rng.chance(1, 40) {
+                world.at(at * MS, Event::Snapshot);
+            }
+        }
+        world
+    }
+
+    fn draw_faults(&mut self) {
+        let mut at = 0;
+        let pace = 1 << self.rng.between(8, 12);
+        while at < STORMY_MS {
+            at += self.rng.between(1, pace);
+            let member = self.rng.below(self.members.len() as u64) as usize;
+            let event = match self.rng.below(8) {
+                0..=3 => Event::Crash(member),
+                4..=6 => {
+                    let way = 1 + self.rng.below(3) as u8;
+                    Event::Cut(member, way, self.rng.between(1, 4000).min(STORMY_MS.saturating_sub(at)))
+                }
+                _ => Event::Resign,
+            };
+            self.at(at.min(STORMY_MS) * MS, event);
+        }
+    }
+
+    fn at(&mut self, at: u64, event: Event) {
+        self.seq += 1;
+        self.events.insert((at.max(self.now), self.seq), event);
+    }
+
+    fn later(&mut self, wait: u64, event: Event) {
+        self.at(self.now + wait, event);
+    }
+
+    fn run(&mut self) {
+        while let Some(((at, _), event)) = self.events.pop_first() {
+            if at > (STORMY_MS + CALM_MS) * MS {
+                break;
+            }
+            self.now = at;
+            self.is_calm = at > STORMY_MS * MS;
+            self.happen(event);
+        }
+        let leads = |member: &Member| member.quorum.as_ref().is_some_and(|quorum| quorum.is_leader());
+        let leader = self.members.iter().find(|one| leads(one)).expect("somebody leads in the end");
+        let end = leader.disk.end();
+        assert!(leader.quorum.as_ref().is_some_and(Quorum::is_caught_up));
+        for member in &self.members {
+            let known = member.quorum.as_ref().map(Quorum::high_watermark);
+            assert!(known.is_some_and(|known| known.0 + 20 > end.0), "{:?} knows {known:?} of {end:?}", member.me.id);
+        }
+    }
+
+    /// Lets a member do something, and carries out what it says.
+    fn with<T>(
+        &mut self,
+        number: usize,
+        act: impl FnOnce(&mut Quorum, &mut QuorumCx<'_>, &mut Vec<QuorumOut>) -> T,
+    ) -> Option<T> {
+        let mut out = Vec::new();
+        let now = Now { mono: Mono(self.now), wall: Wall((self.now / MS) as i64) };
+        let member = &mut self.members[number];
+        let quorum = member.quorum.as_mut()?;
+        let mut cx = QuorumCx { now, rng: &mut self.rng, functions: &SLOW };
+        let told = act(quorum, &mut cx, &mut out);
+        quorum.check();
+        for one in out {
+            self.carry(number, one);
+        }
+        self.tell(number);
+        self.ask(number);
+        self.book(number);
+        Some(told)
+    }
+
+    fn carry(&mut self, number: usize, one: QuorumOut) {
+        let me = self.members[number].me.id;
+        match one {
+            QuorumOut::Vote { term, voted } => self.store(number, Op::Vote((term, voted))),
+            QuorumOut::AskVote { to, ask } => self.send(number, to, Message::VoteAsk(ask)),
+            QuorumOut::TellVoter { to, term } => self.send(number, to, Message::Begin(term)),
+            QuorumOut::TellEnd { to, term, successors } => self.send(number, to, Message::End(term, successors)),
+            QuorumOut::Append(batches) => self.store(number, Op::Append(batches)),
+            QuorumOut::Truncate { end } => self.store(number, Op::Truncate(end)),
+            QuorumOut::BeginAnew { start } => self.store(number, Op::Anew(start)),
+            QuorumOut::Trim { start } => self.store(number, Op::Trim(start)),
+            QuorumOut::Lead { term, .. } => {
+                self.reigns += 1;
+                let other = self.leaders.insert(term, me);
+                assert!(other.is_none(), "{term:?} has two leaders: {other:?} and {me:?}");
+            }
+            QuorumOut::Follow { .. } | QuorumOut::Deposed => {}
+            QuorumOut::Committed { end } => self.commit(number, end),
+        }
+    }
+
+    /// What a member holds to be committed is what everybody does.
+    fn commit(&mut self, number: usize, end: Offset) {
+        let member = &self.members[number];
+        assert!(member.disk.end() >= end || member.disk.queue.iter().any(|op| matches!(op, Op::Anew(_))));
+        for batch in member.disk.batches.iter().filter(|batch| batch.end_offset() <= end) {
+            let fact = (batch.header().leader_epoch, batch.end_offset());
+            if batch.base_offset() < self.committed_end {
+                let known = self.committed.get(&batch.base_offset());
+                assert!(known.is_none_or(|known| *known == fact), "{:?}: {fact:?}, was {known:?}", member.me.id);
+            }
+            self.committed.insert(batch.base_offset(), fact);
+        }
+        self.committed_end = self.committed_end.max(end);
+    }
+
+    fn store(&mut self, number: usize, op: Op) {
+        self.members[number].disk.queue.push_back(op);
+        let (wait, life) = (self.rng.between(0, 8) * MS / 2, self.members[number].life);
+        self.later(wait, Event::Disk(number, life));
+    }
+
+    fn send(&mut self, from: usize, to: BrokerId, message: Message) {
+        let number = (to.0 - 1) as usize;
+        let is_cut = self.members[from].dumb_until > self.now || self.members[number].deaf_until > self.now;
+        if is_cut || !self.is_calm && self.rng.chance(1, 50) {
+            // A question or an answer that gets lost is found out about in a while; all else is simply gone.
+            let wait = self.rng.between(10, 2600) * MS;
+            let me = self.members[from].me.id;
+            match message {
+                Message::Fetch(asked) => self.later(wait, Event::Bring(to, from, Message::Lost(asked))),
+                Message::Fetched(asked, _) => self.later(wait, Event::Bring(me, number, Message::Lost(asked))),
+                _ => {}
+            }
+            return;
+        }
+        let wait = if self.rng.chance(1, 10) { 60 } else { 6 };
+        let wait = self.rng.between(0, wait * MS);
+        self.later(wait, Event::Bring(self.members[from].me.id, number, message));
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Disk(number, life) => self.disk_done(number, life),
+            Event::Wake(number, life)
+                if self.members[number].life == life && self.members[number].wake_at == Some(self.now) =>
+            {
+                self.members[number].wake_at = None;
+                self.with(number, |quorum, cx, out| quorum.wake(cx, out));
+            }
+            Event::Wake(..) => {}
+            Event::Bring(from, to, message) => self.brought(from, to, message),
+            Event::Crash(number) => self.crash(number),
+            Event::Start(number) => self.start(number),
+            Event::Cut(number, way, wait) => {
+                let until = self.now + wait * MS;
+                let member = &mut self.members[number];
+                member.deaf_until = if way & 1 != 0 { until } else { member.deaf_until };
+                member.dumb_until = if way & 2 != 0 { until } else { member.dumb_until };
+            }
+            Event::Append => self.append(),
+            Event::Snapshot => self.snapshot(),
+            Event::Resign => {
+                for number in 0..self.members.len() {
+                    self.with(number, |quorum, cx, out| quorum.resign(cx, out));
+                }
+            }
+        }
+    }
+
+    fn disk_done(&mut self, number: usize, life: u64) {
+        let member = &mut self.members[number];
+        if member.life != life {
+            return;
+        }
+        let op = member.disk.queue.pop_front().expect("an operation ends once");
+        member.disk.act(&op);
+        let end = member.disk.end();
+        let me = member.me.id;
+        if let Op::Vote((term, Some(voted))) = &op {
+            let other = self.votes.insert((me, *term), *voted);
+            assert!(other.is_none_or(|other| other == *voted), "{me:?} votes for two in {term:?}");
+        }
+        self.with(number, |quorum, cx, out| match op {
+            Op::Vote(vote) => quorum.voted(vote, cx, out),
+            Op::Append(_) | Op::Truncate(_) | Op::Anew(_) => quorum.stored(end, out),
+            Op::Trim(start) => quorum.trimmed(start),
+        });
+    }
+
+    fn crash(&mut self, number: usize) {
+        let member = &mut self.members[number];
+        if member.quorum.take().is_none() {
+            return;
+        }
+        member.life += 1;
+        // What was under way may have come as far as the disk.
+        let kept = self.rng.below(member.disk.queue.len() as u64 + 1) as usize;
+        for op in core::mem::take(&mut member.disk.queue).into_iter().take(kept) {
+            member.disk.act(&op);
+        }
+        member.undecided.clear();
+        let parked = core::mem::take(&mut member.parked);
+        let me = member.me.id;
+        for (who, asked, _) in parked {
+            self.later(MS, Event::Bring(me, (who.0 - 1) as usize, Message::Lost(asked)));
+        }
+        let down = self.rng.between(1, 3000);
+        self.later(down * MS, Event::Start(number));
+    }
+
+    fn start(&mut self, number: usize) {
+        let now = Now { mono: Mono(self.now), wall: Wall(0) };
+        let mut cx = QuorumCx { now, rng: &mut self.rng, functions: &SLOW };
+        let member = &mut self.members[number];
+        let (log, vote) = (member.disk.log(), member.disk.vote);
+        member.quorum = Some(Quorum::boot(member.me, (self.voters.clone(), TIMES), vote, log, &mut cx));
+        (member.is_asking, member.ask_at, member.wake_at) = (false, self.now, None);
+        self.ask(number);
+        self.book(number);
+    }
+
+    fn brought(&mut self, from: BrokerId, to: usize, message: Message) {
+        let is_up = self.members[to].quorum.is_some();
+        match message {
+            Message::VoteAsk(ask) if is_up => {
+                self.with(to, |quorum, cx, out| quorum.vote_asked(&ask, cx, out));
+                self.members[to].undecided.push(ask);
+                self.tell(to);
+            }
+            Message::VoteTold(asked, told) => {
+                self.with(to, |quorum, cx, out| quorum.vote_told((from, &asked), told, cx, out));
+            }
+            Message::Begin(term) => {
+                let told = self.with(to, |quorum, cx, out| {
+                    let _ = quorum.begun((from, term), cx, out);
+                    (quorum.term(), quorum.leader())
+                });
+                if let Some((term, leader)) = told {
+                    self.send(to, from, Message::Outdone(term, leader));
+                }
+            }
+            Message::Outdone(term, leader) => {
+                self.with(to, |quorum, cx, out| quorum.outdone(term, leader, cx, out));
+            }
+            Message::End(term, successors) => {
+                self.with(to, |quorum, cx, out| quorum.ended((from, term), &successors, cx, out).is_ok());
+            }
+            Message::Fetch(asked) if is_up => {
+                let (ask, wall) = (asked.1, Wall((self.now / MS) as i64));
+                let now = Now { mono: Mono(self.now), wall };
+                self.with(to, |quorum, _, out| quorum.heard_of(from, ask, now, out));
+                let until = self.now + 500 * MS;
+                self.members[to].parked.push((from, asked, until));
+                self.tell(to);
+                self.book(to);
+            }
+            Message::Fetch(asked) => {
+                self.later(MS, Event::Bring(BrokerId(to as i32 + 1), (from.0 - 1) as usize, Message::Lost(asked)))
+            }
+            Message::VoteAsk(_) => {}
+            Message::Fetched(asked, told) => self.answered(to, asked, Some(told)),
+            Message::Lost(asked) => self.answered(to, asked, None),
+        }
+    }
+
+    fn answered(&mut self, number: usize, asked: Asked, told: Option<FetchTold>) {
+        self.members[number].is_asking = false;
+        let taken = self.with(number, |quorum, cx, out| match told {
+            Some(told) => quorum.fetched(asked, told, cx, out),
+            None => {
+                quorum.unanswered(asked, cx, out);
+                Taken::Refused
+            }
+        });
+        if matches!(taken, Some(Taken::Unsound | Taken::Refused)) {
+            self.members[number].ask_at = self.now + 20 * MS;
+        }
+        self.ask(number);
+        self.book(number);
+    }
+
+    fn ask(&mut self, number: usize) {
+        let member = &mut self.members[number];
+        let Some(asked) = member.quorum.as_ref().and_then(Quorum::ask) else { return };
+        if !member.is_asking && member.ask_at <= self.now {
+            member.is_asking = true;
+            self.send(number, asked.0, Message::Fetch(asked));
+        }
+    }
+
+    /// Answers whoever waits for something that can be said by now.
+    fn tell(&mut self, number: usize) {
+        let Some(quorum) = &self.members[number].quorum else { return };
+        let batches = &self.members[number].disk.batches;
+        let mut answers = Vec::new();
+        let mut parked = Vec::new();
+        for (who, asked, until) in &self.members[number].parked {
+            let readable = quorum.readable(asked.1);
+            if !readable.is_news(asked.1) && *until > self.now {
+                parked.push((*who, *asked, *until));
+                continue;
+            }
+            let is_plain = readable.error == ErrorCode::None && readable.diverging.is_none();
+            let from =
+                |batch: &&CheckedBatch| batch.base_offset() >= asked.1.from && batch.end_offset() <= readable.end;
+            let told = FetchTold {
+                error: readable.error,
+                term: quorum.term(),
+                leader: quorum.leader(),
+                high_watermark: readable.high_watermark,
+                log_start: readable.log_start,
+                diverging: readable.diverging,
+                batches: batches.iter().filter(|_| is_plain).filter(from).take(3).cloned().collect(),
+            };
+            answers.push((*who, Message::Fetched(*asked, told)));
+        }
+        let mut undecided = Vec::new();
+        for ask in &self.members[number].undecided {
+            match quorum.verdict(ask) {
+                Some(told) => answers.push((ask.from, Message::VoteTold(*ask, told))),
+                None => undecided.push(*ask),
+            }
+        }
+        let member = &mut self.members[number];
+        (member.parked, member.undecided) = (parked, undecided);
+        answers.into_iter().for_each(|(to, message)| self.send(number, to, message));
+    }
+
+    fn book(&mut self, number: usize) {
+        let member = &mut self.members[number];
+        let Some(quorum) = &member.quorum else { return };
+        let parked = member.parked.iter().map(|(.., until)| *until).min();
+        let asking = quorum.ask().filter(|_| !member.is_asking).map(|_| member.ask_at);
+        let wishes = [quorum.deadline().map(|at| at.0), parked, asking];
+        let Some(at) = wishes.into_iter().flatten().min() else { return };
+        if member.wake_at.is_none_or(|booked| at < booked) {
+            member.wake_at = Some(at);
+            let life = member.life;
+            self.at(at, Event::Wake(number, life));
+        }
+    }
+
+    fn append(&mut self) {
+        let records = [Bytes::from(alloc::vec![7; 40])];
+        for number in 0..self.members.len() {
+            self.with(number, |quorum, cx, out| {
+                if quorum.is_leader() && quorum.is_caught_up() {
+                    let batch = quorum.append(&records, cx.now, cx.functions).expect("it leads");
+                    out.push(QuorumOut::Append(alloc::vec![batch]));
+                }
+            });
+            self.judge_leader(number);
+        }
+    }
+
+    /// A leader whose reign has begun has all that is committed.
+    fn judge_leader(&self, number: usize) {
+        let Some(quorum) = &self.members[number].quorum else { return };
+        let is_latest = self.leaders.last_key_value().is_some_and(|(term, _)| *term == quorum.term());
+        if quorum.is_leader() && is_latest {
+            assert!(quorum.log().end() >= self.committed_end, "a leader lacks what is committed");
+        }
+    }
+
+    fn snapshot(&mut self) {
+        for number in 0..self.members.len() {
+            self.with(number, |quorum, cx, out| {
+                if quorum.is_caught_up() && quorum.wants_snapshot(200) {
+                    let records = [Bytes::from_static(b"image")];
+                    let batches = quorum.snapshot(&records, cx.now, cx.functions).expect("it leads");
+                    out.push(QuorumOut::Append(batches));
+                }
+            });
+        }
+        // Followers let go of it too, once they have read it.
+        for number in 0..self.members.len() {
+            let oldest = self.members.iter().filter_map(|one| one.quorum.as_ref()).map(|one| one.log().start()).max();
+            self.with(number, |quorum, _, out| quorum.saved(oldest.unwrap_or(Offset::ZERO), out));
+        }
+    }
+}
+
+#[test]
+fn one_leads_a_term_and_what_is_committed_stays() {
+    let mut reigns = 0;
+    for seed in 0..SEEDS {
+        let failure = std::panic::catch_unwind(|| {
+            let mut world = World::new(seed);
+            world.run();
+            (world.reigns, world.committed_end)
+        });
+        match failure {
+            Ok((count, end)) => {
+                reigns += count;
+                assert!(end > Offset(100), "seed {seed}: little was committed: {end:?}");
+            }
+            Err(panic) => {
+                std::eprintln!("seed {seed}");
+                std::panic::resume_unwind(panic);
+            }
+        }
+    }
+    assert!(reigns as u64 > 3 * SEEDS, "so few elections prove little: {reigns}");
+}
