@@ -1,8 +1,9 @@
-//! Several processes as one cluster: a controller, and brokers that find it over real sockets.
+//! Several processes as one cluster: controllers, and brokers that find them over real sockets.
 
 mod process;
 
 use ottla_core::conn::client::Client;
+use ottla_core::msg::describe_quorum::{DescribeQuorumRequest, RequestPartitionData, RequestTopicData};
 use ottla_core::msg::metadata::MetadataRequest;
 use ottla_core::msg::{Request, Response};
 use process::ottla;
@@ -16,8 +17,8 @@ use std::time::{Duration, Instant};
 /// A cluster whose data is removed when it is dropped.
 struct Cluster {
     folder: PathBuf,
-    /// Of the controller's own listener.
-    port: u16,
+    /// Of the listeners of the controllers, which are the first nodes.
+    ports: Vec<u16>,
 }
 
 /// A node that serves, killed when it is dropped.
@@ -27,11 +28,12 @@ struct Node {
 }
 
 impl Cluster {
-    /// Formats the directories of nodes 1 to 3, in a folder of this name.
-    fn format(what: &str) -> Self {
+    /// Formats the directories of nodes 1 to 3, of which so many are voters, in a folder of this name.
+    fn format(what: &str, voters: usize) -> Self {
         let folder = std::env::temp_dir().join(format!("ottla-several-{}-{what}", std::process::id()));
-        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let cluster = Self { folder, port: free.local_addr().expect("an address").port() };
+        let free: Vec<_> = (0..voters).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
+        let ports = free.iter().map(|socket| socket.local_addr().expect("an address").port()).collect();
+        let cluster = Self { folder, ports };
         let id = text(ottla().arg("random-uuid"), "");
         for node in 1..=3 {
             let mut command = ottla();
@@ -41,36 +43,49 @@ impl Cluster {
         cluster
     }
 
-    fn settings(&self, node: i32) -> Vec<String> {
-        let (folder, port) = (self.folder.display(), self.port);
+    fn settings(&self, node: usize) -> Vec<String> {
+        let folder = self.folder.display();
+        let voters: Vec<_> = self.ports.iter().zip(1..).map(|(port, id)| format!("{id}@127.0.0.1:{port}")).collect();
         let mut settings = vec![
             format!("node.id={node}"),
             format!("log.dirs={folder}/{node}"),
-            format!("controller.quorum.voters=1@127.0.0.1:{port}"),
+            format!("controller.quorum.voters={}", voters.join(",")),
             "ottla.journal.bytes=4194304".into(),
             "controller.listener.names=CONTROLLER".into(),
             "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT".into(),
         ];
-        settings.extend(match node {
-            1 => [
+        settings.extend(match self.ports.get(node - 1) {
+            Some(port) => [
                 format!("listeners=PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:{port}"),
                 "process.roles=broker,controller".into(),
             ],
-            _ => ["listeners=PLAINTEXT://127.0.0.1:0".into(), "process.roles=broker".into()],
+            None => ["listeners=PLAINTEXT://127.0.0.1:0".into(), "process.roles=broker".into()],
         });
         settings.into_iter().flat_map(|setting| ["--set".to_owned(), setting]).collect()
     }
 
     /// Starts a node, and returns when it serves.
-    fn start(&self, node: i32) -> Node {
+    fn start(&self, node: usize) -> Node {
+        self.launch(node)()
+    }
+
+    /// Starts all three. A majority of the voters has to be there before anybody serves.
+    fn start_all(&self) -> [Node; 3] {
+        [1, 2, 3].map(|node| self.launch(node)).map(|wait| wait())
+    }
+
+    /// Starts a node; what is returned waits until it serves.
+    fn launch(&self, node: usize) -> impl FnOnce() -> Node + use<> {
         let mut command = ottla();
         command.args(self.settings(node)).args(["--log-level", "error"]).stdout(Stdio::piped());
         let mut child = command.spawn().expect("it starts");
         let out = BufReader::new(child.stdout.take().expect("a pipe"));
-        let ready = out.lines().map(|line| line.expect("text")).find(|line| line.contains(" is ready at "));
-        let line = ready.expect("it gets ready");
-        let address = line.rsplit_once(" is ready at ").expect("just found").1.trim().to_owned();
-        Node { child, address }
+        move || {
+            let ready = out.lines().map(|line| line.expect("text")).find(|line| line.contains(" is ready at "));
+            let line = ready.expect("it gets ready");
+            let address = line.rsplit_once(" is ready at ").expect("just found").1.trim().to_owned();
+            Node { child, address }
+        }
     }
 }
 
@@ -87,24 +102,50 @@ impl Node {
         text(ottla().args(arguments).args(["--bootstrap-server", &self.address]), input)
     }
 
-    /// The brokers that it knows, and which of them it says is the controller.
-    fn brokers(&self) -> (Vec<i32>, i32) {
+    /// Its answer to a request; none if it hung up.
+    fn ask(&self, request: &Request, version: i16) -> Option<Response> {
         let mut stream = TcpStream::connect(&self.address).expect("it listens");
         stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a time-out");
         let mut client = Client::new("test".into(), 1 << 20);
-        let request = Request::Metadata(MetadataRequest { topics: Some(Vec::new()), ..Default::default() });
-        let (_, chunks) = client.request(&request, 9).expect("an encodable request");
+        let (_, chunks) = client.request(request, version).expect("an encodable request");
         chunks.iter().for_each(|chunk| stream.write_all(chunk).expect("it reads"));
         let (mut answers, mut buffer) = (Vec::new(), [0; 4096]);
         while answers.is_empty() {
-            let read = stream.read(&mut buffer).expect("an answer");
-            assert!(read > 0, "it hung up");
+            let read = stream.read(&mut buffer).ok().filter(|read| *read > 0)?;
             client.received(bytes::Bytes::copy_from_slice(&buffer[..read]), &mut answers).expect("a good answer");
         }
-        let Response::Metadata(told) = answers.remove(0).body else { panic!("another answer") };
+        Some(answers.remove(0).body)
+    }
+
+    /// The brokers that it knows, and which of them it says is the controller.
+    fn brokers(&self) -> (Vec<i32>, i32) {
+        let request = Request::Metadata(MetadataRequest { topics: Some(Vec::new()), ..Default::default() });
+        let Some(Response::Metadata(told)) = self.ask(&request, 9) else { panic!("another answer") };
         let mut brokers: Vec<i32> = told.brokers.iter().map(|broker| broker.node_id).collect();
         brokers.sort_unstable();
         (brokers, told.controller_id)
+    }
+
+    /// Who leads the metadata quorum, and how many vote in it; none while nobody leads.
+    fn quorum(&self) -> Option<(usize, usize)> {
+        let partitions = vec![RequestPartitionData { partition_index: 0 }];
+        let topic = RequestTopicData { topic_name: "__cluster_metadata".into(), partitions };
+        let request = Request::DescribeQuorum(DescribeQuorumRequest { topics: vec![topic] });
+        let Some(Response::DescribeQuorum(told)) = self.ask(&request, 2) else { return None };
+        let partition = told.topics.first()?.partitions.first()?;
+        Some((usize::try_from(partition.leader_id).ok()?, partition.current_voters.len()))
+    }
+
+    /// The same once somebody leads.
+    fn quorum_soon(&self) -> (usize, usize) {
+        let started = Instant::now();
+        loop {
+            if let Some(told) = self.quorum() {
+                return told;
+            }
+            assert!(started.elapsed() < Duration::from_secs(60), "nobody leads");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Asks it to end, and gives its exit code.
@@ -136,7 +177,7 @@ fn text(command: &mut Command, input: &str) -> String {
 
 #[test]
 fn brokers_join_their_controller_serve_and_come_back_after_a_crash() {
-    let cluster = Cluster::format("join");
+    let cluster = Cluster::format("join", 1);
     let (one, two, three) = (cluster.start(1), cluster.start(2), cluster.start(3));
     assert_eq!(three.brokers(), (vec![1, 2, 3], 1));
     one.tool(&["topic", "create", "t", "--partitions", "6"], "");
@@ -155,10 +196,10 @@ fn brokers_join_their_controller_serve_and_come_back_after_a_crash() {
 
 #[test]
 fn a_broker_of_another_cluster_is_told_so_and_does_not_serve() {
-    let (ours, theirs) = (Cluster::format("ours"), Cluster::format("theirs"));
+    let (ours, theirs) = (Cluster::format("ours", 1), Cluster::format("theirs", 1));
     let one = ours.start(1);
     let mut settings = theirs.settings(2);
-    settings.extend(["--set".to_owned(), format!("controller.quorum.voters=1@127.0.0.1:{}", ours.port)]);
+    settings.extend(["--set".to_owned(), format!("controller.quorum.voters=1@127.0.0.1:{}", ours.ports[0])]);
     let mut stranger = ottla().args(settings).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
     let log = BufReader::new(stranger.stderr.take().expect("a pipe"));
     let told = log.lines().map_while(Result::ok).find(|line| line.contains("is the controller of another cluster"));
@@ -193,7 +234,7 @@ fn wait_for_isr(node: &Node, topic: &str, size: usize) {
 
 #[test]
 fn what_is_acknowledged_outlives_each_broker_that_is_killed() {
-    let cluster = Cluster::format("replicas");
+    let cluster = Cluster::format("replicas", 1);
     let (one, two, three) = (cluster.start(1), cluster.start(2), cluster.start(3));
     let replicated =
         ["topic", "create", "t", "--partitions", "6", "--replicas", "3", "--config", "min.insync.replicas=2"];
@@ -214,4 +255,33 @@ fn what_is_acknowledged_outlives_each_broker_that_is_killed() {
     let grouped = three.tool(&["consume", "t", "--group", "readers", "--exit"], "");
     assert_eq!(grouped.lines().count(), 180);
     assert_eq!([three, two, one].map(Node::terminate), [Some(0); 3]);
+}
+
+#[test]
+fn the_controller_is_killed_and_another_voter_takes_over() {
+    let cluster = Cluster::format("voters", 3);
+    let mut nodes: Vec<Option<Node>> = cluster.start_all().map(Some).into();
+    let at = |nodes: &[Option<Node>]| nodes.iter().position(Option::is_some).expect("somebody is there");
+    let any = at(&nodes);
+    let any = nodes[any].as_ref().expect("it is there");
+    any.tool(&["topic", "create", "t", "--partitions", "6", "--replicas", "3"], "");
+    wait_for_isr(any, "t", 3);
+    any.tool(&["produce", "t", "--key-separator", ":"], &lines(0..60));
+    let (mut leader, voters) = any.quorum_soon();
+    assert_eq!(voters, 3);
+    for round in 1..=3 {
+        drop(nodes[leader - 1].take());
+        let left = nodes[at(&nodes)].as_ref().expect("it is there");
+        let (next, _) = left.quorum_soon();
+        assert_ne!(next, leader, "it is dead");
+        left.tool(&["topic", "create", &format!("made-{round}"), "--replicas", "2"], "");
+        left.tool(&["produce", "t", "--key-separator", ":"], &lines(round * 60..round * 60 + 60));
+        let count = usize::try_from(round * 60 + 60).expect("a count");
+        assert_eq!(left.tool(&["consume", "t", "--exit"], "").lines().count(), count);
+        nodes[leader - 1] = Some(cluster.start(leader));
+        wait_for_isr(nodes[leader - 1].as_ref().expect("it is there"), "t", 3);
+        leader = next;
+    }
+    let ended: Vec<_> = nodes.into_iter().flatten().map(Node::terminate).collect();
+    assert_eq!(ended, [Some(0); 3]);
 }

@@ -20,7 +20,9 @@ pub struct Plan {
 impl Plan {
     /// What the flags ask for. The error says that the ports cannot be had.
     pub fn new(flags: &DevFlags, home: &Path) -> Done<Self> {
-        let (count, voters) = (usize::from(flags.brokers), VOTERS);
+        let count = usize::from(flags.brokers);
+        // Two voters would not outlive either of them.
+        let voters = if count < VOTERS { 1 } else { VOTERS };
         let ports = match flags.port {
             0 => free_ports(count + voters).map_err(|fault| Mistake::new(format!("no free ports: {fault}")))?,
             first => following(first, flags.brokers, voters)?,
@@ -114,8 +116,8 @@ fn free_ports(count: usize) -> std::io::Result<Vec<u16>> {
     sockets.iter().map(|socket| Ok(socket.local_addr()?.port())).collect()
 }
 
-/// How many of the nodes, from the first on, vote in the metadata quorum.
-const VOTERS: usize = 1;
+/// How many of the nodes, from the first on, vote in the metadata quorum, if there are so many.
+const VOTERS: usize = 3;
 /// How many replicas topics have where there are brokers enough.
 const REPLICAS_MAX: usize = 3;
 /// How far above the broker's port its controller listens.
