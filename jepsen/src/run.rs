@@ -125,7 +125,8 @@ fn wait_for_operations(client: &Client, target: u64) -> Instant {
 
 /// Ends all brokers in order, looks at what they said, and compares what they left.
 fn end(plan: &Plan, cluster: &mut Cluster, findings: &mut Findings) -> io::Result<Compared> {
-    for node in cluster.nodes() {
+    // Voters last: who ends hands over what it leads, which somebody has to decide.
+    for node in cluster.nodes().rev() {
         let code = cluster.terminate(node);
         let is_well = code == Some(0) || plan.shape.kind == Brokers::Kafka;
         if !is_well {
