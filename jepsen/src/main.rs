@@ -54,8 +54,8 @@ struct KillFlags {
     /// How many brokers
     #[arg(long, default_value = "3")]
     brokers: usize,
-    /// How many of them vote in the metadata quorum
-    #[arg(long, default_value = "1")]
+    /// How many of them, from the first on, vote in the metadata quorum
+    #[arg(long, default_value = "3")]
     voters: usize,
     /// How many partitions, over all topics
     #[arg(long, default_value = "1")]
@@ -89,7 +89,12 @@ impl KillFlags {
         }
         let kind = if self.kafka { Kind::Kafka } else { Kind::Ottla };
         Plan {
-            shape: Shape { kind, purpose: Purpose::Measure, brokers: self.brokers, voters: self.voters },
+            shape: Shape {
+                kind,
+                purpose: Purpose::Measure,
+                brokers: self.brokers,
+                voters: self.voters.min(self.brokers),
+            },
             load: Load {
                 partitions: self.partitions,
                 topics: self.topic_count,

@@ -90,7 +90,7 @@ impl Plan {
     /// A run of a few kills as fast as the machine goes, to prove that all of it works.
     pub fn short(out: PathBuf) -> Plan {
         Plan {
-            shape: Shape { kind: Kind::Ottla, purpose: Purpose::Test, brokers: 3, voters: 1 },
+            shape: Shape { kind: Kind::Ottla, purpose: Purpose::Test, brokers: 3, voters: 3 },
             load: Load {
                 partitions: 4,
                 topics: 1,
@@ -101,7 +101,7 @@ impl Plan {
                 batch: 20,
                 record_bytes: 100,
             },
-            victims: vec![Victim::Leader, Victim::All],
+            victims: vec![Victim::Leader, Victim::Controller, Victim::All],
             pace: Pace::Operations(300),
             down: Duration::ZERO,
             until: Until::Kills(3),

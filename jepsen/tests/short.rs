@@ -7,7 +7,7 @@ use ottla_jepsen::{report, run};
 use ottla_tests::harness::tools::target;
 
 #[test]
-fn leaders_and_then_all_are_killed_and_nothing_is_lost() {
+fn a_leader_a_controller_and_then_all_are_killed_and_nothing_is_lost() {
     let out = target().join("jepsen-short");
     fs::create_dir_all(&out).expect("a folder");
     let plan = Plan::short(out.clone());

@@ -148,8 +148,8 @@ func global(name string, partition int32) int {
 	return int(partition)**topics + at
 }
 
-// Makes the topics. Broker 2 leads the watched partition at first, and the others follow round robin: that a controller that is
-// fixed on broker 1 and a leader are killed at once is chance nowhere.
+// Makes the topics. Broker 2 leads the watched partition at first, and the others follow round robin: where broker 1 is the only
+// controller, it is no chance whether that and the leader are killed at once.
 func create() error {
 	client, err := newClient()
 	if err != nil {
