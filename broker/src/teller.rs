@@ -105,6 +105,23 @@ impl Teller {
                     foreign(*leader, (host, *port), own);
                 }
             }
+            Note::Contradicted { log, leader, to, committed } => {
+                self.offline.insert(*log);
+                let (log, broker, to, committed) = (name_of(*log), leader.0, to.0, committed.0);
+                error!(
+                    target: "ottla::node", log, broker, to, committed,
+                    "{log} is offline: broker {broker} leads it and has another history from offset {to} on, but here \
+                     it was committed up to {committed}. Nothing of it is cut off: find out which broker lost its records \
+                     (an empty or restored disk?). Once this broker starts again it takes what the leader has"
+                );
+            }
+            Note::Parted { log, follower, asked, epoch, end } => {
+                let (log, broker, asked, epoch, end) = (name_of(*log), follower.0, asked.0, epoch.0, end.0);
+                debug!(
+                    target: "ottla::node", log, broker, asked, epoch, end,
+                    "broker {broker} asks from offset {asked} of {log}, but epoch {epoch} ended at {end} here"
+                );
+            }
             Note::Controller { leader, term } => {
                 self.is_foreign = false;
                 let (broker, term) = (leader.0, term.0);

@@ -60,6 +60,15 @@ fn a_log_that_fails_twice_is_told_and_counted_once_with_its_reason() {
     assert_eq!(teller.offline(), 1);
     offline(&mut teller, 1, DiskFault::Rot);
     assert_eq!(teller.offline(), 2);
+    let (leader, to, committed) = (BrokerId(3), Offset(40), Offset(57));
+    let note = Note::Contradicted { log: log(2), leader, to, committed };
+    let told = lines(&mut teller, |teller| teller.note(&note, &|_| "orders-2".to_owned()));
+    assert!(
+        told.len() == 1 && told[0].contains("ERROR") && told[0].contains("orders-2 is offline: broker 3"),
+        "{told:?}"
+    );
+    assert_eq!(teller.offline(), 3);
+    teller.note(&Note::LogDeleted { log: log(2) }, &|_| String::new());
     teller.note(&Note::LogDeleted { log: log(0) }, &|_| String::new());
     assert_eq!(teller.offline(), 1, "a topic that is gone has no failed partitions");
 }

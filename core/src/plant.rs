@@ -62,7 +62,8 @@ impl Bug {
         Self::BypassWhileJournalled,
     ];
 
-    /// Those of replication, which its model test plants in a world of partitions (`partition/replication_test.rs`).
+    /// Those of replication, which the simulator plants in clusters, and the model test in a world of partitions
+    /// (`partition/replication_test.rs`).
     pub const OF_REPLICATION: [Self; 6] = [
         Self::TruncationToHighWatermark,
         Self::EpochsNotCompared,
@@ -71,6 +72,30 @@ impl Bug {
         Self::GrowthIgnoresReign,
         Self::CommitBelowMinIsr,
     ];
+
+    /// Where Kafka had it, or something much like it; nothing for those that are our own.
+    pub const fn history(self) -> &'static str {
+        match self {
+            Self::TruncationToHighWatermark => "KIP-101 (KAFKA-1211)",
+            Self::EpochsNotCompared => "KIP-279 (KAFKA-6361)",
+            Self::GrowthCountsLate | Self::ShrinkCountsEarly => "KIP-497",
+            Self::GrowthIgnoresReign => "KAFKA-7128",
+            Self::CommitBelowMinIsr => "KIP-966",
+            Self::AckBeforeFlush
+            | Self::NoDirectoryFlush
+            | Self::ReplayPastTornTail
+            | Self::TrustIndex
+            | Self::RecycledBlockWithoutEpoch
+            | Self::TruncationNotJournalled
+            | Self::FailedFlushIgnored
+            | Self::CrcUnchecked
+            | Self::RotTakenForTornTail
+            | Self::CatalogueBeforeSegments
+            | Self::LeftoverSkips
+            | Self::ProducersForgotten
+            | Self::BypassWhileJournalled => "",
+        }
+    }
 
     /// The promise that it breaks.
     pub const fn breaks(self) -> &'static str {

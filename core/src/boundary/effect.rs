@@ -5,7 +5,9 @@ use super::input::JobDone;
 use super::note::Note;
 use crate::msg::fetch::FetchResponse;
 use crate::msg::{Request, Response};
-use crate::record::{CheckedBatch, Compression, Functions, Proved, find_by_time, find_max_time, recompress};
+use crate::record::{
+    CheckedBatch, Compression, Functions, Proved, check_stored, find_by_time, find_max_time, recompress,
+};
 use crate::types::{BrokerId, CallId, ConnId, LogId, Offset, OpId, Str, Ticket, Wall};
 use crate::wire::{Writer, encode_response};
 use alloc::sync::Arc;
@@ -162,6 +164,8 @@ pub enum Job {
         /// The compression that the topic demands.
         to: Compression,
     },
+    /// Look at the checksums of runs of batches.
+    Check(Vec<Bytes>),
     /// Encode an answer that is large.
     Encode {
         /// The version to write it in.
@@ -187,6 +191,10 @@ impl Job {
             }
             Self::FindMaxTime { batch } => JobDone::Time(find_max_time(&batch, functions).unwrap_or(None)),
             Self::Recompress { batch, to } => JobDone::Recompressed(recompress(&batch, to, functions)),
+            Self::Check(runs) => {
+                let check = |run| check_stored(run, functions).collect::<Result<Vec<_>, _>>().ok();
+                JobDone::Checked(runs.into_iter().map(check).collect())
+            }
             Self::Encode { version, body } => {
                 let mut writer = Writer::new();
                 JobDone::Encoded(encode_response(&body, version, &mut writer).map(|()| writer.into_bytes()))

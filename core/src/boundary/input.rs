@@ -154,6 +154,8 @@ pub enum JobDone {
     Time(Option<(Offset, Wall)>),
     /// The batch in its new compression, or why it could not be made.
     Recompressed(Result<Proved, Refusal>),
+    /// The batches of each run; nothing where one of them is broken.
+    Checked(Vec<Option<Vec<CheckedBatch>>>),
     /// The answer as bytes, or why its version cannot carry it.
     Encoded(Result<Bytes, WireError>),
 }

@@ -50,6 +50,31 @@ pub enum Note {
         /// So far it goes now.
         to: Offset,
     },
+    /// A leader's history parts from this log below what was committed here: the log is taken offline, so that nothing of it is
+    /// lost.
+    Contradicted {
+        /// Which.
+        log: LogId,
+        /// Who leads it.
+        leader: BrokerId,
+        /// Where the leader's history parts from this one.
+        to: Offset,
+        /// Up to here it was committed.
+        committed: Offset,
+    },
+    /// A follower's history is not ours, which leads: it is told where they part.
+    Parted {
+        /// Which log.
+        log: LogId,
+        /// Whose.
+        follower: BrokerId,
+        /// From where on it asked.
+        asked: Offset,
+        /// The largest epoch that both may know.
+        epoch: LeaderEpoch,
+        /// Where that ended here.
+        end: Offset,
+    },
     /// The metadata quorum has a leader, as this node knows.
     Controller {
         /// Who.

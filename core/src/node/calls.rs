@@ -8,6 +8,7 @@ use crate::partition::IsrAsk;
 use crate::quorum::{FetchAsk, VoteAsk};
 use crate::types::{BrokerId, CallId, ConnId, LogId, Now, Ticket};
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
 /// What a call is for.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -24,8 +25,8 @@ pub enum CallFor {
     Heartbeat(BrokerId),
     /// More of what followers follow.
     Replicas(ReplicaFetch),
-    /// A leader wants another ISR.
-    Isr(LogId, IsrAsk),
+    /// Leaders want other ISRs.
+    Isr(Vec<(LogId, IsrAsk)>),
     /// What this client asked.
     Client(Ticket),
     /// A block of producer ids.
@@ -67,8 +68,8 @@ impl Node {
             CallFor::Reign => self.reign_told(now, body, out),
             CallFor::Registration(whom) => self.enlisted(now, whom, body, out),
             CallFor::Heartbeat(whom) => self.lease_held(now, whom, body, out),
-            CallFor::Replicas(fetch) => self.replicas_fetched(now, fetch, body),
-            CallFor::Isr(log, asked) => self.proposed(now, log, asked, body),
+            CallFor::Replicas(fetch) => self.replicas_fetched(now, fetch, body, out),
+            CallFor::Isr(asked) => self.proposed(now, asked, body),
             CallFor::Client(ticket) => Self::forwarded(ticket, body, out),
             CallFor::Numbers => self.numbers_came(now, body, out),
             CallFor::Nobody => {}

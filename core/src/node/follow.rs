@@ -175,6 +175,7 @@ impl Node {
                 // Nothing may be committed while anybody beside the ISR may be elected (KIP-966), whatever this broker is
                 // configured to.
                 isr_min: if partition.eligible.is_empty() { settings.min_insync_replicas } else { usize::MAX },
+                recovering: partition.recovering,
             },
             rules: settings.rules,
             compacted_only: settings.is_compacted() && !settings.log.delete,

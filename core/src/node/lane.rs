@@ -2,18 +2,18 @@
 //! [`Order`]s and [`Said`]s, so that a lane could live on a thread of its own.
 
 use super::FoundLog;
-use super::fetchers::Fetchers;
+use super::fetchers::{Fetchers, ReplicaAsk};
+use super::replicate::Brought;
 use crate::boundary::{DiskFault, Done, Effect, Note};
 use crate::partition::{
-    Acks, Answer, Fetched, FollowerFetch, IsrAnswer, IsrAsk, PartKey, Partition, PartitionCx, PartitionOut,
-    PartitionSpec, ReadAsk, Then, WantedOffset,
+    Acks, Answer, FollowerFetch, IsrAnswer, IsrAsk, PartKey, Partition, PartitionCx, PartitionOut, PartitionSpec,
+    ReadAsk, Then, WantedOffset, Wish,
 };
 use crate::record::{CheckedBatch, Proved};
 use crate::types::{BrokerEpoch, BrokerId, ErrorCode, LeaderEpoch, LogId, Mono, Offset, OffsetRange, OpId, Ticket};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
-use core::time::Duration;
 
 /// What a lane is told to do.
 #[derive(Clone, Debug)]
@@ -34,10 +34,8 @@ pub enum Order {
     Unreadable(LogId, DiskFault),
     /// Look through the logs from this one on for records that may go.
     Retain(LogId),
-    /// A leader answered what a follower asked it.
-    Fetched(LogId, FollowerFetch, Box<Fetched>),
-    /// A fetch from this leader is over; the next may follow after this long.
-    FetchEnded(BrokerId, Duration),
+    /// A fetch from this leader is over.
+    Fetched(BrokerId, Box<Brought>),
     /// The controller judged what a leader proposed.
     IsrAnswered(LogId, IsrAsk, IsrAnswer),
     /// The deadline that was told last has passed.
@@ -77,7 +75,7 @@ pub enum Said {
     /// There are more logs to be looked through, from this one on.
     RetainOn(LogId),
     /// Followers want more of this leader.
-    Fetch(BrokerId, Vec<(LogId, FollowerFetch)>),
+    Fetch(BrokerId, ReplicaAsk),
     /// A leader proposes another ISR.
     Propose(LogId, IsrAsk),
     /// This broker leads the log, and knows all that is committed of it; the log spans this.
@@ -109,8 +107,8 @@ pub struct Lane {
 #[derive(Clone, Hash, Debug)]
 struct Held {
     partition: Partition,
-    /// From whom it wants more.
-    wants_of: Option<BrokerId>,
+    /// From whom it wants more, or will.
+    wish: Wish,
     /// Its place among the deadlines.
     deadline: Option<Mono>,
     /// Operations before this one belong to a log of the same name that was held and given up before.
@@ -171,7 +169,7 @@ impl Lane {
                     Some(found) => Partition::recovered(cx, log, *spec, (found.log, found.is_online), scratch),
                 };
                 let since = super::op_id(self.ops_begun, self.number);
-                let held = Held { partition, wants_of: None, deadline: None, since };
+                let held = Held { partition, wish: Wish::None, deadline: None, since };
                 let before = self.partitions.insert(log, held);
                 assert!(before.is_none(), "a partition is held once: {log:?}");
                 self.carry(cx, log, scratch, said);
@@ -197,13 +195,7 @@ impl Lane {
                 self.carry(cx, log, scratch, said);
             }
             Order::Retain(from) => self.retain(cx, from, scratch, said),
-            Order::Fetched(log, asked, fetched) => {
-                if let Some(partition) = self.held(log) {
-                    partition.fetched(cx, asked, *fetched, scratch);
-                }
-                self.carry(cx, log, scratch, said);
-            }
-            Order::FetchEnded(leader, pause) => self.fetchers.ended(leader, cx.now.mono, pause),
+            Order::Fetched(leader, brought) => self.fetched(cx, leader, *brought, scratch, said),
             Order::IsrAnswered(log, asked, answer) => {
                 if let Some(partition) = self.held(log) {
                     partition.isr_answered(cx, &asked, answer, scratch);
@@ -227,38 +219,67 @@ impl Lane {
 
     /// Asks every leader that somebody wants more of, and that is not being asked.
     fn fetch_on(&mut self, now: Mono, said: &mut Vec<Said>) {
-        while let Some((leader, logs)) = self.fetchers.next(now) {
-            let ask = |log: LogId| Some((log, self.partition(log)?.wants(now)?.1));
-            said.push(Said::Fetch(leader, logs.into_iter().filter_map(ask).collect()));
+        while let Some((leader, ask)) = self.fetchers.next(now) {
+            said.push(Said::Fetch(leader, ask));
         }
+    }
+
+    /// A leader answered what its followers here asked, or nobody did. Who could make nothing of what it was told asks again
+    /// after a while.
+    fn fetched(
+        &mut self,
+        cx: PartitionCx<'_>,
+        leader: BrokerId,
+        brought: Brought,
+        scratch: &mut Vec<PartitionOut>,
+        said: &mut Vec<Said>,
+    ) {
+        for (log, fetched) in brought.parts {
+            let Some(asked) = self.fetchers.asked(leader, log) else { continue };
+            let Some(partition) = self.held(log) else { continue };
+            let pause = fetched.pause(cx.fetch_backoff);
+            partition.fetched(cx, asked, fetched, scratch);
+            self.carry(cx, log, scratch, said);
+            let wish = self.partitions.get(&log).map(|held| held.wish);
+            if let Some(pause) = pause
+                && wish == Some(Wish::Now(leader, asked))
+            {
+                self.fetchers.fails(leader, log, cx.now.mono + pause);
+            }
+        }
+        self.fetchers.ended(leader, cx.now.mono, brought.session, brought.pause);
     }
 
     /// What a partition wants of others, and when, may be something else now.
     fn look_at(&mut self, cx: PartitionCx<'_>, log: LogId) {
         let Some(held) = self.partitions.get_mut(&log) else { return };
-        let wants_of = held.partition.wants(cx.now.mono).map(|(leader, _)| leader);
+        let wish = held.partition.wish(cx.now.mono);
         let deadline = held.partition.deadline(cx);
-        let before = (held.wants_of, held.deadline);
-        if before == (wants_of, deadline) {
+        let before = (held.wish, held.deadline);
+        if before == (wish, deadline) {
             return;
         }
-        (held.wants_of, held.deadline) = (wants_of, deadline);
-        self.unlist(log, before);
-        if let Some(leader) = wants_of {
-            self.fetchers.wants(leader, log);
+        let is_new = before.0 != wish;
+        (held.wish, held.deadline) = (wish, deadline);
+        self.unlist(log, before, wish.leader());
+        match wish {
+            _ if !is_new => {}
+            Wish::None => {}
+            Wish::Soon(leader) => self.fetchers.takes(leader, log),
+            Wish::Now(leader, fetch) => self.fetchers.wants(leader, log, fetch),
         }
         self.deadlines.extend(deadline.map(|at| (at, log)));
     }
 
     fn forget(&mut self, log: LogId) {
         if let Some(held) = self.partitions.get(&log) {
-            let before = (held.wants_of, held.deadline);
-            self.unlist(log, before);
+            let before = (held.wish, held.deadline);
+            self.unlist(log, before, None);
         }
     }
 
-    fn unlist(&mut self, log: LogId, (wants_of, deadline): (Option<BrokerId>, Option<Mono>)) {
-        if let Some(leader) = wants_of {
+    fn unlist(&mut self, log: LogId, (wish, deadline): (Wish, Option<Mono>), stays_with: Option<BrokerId>) {
+        if let Some(leader) = wish.leader().filter(|leader| Some(*leader) != stays_with) {
             self.fetchers.rests(leader, log);
         }
         if let Some(at) = deadline {

@@ -21,6 +21,7 @@ fn spec() -> Box<PartitionSpec> {
             replicas: vec![me],
             isr: vec![me],
             isr_min: 1,
+            recovering: false,
         },
         rules: TopicRules {
             batch_bytes_max: 1 << 20,
@@ -46,6 +47,7 @@ fn obey(lane: &mut Lane, order: Order) -> Vec<Said> {
         producer_silence_ms: i64::MAX,
         peers: &Peers::NONE,
         lag_max: Duration::from_secs(1),
+        fetch_backoff: Duration::from_secs(1),
     };
     lane.obey(cx, order, &mut Vec::new(), &mut said);
     lane.check();

@@ -15,6 +15,7 @@ mod boot;
 mod calls;
 mod cluster;
 mod coordinators;
+mod fetch_session;
 mod fetchers;
 mod follow;
 mod front;
@@ -22,6 +23,7 @@ mod groups;
 mod lane;
 mod news;
 mod post;
+mod propose;
 mod replicate;
 mod request;
 mod route;
@@ -65,7 +67,8 @@ pub struct Node {
     following: follow::Following,
     slices: Slices,
     calls: calls::Calls,
-    proposals: replicate::Proposals,
+    proposals: propose::Proposals,
+    checking: replicate::Checking,
     /// The brokers, as far as ISRs depend on them.
     peers: Peers,
     /// When each lane is to be woken.
@@ -98,6 +101,9 @@ impl Node {
             Input::Wake => self.wake(now, out),
         }
         self.deliver(now, out);
+        while self.propose_next(now, out) {
+            self.deliver(now, out);
+        }
         self.gather(out);
         self.slices.rouse(now);
     }
@@ -162,6 +168,7 @@ impl Hash for Node {
         self.slices.hash(state);
         self.calls.hash(state);
         self.proposals.hash(state);
+        self.checking.hash(state);
         self.peers.hash(state);
         self.lanes_wake_at.hash(state);
         self.found.hash(state);
@@ -188,6 +195,8 @@ const OWNER_CLUSTER: u64 = 0;
 const OWNER_COORDINATORS: u64 = 1;
 /// Answers that are encoded.
 const OWNER_SLICES: u64 = 2;
+/// Answers of leaders that are looked at.
+const OWNER_REPLICAS: u64 = (1 << OWNER_BITS) - 1;
 /// The first lane; the others follow.
 const OWNER_LANES: u64 = 3;
 

@@ -6,7 +6,7 @@ use super::front::{FrontCx, FrontOut};
 use super::lane::{Order, Said};
 use super::post::Letter;
 use super::replicate::ReplicaFetch;
-use super::{Node, OWNER_CLUSTER, OWNER_COORDINATORS, OWNER_LANES, OWNER_SLICES, owner_of};
+use super::{Node, OWNER_CLUSTER, OWNER_COORDINATORS, OWNER_LANES, OWNER_REPLICAS, OWNER_SLICES, owner_of};
 use crate::boundary::{DiskFault, Done, Effect, Effects, Fault, Produce};
 use crate::partition::PartitionCx;
 use crate::types::{ConnId, LogId, Now, OpId, Ticket, Uuid};
@@ -26,6 +26,10 @@ impl Node {
             }
             OWNER_SLICES => match outcome {
                 Ok(done) => self.encoded(op, done, out),
+                Err(fault) => unreachable!("no disk has a part in a job: {fault:?}"),
+            },
+            OWNER_REPLICAS => match outcome {
+                Ok(done) => self.check_done(now, op, done),
                 Err(fault) => unreachable!("no disk has a part in a job: {fault:?}"),
             },
             lane => {
@@ -108,6 +112,7 @@ impl Node {
                         producer_silence_ms,
                         peers: &self.peers,
                         lag_max: self.config.replica.lag_max,
+                        fetch_backoff: self.config.replica.backoff,
                     };
                     self.lanes[lane].obey(cx, order, &mut self.scratch, &mut said);
                     for one in said.drain(..) {
@@ -129,8 +134,9 @@ impl Node {
                 self.retain_on.push((now.mono, lane, from));
             }
             Said::WakeAt(at) => self.lanes_wake_at[lane] = at,
-            Said::Fetch(leader, asked) => self.fetch_replicas(now, ReplicaFetch { lane, leader, asked }, out),
-            Said::Propose(log, ask) => self.propose(now, log, ask, out),
+            Said::Fetch(leader, ask) => self.fetch_replicas(now, ReplicaFetch { lane, leader }, &ask, out),
+            // At the end of the step, with all others.
+            Said::Propose(log, ask) => self.proposals.propose(log, ask),
             Said::Leads(log, range) => self.leads(now, log, range, out),
             Said::Answer(..) | Said::Grew(..) => {
                 self.post.send(Letter::FromLane(lane, said), now.mono, &mut self.rng);

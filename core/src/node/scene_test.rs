@@ -46,6 +46,8 @@ pub struct Scene {
     pub notes_most: usize,
     /// How many logs were asked to let go of old records.
     pub retained: usize,
+    /// How many jobs were run.
+    pub jobs: usize,
 }
 
 fn boot(config: Config, logs: Vec<FoundLog>, life: u64) -> Boot {
@@ -93,6 +95,7 @@ impl Scene {
             effects_most: 0,
             notes_most: 0,
             retained: 0,
+            jobs: 0,
         };
         scene.act(out);
         scene
@@ -211,6 +214,7 @@ impl Scene {
                     inputs.push(Input::Done { op, outcome });
                 }
                 Effect::Job { op, job } => {
+                    self.jobs += 1;
                     let outcome = Ok(Done::Job(job.run(&Functions::slow())));
                     inputs.push(Input::Done { op, outcome });
                 }

@@ -51,6 +51,11 @@ impl<'a> View<'a> {
         self.node.lanes.iter().flat_map(|lane| lane.partitions()).map(|(log, partition)| (*log, partition))
     }
 
+    /// A partition that is kept here.
+    pub fn partition(&self, log: LogId) -> Option<&'a Partition> {
+        self.node.lanes[self.node.lane_of(log)].partition(log)
+    }
+
     /// The high watermark of a partition that is led here.
     pub fn high_watermark(&self, log: LogId) -> Option<Offset> {
         let lane = &self.node.lanes[self.node.lane_of(log)];

@@ -13,7 +13,8 @@
 //!
 //! Where they part is found by epochs alone, never by a high watermark (KIP-101, KIP-279, KIP-595): the leader says where the
 //! largest epoch ended that both may know, the follower keeps what it has of that epoch up to there, and asks again, until
-//! the leader has nothing to say against it.
+//! the leader has nothing to say against it. What is known to be committed is not cut off at all: a log that its leader contradicts there
+//! goes offline.
 
 use super::role::Role;
 use super::{FollowerFetch, Partition, PartitionCx, PartitionOut, State, Then, watermark};
@@ -21,6 +22,7 @@ use crate::boundary::{Action, Ignored, Note};
 use crate::record::CheckedBatch;
 use crate::types::{BrokerId, ErrorCode, LeaderEpoch, Mono, Offset, limit};
 use alloc::vec::Vec;
+use core::time::Duration;
 
 /// A follower of one leader in one reign.
 #[derive(Clone, Hash, Debug)]
@@ -37,7 +39,7 @@ pub(super) struct Follower {
 }
 
 /// What a leader answered.
-#[derive(Clone, Debug)]
+#[derive(Clone, Hash, Debug)]
 pub struct Fetched {
     /// An error, or none.
     pub error: ErrorCode,
@@ -49,6 +51,43 @@ pub struct Fetched {
     pub diverging: Option<(LeaderEpoch, Offset)>,
     /// Batches as the leader stamped them, the first of which holds the offset asked for.
     pub batches: Vec<CheckedBatch>,
+}
+
+/// Of whom a partition wants more.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Wish {
+    /// Of nobody.
+    None,
+    /// Of this leader, as soon as the disk has done what it was asked.
+    Soon(BrokerId),
+    /// This of this leader, now.
+    Now(BrokerId, FollowerFetch),
+}
+
+impl Wish {
+    /// Of whom.
+    pub fn leader(self) -> Option<BrokerId> {
+        match self {
+            Self::None => None,
+            Self::Soon(leader) | Self::Now(leader, _) => Some(leader),
+        }
+    }
+}
+
+impl Fetched {
+    /// How long whoever can make nothing of it leaves before it asks again, where `backoff` is the usual pause; none if there is
+    /// nothing in it to be made something of. Who leads is known here before it is known there, or a moment later.
+    pub fn pause(&self, backoff: Duration) -> Option<Duration> {
+        match self.error {
+            ErrorCode::None => (self.diverging.is_some() || !self.batches.is_empty()).then_some(backoff),
+            ErrorCode::NotLeaderOrFollower
+            | ErrorCode::UnknownLeaderEpoch
+            | ErrorCode::FencedLeaderEpoch
+            | ErrorCode::UnknownTopicId
+            | ErrorCode::UnknownTopicOrPartition => Some(backoff.min(NEWS_UNDER_WAY)),
+            _ => Some(backoff),
+        }
+    }
 }
 
 impl Follower {
@@ -88,6 +127,21 @@ impl Partition {
         Some((follower.leader, fetch))
     }
 
+    /// Of whom a follower wants more, now or as soon as the disk is done.
+    pub fn wish(&self, now: Mono) -> Wish {
+        let Role::Follower(follower) = &self.role else { return Wish::None };
+        let is_at_work = match self.state {
+            State::Open => self.changes > 0,
+            State::Reloading => true,
+            State::Offline => false,
+        };
+        match self.wants(now) {
+            Some((leader, fetch)) => Wish::Now(leader, fetch),
+            None if is_at_work && follower.leader != BrokerId::NONE => Wish::Soon(follower.leader),
+            None => Wish::None,
+        }
+    }
+
     /// The leader answered what it was asked. What is not the answer to what is wanted now is passed over; after an error
     /// the same is wanted still, and whoever asks leaves some time before that.
     pub fn fetched(
@@ -124,7 +178,19 @@ impl Partition {
         if ours.end == Offset::NONE || to >= self.log.end() {
             return ignore(Ignored::AnswerUnsound, out);
         }
-        self.cut(to, out);
+        self.cut_back(to, out);
+    }
+
+    /// What is committed stays, whoever says otherwise: a leader that lacks it has lost it, and this replica, which has it, is not
+    /// to follow. Only where an operator let somebody lead who may lack it that is given up.
+    fn cut_back(&mut self, to: Offset, out: &mut Vec<PartitionOut>) {
+        let assignment = &self.spec.assignment;
+        if to >= self.high_watermark || assignment.recovering {
+            return self.cut(to, out);
+        }
+        let (log, leader, committed) = (self.id, assignment.leader, self.high_watermark);
+        self.state = State::Offline;
+        out.push(PartitionOut::Note(Note::Contradicted { log, leader, to, committed }));
     }
 
     fn take(&mut self, cx: PartitionCx<'_>, asked: FollowerFetch, fetched: Fetched, out: &mut Vec<PartitionOut>) {
@@ -135,7 +201,7 @@ impl Partition {
         if first < self.log.end() {
             // The leader's first batch reaches across our end: what we have from there on is not what it has.
             let to = first.max(self.log.start());
-            return if to < self.log.end() { self.cut(to, out) } else { ignore(Ignored::AnswerUnsound, out) };
+            return if to < self.log.end() { self.cut_back(to, out) } else { ignore(Ignored::AnswerUnsound, out) };
         }
         if first > self.log.end() {
             self.begin_anew(first, out);
@@ -206,6 +272,9 @@ fn is_sound(asked: &FollowerFetch, fetched: &Fetched) -> bool {
 fn ignore(why: Ignored, out: &mut Vec<PartitionOut>) {
     out.push(PartitionOut::Note(Note::Ignored(why)));
 }
+
+/// News of who leads take about so long.
+const NEWS_UNDER_WAY: Duration = Duration::from_millis(50);
 
 #[cfg(all(test, not(feature = "plant")))]
 #[path = "follower_test.rs"]

@@ -30,6 +30,7 @@ fn spec(leader: BrokerId, epoch: i32) -> PartitionSpec {
             replicas: vec![ME, LEADER],
             isr: vec![LEADER],
             isr_min: 1,
+            recovering: false,
         },
         rules: TopicRules {
             batch_bytes_max: 1 << 20,
@@ -150,6 +151,7 @@ fn cx(now: u64) -> PartitionCx<'static> {
         producer_silence_ms: i64::MAX,
         peers: &NOBODY,
         lag_max: Duration::from_secs(1),
+        fetch_backoff: Duration::from_secs(1),
     }
 }
 
@@ -193,6 +195,40 @@ fn a_follower_is_cut_where_the_epoch_ended_and_not_at_its_high_watermark() {
     scene.fetched(parting(1, 2));
     assert_eq!(scene.cut(&[batch(0, 2, 1)]), 2);
     assert_eq!(scene.asks(), Some((2, 1)));
+}
+
+#[test]
+fn what_is_committed_is_not_cut_off_whatever_a_leader_says() {
+    let ours = [batch(0, 2, 1), batch(2, 2, 1)];
+    let mut scene = Scene::of(&ours);
+    scene.fetched(given(Vec::new(), 3, 0));
+    assert_eq!(scene.partition.high_watermark(), Offset(3));
+    scene.out.clear();
+    scene.fetched(parting(1, 2));
+    let [PartitionOut::Note(Note::Contradicted { leader, to, committed, .. })] = scene.out[..] else {
+        panic!("{:?}", scene.out)
+    };
+    assert_eq!((leader, to, committed), (LEADER, Offset(2), Offset(3)));
+    assert_eq!((scene.wants(), scene.partition.log().end()), (None, Offset(4)), "it keeps what it has");
+    // What is not known to be committed goes as ever.
+    let mut scene = Scene::of(&ours);
+    scene.fetched(given(Vec::new(), 2, 0));
+    scene.fetched(parting(1, 2));
+    assert_eq!(scene.cut(&ours[..1]), 2);
+}
+
+#[test]
+fn where_an_operator_let_anybody_lead_committed_records_may_go() {
+    let ours = [batch(0, 2, 1), batch(2, 2, 1)];
+    let mut scene = Scene::of(&ours);
+    scene.fetched(given(Vec::new(), 4, 0));
+    let mut unclean = spec(LEADER, 10);
+    unclean.assignment.recovering = true;
+    scene.with(|partition, cx, out| partition.assign(cx, unclean, out));
+    scene.out.clear();
+    scene.fetched(parting(1, 2));
+    assert_eq!(scene.cut(&ours[..1]), 2);
+    assert_eq!(scene.partition.high_watermark(), Offset(2));
 }
 
 #[test]

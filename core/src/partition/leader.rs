@@ -200,6 +200,10 @@ impl Partition {
             return self.readable(Reader::Client, fetch.from);
         }
         let readable = self.readable_after(Reader::Follower, fetch.from, fetch.last_fetched);
+        if let Some((epoch, end)) = readable.diverging {
+            let asked = fetch.from;
+            out.push(PartitionOut::Note(Note::Parted { log: self.id, follower: id, asked, epoch, end }));
+        }
         if readable.is_urgent() {
             return readable;
         }

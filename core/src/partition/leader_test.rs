@@ -37,6 +37,7 @@ fn spec(leader: BrokerId, epoch: i32, partition_epoch: i32, isr: &[BrokerId]) ->
             replicas: vec![ME, B, C],
             isr: isr.to_vec(),
             isr_min: 2,
+            recovering: false,
         },
         rules: TopicRules {
             batch_bytes_max: 1 << 20,
@@ -95,6 +96,7 @@ impl Scene {
             producer_silence_ms: i64::MAX,
             peers: &peers,
             lag_max: LAG_MAX,
+            fetch_backoff: LAG_MAX,
         };
         let partition = Partition::create(cx, LogId { topic: Uuid([1; 16]), partition: 0 }, spec, &mut out);
         Self { partition, peers, now: 1000, out: Vec::new() }
@@ -102,8 +104,14 @@ impl Scene {
 
     fn with<T>(&mut self, event: impl FnOnce(&mut Partition, PartitionCx<'_>, &mut Vec<PartitionOut>) -> T) -> T {
         let now = Now { mono: Mono(self.now), wall: Wall(0) };
-        let cx =
-            PartitionCx { now, functions: &SLOW, producer_silence_ms: i64::MAX, peers: &self.peers, lag_max: LAG_MAX };
+        let cx = PartitionCx {
+            now,
+            functions: &SLOW,
+            producer_silence_ms: i64::MAX,
+            peers: &self.peers,
+            lag_max: LAG_MAX,
+            fetch_backoff: LAG_MAX,
+        };
         let answer = event(&mut self.partition, cx, &mut self.out);
         self.partition.check();
         answer

@@ -45,7 +45,7 @@ mod trim;
 mod watermark;
 
 pub use answer::{ActiveProducer, Answer, Appended, PartKey, Readable, Refused};
-pub use follower::Fetched;
+pub use follower::{Fetched, Wish};
 pub use isr::{Isr, IsrAnswer, IsrAsk, Settled};
 pub use leader::FollowerFetch;
 pub use lookup::{ReadAsk, WantedOffset};
@@ -159,6 +159,8 @@ pub struct PartitionCx<'a> {
     pub peers: &'a Peers,
     /// `replica.lag.time.max.ms`.
     pub lag_max: Duration,
+    /// `replica.fetch.backoff.ms`.
+    pub fetch_backoff: Duration,
 }
 
 impl Partition {

@@ -21,6 +21,7 @@ const CX: PartitionCx<'static> = PartitionCx {
     producer_silence_ms: i64::MAX,
     peers: &Peers::NONE,
     lag_max: Duration::from_secs(30),
+    fetch_backoff: Duration::from_secs(1),
 };
 
 /// A partition, and whatever it asked for and nobody has answered yet.
@@ -39,6 +40,7 @@ fn spec() -> PartitionSpec {
             replicas: vec![BrokerId(1)],
             isr: vec![BrokerId(1)],
             isr_min: 1,
+            recovering: false,
         },
         rules: TopicRules {
             batch_bytes_max: 1 << 20,

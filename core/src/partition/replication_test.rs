@@ -339,6 +339,7 @@ impl World {
                 replicas: self.brokers.iter().map(|broker| broker.id).collect(),
                 isr: image.isr.clone(),
                 isr_min: self.isr_min,
+                recovering: false,
             },
             rules: RULES,
             log: LogSpec { topic: Str::from("orders"), settings: LogSettings::default() },
@@ -354,7 +355,14 @@ impl World {
     ) -> Option<T> {
         let peers = Peers::new(self.history[self.brokers[at].seen].peers.clone());
         let now = Now { mono: self.now, wall: Wall(0) };
-        let cx = PartitionCx { now, functions: &SLOW, producer_silence_ms: i64::MAX, peers: &peers, lag_max: LAG_MAX };
+        let cx = PartitionCx {
+            now,
+            functions: &SLOW,
+            producer_silence_ms: i64::MAX,
+            peers: &peers,
+            lag_max: LAG_MAX,
+            fetch_backoff: LAG_MAX,
+        };
         let mut out = Vec::new();
         let partition = self.brokers[at].partition.as_mut()?;
         let answer = event(partition, cx, &mut out);
@@ -483,7 +491,14 @@ impl World {
         let log = self.brokers[at].disk.log.clone();
         let peers = Peers::new(self.image().peers.clone());
         let now = Now { mono: self.now, wall: Wall(0) };
-        let cx = PartitionCx { now, functions: &SLOW, producer_silence_ms: i64::MAX, peers: &peers, lag_max: LAG_MAX };
+        let cx = PartitionCx {
+            now,
+            functions: &SLOW,
+            producer_silence_ms: i64::MAX,
+            peers: &peers,
+            lag_max: LAG_MAX,
+            fetch_backoff: LAG_MAX,
+        };
         let mut out = Vec::new();
         let partition = Partition::recovered(cx, LOG, spec, (log, true), &mut out);
         partition.check();

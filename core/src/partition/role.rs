@@ -41,6 +41,8 @@ pub struct Assignment {
     pub isr: Vec<BrokerId>,
     /// `min.insync.replicas`.
     pub isr_min: usize,
+    /// Its leader may lack what was committed: an operator let it lead all the same (KIP-704).
+    pub recovering: bool,
 }
 
 impl Assignment {
@@ -69,6 +71,14 @@ impl Partition {
         match &self.role {
             Role::Leader(_) => Some(self.spec.assignment.leader_epoch),
             Role::Follower(_) => None,
+        }
+    }
+
+    /// It leads, and too few replicas are in sync for anything to be committed.
+    pub fn is_short_of_replicas(&self) -> bool {
+        match &self.role {
+            Role::Leader(leader) => !leader.isr_size(&self.spec.assignment).is_enough(),
+            Role::Follower(_) => false,
         }
     }
 

@@ -95,7 +95,7 @@ impl Front {
         let bytes_min = u64::from(bound(request.min_bytes)).min(u64::from(bytes_max));
         let wait = Duration::from_millis(u64::from(bound(request.max_wait_ms)));
         let committed_only = request.isolation_level == 1;
-        let (session, wanted) = match self.sessions.open(cx, version, request) {
+        let (session, wanted) = match self.sessions.open(cx, (version, follower), request) {
             Ok(opened) => opened,
             Err(error) => {
                 let response = FetchResponse { error_code: error.code(), ..FetchResponse::default() };

@@ -7,6 +7,9 @@
 //! | any, 0 | everything is named; a new session begins if there is room, the named one ends |
 //! | id, n > 0 | the n-th request of session id: changes only |
 //!
+//! A follower's session is its own: another replica, or the same in another life, does not know of it. Where there is no room it takes
+//! the place of a client's (KIP-227 calls it privileged), since what it fetches is what others wait for.
+//!
 //! Sessions outlive their requests, so what they name is bounded: all of them together by
 //! [`limit::FETCH_SESSION_PARTITIONS_MAX`]. One that would grow beyond it ends: its fetch is answered in full with the
 //! session id 0, and the client names everything again next time.
@@ -15,7 +18,7 @@ use super::FrontCx;
 use super::fetch::bound;
 use crate::msg::fetch::{FetchPartition, FetchRequest};
 use crate::partition::Readable;
-use crate::types::{ErrorCode, LeaderEpoch, Mono, Offset, Rng, Str, Uuid, limit};
+use crate::types::{BrokerEpoch, BrokerId, ErrorCode, LeaderEpoch, Mono, Offset, Rng, Str, Uuid, limit};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
@@ -33,6 +36,8 @@ struct Session {
     /// The number that its next request must carry.
     epoch: i32,
     uses_ids: bool,
+    /// Whose, if it is a follower's: which, and in which life.
+    follower: Option<(BrokerId, BrokerEpoch)>,
     created: Mono,
     used: Mono,
     parts: BTreeMap<PartName, SessionPart>,
@@ -111,23 +116,27 @@ impl Sessions {
     pub fn open(
         &mut self,
         cx: &mut FrontCx<'_>,
-        version: i16,
+        (version, follower): (i16, Option<(BrokerId, BrokerEpoch)>),
         request: FetchRequest,
     ) -> Result<(SessionUse, Vec<Wanted>), ErrorCode> {
         let (id, epoch, uses_ids) = (request.session_id, request.session_epoch, version >= 13);
         if epoch <= 0 {
             self.end(id);
             let wanted: Vec<Wanted> = named(request).collect();
-            if epoch < 0 || !wanted.iter().all(Wanted::is_keepable) || !self.has_room(cx, wanted.len()) {
+            if epoch < 0
+                || !wanted.iter().all(Wanted::is_keepable)
+                || !self.has_room(cx, wanted.len(), follower.is_some())
+            {
                 return Ok((SessionUse::None, wanted));
             }
             let id = self.unused_id(cx.rng);
-            let session = Session::new(cx.now.mono, uses_ids, &wanted);
+            let session = Session::new(cx.now.mono, (uses_ids, follower), &wanted);
             self.partitions += session.parts.len();
             self.by_id.insert(id, session);
             return Ok((SessionUse::Full(id), wanted));
         }
-        let session = self.by_id.get_mut(&id).ok_or(ErrorCode::FetchSessionIdNotFound)?;
+        let session = self.by_id.get_mut(&id).filter(|session| session.follower == follower);
+        let session = session.ok_or(ErrorCode::FetchSessionIdNotFound)?;
         if session.epoch != epoch {
             return Err(ErrorCode::InvalidFetchSessionEpoch);
         }
@@ -178,15 +187,21 @@ impl Sessions {
         is_new || matches!(usage, SessionUse::Full(_))
     }
 
-    /// Makes room for a session of so many partitions if it can: by those that are stale, or by a smaller one that is old.
-    fn has_room(&mut self, cx: &FrontCx<'_>, parts: usize) -> bool {
+    /// Makes room for a session of so many partitions if it can: by those that are stale, by a smaller one that is old, or for a
+    /// follower by any of a client.
+    fn has_room(&mut self, cx: &FrontCx<'_>, parts: usize, is_follower: bool) -> bool {
         let slots = cx.config.fetch.sessions_max as usize;
         let fits = |count: usize, named: usize| count < slots && named + parts <= limit::FETCH_SESSION_PARTITIONS_MAX;
         let is_old = |since: Mono| cx.now.mono.since(since) > limit::FETCH_SESSION_KEPT;
         while !fits(self.by_id.len(), self.partitions) {
             let stale = self.by_id.iter().find(|(_, session)| is_old(session.used)).map(|(id, _)| *id);
             let smaller = || {
-                let old = self.by_id.iter().filter(|(_, one)| is_old(one.created) && one.parts.len() < parts);
+                let may_go = |one: &Session| match one.follower {
+                    None if is_follower => true,
+                    Some(_) if !is_follower => false,
+                    None | Some(_) => is_old(one.created) && one.parts.len() < parts,
+                };
+                let old = self.by_id.iter().filter(|(_, one)| may_go(one));
                 let (id, one) = old.min_by_key(|(_, session)| session.parts.len())?;
                 fits(self.by_id.len() - 1, self.partitions - one.parts.len()).then_some(*id)
             };
@@ -207,10 +222,11 @@ impl Sessions {
 }
 
 impl Session {
-    fn new(now: Mono, uses_ids: bool, wanted: &[Wanted]) -> Self {
+    fn new(now: Mono, (uses_ids, follower): (bool, Option<(BrokerId, BrokerEpoch)>), wanted: &[Wanted]) -> Self {
         let mut session = Self {
             epoch: 1,
             uses_ids,
+            follower,
             created: now,
             used: now,
             parts: BTreeMap::new(),

@@ -1,4 +1,4 @@
-use crate::msg::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic, ForgottenTopic};
+use crate::msg::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic, ForgottenTopic, ReplicaState};
 use crate::msg::{Request, Response};
 use crate::node::node_test::with_topic;
 use crate::node::scene_test::{Scene, batch};
@@ -164,4 +164,48 @@ fn there_are_only_so_many_sessions() {
     assert_eq!(ask(&mut scene, request(0, 0, &[(0, 0)])).session_id, 0, "served, without a session");
     scene.pass(core::time::Duration::from_secs(121));
     assert_ne!(ask(&mut scene, request(0, 0, &[(0, 0)])).session_id, 0, "the other one is stale");
+}
+
+#[test]
+fn a_followers_session_is_known_to_nobody_else() {
+    let mut scene = with_topic(1);
+    let id = scene.node.view().image().topics().next().expect("it is there").id;
+    let mut by = |replica_id: i32, replica_epoch: i64, session: (i32, i32)| {
+        let mut request = request(session.0, session.1, &[(0, 0)]);
+        request.replica_state = ReplicaState { replica_id, replica_epoch };
+        request.topics[0].topic = Str::new();
+        request.topics[0].topic_id = id;
+        let ticket = scene.ask(17, Request::Fetch(request));
+        match scene.answer(ticket) {
+            Some(Some(Response::Fetch(response))) => response,
+            other => panic!("{other:?}"),
+        }
+    };
+    let session = by(5, 30, (0, 0)).session_id;
+    assert_ne!(session, 0);
+    let unknown = ErrorCode::FetchSessionIdNotFound.code();
+    for (replica, epoch) in [(6, 30), (5, 31), (-1, -1)] {
+        assert_eq!(by(replica, epoch, (session, 1)).error_code, unknown);
+    }
+    assert_eq!(by(5, 30, (session, 1)).error_code, 0);
+}
+
+#[test]
+fn a_follower_takes_the_place_of_a_client_and_no_client_that_of_a_follower() {
+    let mut scene = Scene::new(&[("max.incremental.fetch.session.cache.slots", "1")]);
+    let mut by = |replica_id: i32| {
+        let mut request = request(0, 0, &[(0, 0)]);
+        request.replica_state = ReplicaState { replica_id, replica_epoch: 3 };
+        request.topics[0].topic = Str::new();
+        request.topics[0].topic_id = crate::types::Uuid([3; 16]);
+        let ticket = scene.ask(17, Request::Fetch(request));
+        match scene.answer(ticket) {
+            Some(Some(Response::Fetch(response))) => response.session_id,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_ne!(by(-1), 0);
+    assert_ne!(by(5), 0);
+    assert_eq!(by(-1), 0);
+    assert_eq!(by(6), 0);
 }
