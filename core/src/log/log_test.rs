@@ -70,6 +70,7 @@ fn what_is_not_flushed_is_not_trimmed() {
 fn a_log_that_begins_anew_keeps_nothing_and_all_of_that_is_flushed() {
     let mut log = appended(&[batch(10, 0, 0), batch(12, 1, 2)]);
     log.begin_anew(Offset(20));
+    assert_eq!(log.producers().len(), 0, "what they numbered in between is unknown");
     assert_eq!((log.start(), log.durable(), log.end()), (Offset(20), Offset(20), Offset(20)));
     log.append(&batch(20, 3, 4), Wall(5));
     assert_eq!(log.epochs().latest(), Some(LeaderEpoch(3)));

@@ -118,11 +118,13 @@ impl Log {
         self.check();
     }
 
-    /// Nothing of the log is kept: its next record has the offset `start`, which lies behind its end.
+    /// Nothing of the log is kept: its next record has the offset `start`, which lies behind its end. Who numbered batches in
+    /// between is unknown, so nobody's last number is: a producer that goes on is taken at its word (KIP-360).
     pub fn begin_anew(&mut self, start: Offset) {
         assert!(start > self.end, "a log begins anew behind what it held");
         (self.start, self.durable, self.end) = (start, start, start);
         self.epochs.trim(start);
+        self.producers = Producers::default();
         self.check();
     }
 

@@ -245,6 +245,8 @@ impl Log {
         if start > self.end {
             self.end = start;
             self.durable = start;
+            // Who numbered batches in between is unknown, and so is anybody's last number.
+            self.producers = Producers::default();
             self.cached.clear();
             self.roll(start, at, salt);
         }

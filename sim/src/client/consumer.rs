@@ -375,7 +375,9 @@ impl Consumer {
         }
         let has_start = cx.versions.of(ApiKey::Fetch) >= 5;
         let start = if has_start { answer.log_start_offset } else { floor.start };
-        if start < floor.start || has_start && start > watermark || answer.last_stable_offset > watermark {
+        // One that led and has not heard of its end keeps what others have forgotten.
+        let is_back = start < floor.start && !cx.model.is_led_elsewhere(log, &cx.at.0);
+        if is_back || has_start && start > watermark || answer.last_stable_offset > watermark {
             let text = format!("{}: start {start} with {floor:?} and {watermark}", cx.model.name(log));
             cx.model.find("watermark", text);
         }
@@ -432,6 +434,8 @@ impl Consumer {
                 let position = self.positions.remove(&log).unwrap_or(0);
                 self.in_session.remove(&log);
                 let gone = cx.model.log(log).delete_asked > position || cx.model.topics[log.topic].expires;
+                // One that led and has not heard of its end lacks what others took since.
+                let gone = gone || cx.model.is_led_elsewhere(log, &cx.at.0);
                 cx.model.mark("offsets out of range");
                 if !gone {
                     cx.model.find("out of range", format!("{}: {position} is out of range", cx.model.name(log)));
