@@ -1,7 +1,7 @@
 use crate::boundary::Input;
 use crate::msg::alter_partition::{AlterPartitionRequest, AlterPartitionResponse};
 use crate::msg::{Request, Response};
-use crate::node::observe_test::BROKER;
+use crate::node::observe_test::{BROKER, CONTROLLER, talk};
 use crate::node::scene_test::Scene;
 use crate::partition::IsrAsk;
 use crate::types::{BrokerEpoch, BrokerId, CallId, LeaderEpoch, LogId, PartitionEpoch, Uuid};
@@ -31,7 +31,8 @@ fn asked(scene: &Scene) -> Vec<(CallId, AlterPartitionRequest)> {
 
 #[test]
 fn proposals_go_together_and_gather_while_others_are_under_way() {
-    let mut scene = Scene::new(BROKER);
+    let (mut controller, mut scene) = (Scene::new(CONTROLLER), Scene::new(BROKER));
+    talk(&mut scene, &mut controller);
     let propose = |scene: &mut Scene, log: LogId, epoch: i32| scene.node.proposals.propose(log, ask(epoch));
     for one in [log(1, 0), log(2, 5), log(1, 3)] {
         propose(&mut scene, one, 1);

@@ -263,7 +263,11 @@ impl Session {
         wanted.name = kept.clone();
         let name = PartName { name: wanted.name.clone(), id: wanted.id, partition: wanted.partition };
         match self.parts.get_mut(&name) {
-            Some(part) => part.wanted = wanted,
+            Some(part) => {
+                // A follower that asks for something else may have passed over what it was told: it is told again.
+                part.told = part.told.filter(|_| self.follower.is_none());
+                part.wanted = wanted;
+            }
             None => {
                 self.order.insert(self.turns, name.clone());
                 self.parts.insert(name, SessionPart { turn: self.turns, wanted, told: None });
