@@ -27,7 +27,7 @@ struct Operated {
 
 impl Operated {
     fn start(brokers: usize) -> Operated {
-        let shape = Shape { kind: broker::chosen(), purpose: Purpose::Test, brokers, voters: 1 };
+        let shape = Shape { kind: broker::chosen(), purpose: Purpose::Test, brokers, voters: 3 };
         let settings = [
             ("default.replication.factor", "3"),
             ("min.insync.replicas", "2"),

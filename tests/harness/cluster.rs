@@ -45,7 +45,7 @@ struct Node {
 impl Cluster {
     /// Three running brokers of the kind that the environment chose, with these settings by Kafka's names.
     pub fn start(settings: &[(&str, &str)]) -> Cluster {
-        let shape = Shape { kind: broker::chosen(), purpose: Purpose::Test, brokers: 3, voters: 1 };
+        let shape = Shape { kind: broker::chosen(), purpose: Purpose::Test, brokers: 3, voters: 3 };
         let mut settings = settings.to_vec();
         settings.push(("group.initial.rebalance.delay.ms", "0"));
         let mut cluster = Cluster::make(shape, &settings);
