@@ -86,8 +86,7 @@ impl Node {
             peers: Peers::NONE,
             lanes_wake_at: alloc::vec![None; lanes],
             found,
-            retain_at,
-            retain_on: Vec::new(),
+            retaining: super::retain::Retaining::new(retain_at),
             scratch: Vec::new(),
         };
         node.load_metadata(now, is_new, out);

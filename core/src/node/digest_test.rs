@@ -125,8 +125,8 @@ fn every_part_of_a_node_shows_in_its_digest() {
     let node = busy().node;
     // Named one by one, so that a new part has to be thought of here.
     let Node { config: _, file_config: _, functions: _, rng: _, front: _, lanes: _, post: _, .. } = &node;
-    let Node { cluster: _, coordinators: _, groups: _, found: _, retain_at: _, scratch: _, .. } = &node;
-    let Node { following: _, slices: _, calls: _, retain_on: _, .. } = &node;
+    let Node { cluster: _, coordinators: _, groups: _, found: _, retaining: _, scratch: _, .. } = &node;
+    let Node { following: _, slices: _, calls: _, .. } = &node;
     let log = LogId { topic: Uuid([3; 16]), partition: 0 };
     let vote = Some((LeaderEpoch(1), Some(BrokerId(1))));
     let found = FoundLog { id: log, log: Log::empty(Offset(0)), vote, is_online: true };
@@ -143,7 +143,7 @@ fn every_part_of_a_node_shows_in_its_digest() {
         ("slices", &|node| node.slices = Slices::new(7)),
         ("calls", &|node| assert_eq!(node.calls.begin(CallFor::Metadata(BrokerId(1), ASK)), CallId(0))),
         ("found", &|node| drop(node.found.insert(log, found.clone()))),
-        ("retain_at", &|node| node.retain_at = Mono(node.retain_at.0 + 1)),
+        ("retaining", &|node| node.retaining.at = Mono(node.retaining.at.0 + 1)),
     ];
     for (part, change) in changes {
         let mut changed = node.clone();

@@ -26,6 +26,7 @@ mod post;
 mod propose;
 mod replicate;
 mod request;
+mod retain;
 mod route;
 mod slices;
 mod view;
@@ -75,10 +76,7 @@ pub struct Node {
     lanes_wake_at: Vec<Option<Mono>>,
     /// Logs that were on disk at start and that the metadata have not claimed yet.
     found: BTreeMap<LogId, FoundLog>,
-    /// When records are next looked through for those that may go.
-    retain_at: Mono,
-    /// Where lanes go on looking, and since when.
-    retain_on: Vec<(Mono, usize, LogId)>,
+    retaining: retain::Retaining,
     /// Empty between steps; kept for its memory.
     scratch: Vec<PartitionOut>,
 }
@@ -119,8 +117,7 @@ impl Node {
             self.post.deadline(),
             self.proposals.deadline(),
             self.lanes_wake_at.iter().flatten().min().copied(),
-            Some(self.retain_at),
-            self.retain_on.first().map(|(since, ..)| *since),
+            Some(self.retaining.deadline()),
         ];
         wishes.into_iter().flatten().min()
     }
@@ -173,8 +170,7 @@ impl Hash for Node {
         self.lanes_wake_at.hash(state);
         self.found.hash(state);
         self.config.hash(state);
-        self.retain_at.hash(state);
-        self.retain_on.hash(state);
+        self.retaining.hash(state);
     }
 }
 

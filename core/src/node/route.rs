@@ -86,11 +86,11 @@ impl Node {
                 self.post.send(Letter::ToLane(lane, Order::Wake), now.mono, &mut self.rng);
             }
         }
-        for (_, lane, from) in core::mem::take(&mut self.retain_on) {
+        for (_, lane, from) in core::mem::take(&mut self.retaining.on) {
             self.post.send(Letter::ToLane(lane, Order::Retain(from)), now.mono, &mut self.rng);
         }
-        if self.retain_at <= now.mono {
-            self.retain_at = now.mono + self.config.store.retention_check_interval;
+        if self.retaining.at <= now.mono {
+            self.retaining.at = now.mono + self.config.store.retention_check_interval;
             for lane in 0..self.lanes.len() {
                 let from = LogId { topic: Uuid::ZERO, partition: 0 };
                 self.post.send(Letter::ToLane(lane, Order::Retain(from)), now.mono, &mut self.rng);
@@ -131,7 +131,7 @@ impl Node {
             Said::Note(note) => out.note(note),
             // In a step of its own, at once, but behind whatever else has come in.
             Said::RetainOn(from) => {
-                self.retain_on.push((now.mono, lane, from));
+                self.retaining.on.push((now.mono, lane, from));
             }
             Said::WakeAt(at) => self.lanes_wake_at[lane] = at,
             Said::Fetch(leader, ask) => self.fetch_replicas(now, ReplicaFetch { lane, leader }, &ask, out),
