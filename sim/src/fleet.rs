@@ -54,7 +54,7 @@ pub const STORE_FLOORS: [(&str, u64); 9] = [
 ];
 
 /// The same for clusters.
-pub const CLUSTER_FLOORS: [(&str, u64); 18] = [
+pub const CLUSTER_FLOORS: [(&str, u64); 13] = [
     ("acked batches", 200_000),
     ("records read", 2_000_000),
     ("partitions read whole", 4_000),
@@ -68,11 +68,6 @@ pub const CLUSTER_FLOORS: [(&str, u64); 18] = [
     ("calls lost", 50_000),
     ("metadata compared", 15_000),
     ("replicas compared", 600),
-    ("one-way cuts", 150),
-    ("proposals lost", 3_000),
-    ("leaders of the past seen", 150),
-    ("leaders short of replicas seen", 1_500),
-    ("logs cut back", 600),
 ];
 
 /// What a fleet has to say.
