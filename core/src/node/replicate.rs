@@ -73,7 +73,7 @@ impl Node {
         out.push(Effect::Call { call, line: Arc::new(line), body, wait });
     }
 
-    /// A glance acknowledges nothing, so it goes as a client's that has no session.
+    /// A glance acknowledges nothing: it is a replica's fetch that has no session.
     fn replica_request(&self, now: Now, ask: &ReplicaAsk) -> FetchRequest {
         let config = &self.config.replica;
         let mut topics: Vec<FetchTopic> = Vec::new();
@@ -95,7 +95,7 @@ impl Node {
         let wait = ask.by.map_or(config.fetch_wait, |by| by.since(now.mono).min(config.fetch_wait));
         let (session_id, session_epoch) = ask.session.unwrap_or((0, -1));
         FetchRequest {
-            replica_state: if ask.session.is_some() { me } else { ReplicaState::default() },
+            replica_state: me,
             max_wait_ms: i32::try_from(wait.as_millis()).unwrap_or(i32::MAX),
             min_bytes: bounded(config.fetch_bytes_min),
             max_bytes: bounded(config.response_bytes_max),
@@ -201,6 +201,7 @@ fn told(partition: &fetch::PartitionData) -> Fetched {
         error: ErrorCode::from_code(partition.error_code).unwrap_or(ErrorCode::UnknownServerError),
         high_watermark: Offset(partition.high_watermark),
         log_start: Offset(partition.log_start_offset),
+        end: Offset(partition.last_stable_offset),
         diverging: (diverging.epoch >= 0).then_some((LeaderEpoch(diverging.epoch), Offset(diverging.end_offset))),
         batches: Vec::new(),
     }

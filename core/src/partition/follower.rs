@@ -47,6 +47,8 @@ pub struct Fetched {
     pub high_watermark: Offset,
     /// The first offset that the leader keeps.
     pub log_start: Offset,
+    /// Where that ends which the leader gives to followers: no batches although it is behind means that the answer had no room.
+    pub end: Offset,
     /// Where our histories part: the largest epoch that both may know, and its end.
     pub diverging: Option<(LeaderEpoch, Offset)>,
     /// Batches as the leader stamped them, the first of which holds the offset asked for.
@@ -204,6 +206,10 @@ impl Partition {
             return if to < self.log.end() { self.cut_back(to, out) } else { ignore(Ignored::AnswerUnsound, out) };
         }
         if first > self.log.end() {
+            if fetched.batches.is_empty() && fetched.end > first {
+                // Which batch holds the leader's start is what the glance was for: it may begin before that.
+                return;
+            }
             self.begin_anew(first, out);
         }
         if !fetched.batches.is_empty() {

@@ -67,6 +67,7 @@ fn given(batches: Vec<CheckedBatch>, high_watermark: i64, log_start: i64) -> Fet
         error: ErrorCode::None,
         high_watermark: Offset(high_watermark),
         log_start: Offset(log_start),
+        end: Offset(high_watermark),
         diverging: None,
         batches,
     }
@@ -282,6 +283,16 @@ fn a_log_that_ends_before_the_leaders_begins_is_begun_anew() {
     assert_eq!(scene.partition.high_watermark(), Offset(9));
     scene.fetched(given(Vec::new(), 9, 7));
     assert!(matches!(scene.actions()[..], [Action::Trim { start: Offset(7) }]));
+}
+
+#[test]
+fn a_glance_that_is_shown_nothing_of_what_there_is_is_made_again() {
+    let mut scene = Scene::of(&[batch(0, 2, 1)]);
+    scene.fetched(Fetched { error: ErrorCode::OffsetOutOfRange, ..given(Vec::new(), 7, 7) });
+    let full = Fetched { end: Offset(9), ..given(Vec::new(), 7, 7) };
+    scene.fetched(full);
+    assert!(scene.actions().is_empty(), "the batch that holds 7 may begin before it");
+    assert!(scene.wants().is_some_and(|fetch| fetch.is_glance && fetch.from == Offset(7)));
 }
 
 #[test]

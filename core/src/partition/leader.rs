@@ -197,7 +197,7 @@ impl Partition {
             return Readable::error(error);
         }
         if fetch.is_glance {
-            return self.readable(Reader::Client, fetch.from);
+            return self.readable(Reader::Follower, fetch.from);
         }
         let readable = self.readable_after(Reader::Follower, fetch.from, fetch.last_fetched);
         if let Some((epoch, end)) = readable.diverging {

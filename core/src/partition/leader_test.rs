@@ -447,12 +447,12 @@ fn an_answer_of_another_reign_is_passed_over() {
 }
 
 #[test]
-fn a_glance_sees_what_clients_see_and_acknowledges_nothing() {
+fn a_glance_sees_what_followers_see_and_acknowledges_nothing() {
     let mut scene = Scene::led(&[ME, B]);
     scene.produce(1, Acks::Committed, 1);
     scene.stored(1);
     let readable = scene.fetched_by(B, FollowerFetch { is_glance: true, ..fetch(1, -1) });
-    assert_eq!((readable.end, scene.committed()), (Offset(0), 0));
+    assert_eq!((readable.end, scene.committed()), (Offset(1), 0));
 }
 
 #[test]

@@ -27,6 +27,8 @@ pub struct PendingFetch {
     version: i16,
     /// Present if a follower asks: which, and in which life.
     follower: Option<(BrokerId, BrokerEpoch)>,
+    /// The follower only looks: it wants no session, and acknowledges nothing.
+    is_glance: bool,
     /// So many parts had their turn to be asked.
     asked: usize,
     /// With fewer bytes than this to be read a partition is watched.
@@ -47,7 +49,7 @@ impl PendingFetch {
         let end = self.parts.len().min(self.asked.saturating_add(most));
         for at in core::mem::replace(&mut self.asked, end)..end {
             let Part { wanted, log: Some(log), .. } = &self.parts[at] else { continue };
-            let ask = part_ask(wanted, self.version, self.follower, self.watch_below);
+            let ask = part_ask(wanted, self);
             out.push(FrontOut::Order(*log, Order::Ask(*log, key(ticket, 0, at), ask)));
         }
         end < self.parts.len()
@@ -95,6 +97,7 @@ impl Front {
         let bytes_min = u64::from(bound(request.min_bytes)).min(u64::from(bytes_max));
         let wait = Duration::from_millis(u64::from(bound(request.max_wait_ms)));
         let committed_only = request.isolation_level == 1;
+        let is_glance = follower.is_some() && request.session_epoch < 0;
         let (session, wanted) = match self.sessions.open(cx, (version, follower), request) {
             Ok(opened) => opened,
             Err(error) => {
@@ -120,6 +123,7 @@ impl Front {
             session,
             version,
             follower,
+            is_glance,
             asked: 0,
             watch_below,
         };
@@ -156,7 +160,7 @@ impl Front {
             if let Some(slot) = slot_of(part, topic, partitions.len(), fetch.committed_only) {
                 slots.push(slot);
             }
-            partitions.push(told(cx, fetch.version, part));
+            partitions.push(told(cx, &fetch, part));
         }
         if slots.is_empty() {
             let body = Some(Response::Fetch(response));
@@ -167,15 +171,15 @@ impl Front {
     }
 }
 
-fn part_ask(wanted: &Wanted, version: i16, follower: Option<(BrokerId, BrokerEpoch)>, watch_below: u64) -> PartAsk {
+fn part_ask(wanted: &Wanted, fetch: &PendingFetch) -> PartAsk {
     // A session that a later version began may still know it.
-    let last_fetched = if version < LEADER_VERSION { LeaderEpoch::NONE } else { wanted.last_fetched };
-    let (from, current_epoch) = (wanted.from, wanted.current_epoch);
-    match follower {
+    let last_fetched = if fetch.version < LEADER_VERSION { LeaderEpoch::NONE } else { wanted.last_fetched };
+    let (from, current_epoch, watch_below) = (wanted.from, wanted.current_epoch, fetch.watch_below);
+    match fetch.follower {
         None => PartAsk::Read(ReadAsk { from, current_epoch, last_fetched, watch_below }),
         Some(follower) => {
-            let log_start = wanted.log_start;
-            let fetch = FollowerFetch { from, current_epoch, last_fetched, log_start, watch_below, is_glance: false };
+            let (log_start, is_glance) = (wanted.log_start, fetch.is_glance);
+            let fetch = FollowerFetch { from, current_epoch, last_fetched, log_start, watch_below, is_glance };
             PartAsk::Follow(follower, fetch)
         }
     }
@@ -203,13 +207,15 @@ fn slot_of(part: &Part, topic: usize, partition: usize, committed_only: bool) ->
     Some(Slot { topic, partition, log, from: part.wanted.from, end, bytes_max: part.wanted.bytes_max })
 }
 
-/// All that is said of a partition but its records. Where the leader and divergence have no field the error alone says it.
-fn told(cx: &FrontCx<'_>, version: i16, part: &Part) -> PartitionData {
+/// All that is said of a partition but its records. Where the leader and divergence have no field the error alone says it. What
+/// ends for a follower is what it may be given, transactions or not.
+fn told(cx: &FrontCx<'_>, fetch: &PendingFetch, part: &Part) -> PartitionData {
+    let stable = if fetch.follower.is_some() { part.readable.end } else { part.readable.last_stable };
     let mut data = PartitionData {
         partition_index: part.wanted.partition,
         error_code: part.readable.error.code(),
         high_watermark: part.readable.high_watermark.0,
-        last_stable_offset: part.readable.last_stable.0,
+        last_stable_offset: stable.0,
         log_start_offset: part.readable.log_start.0,
         records: crate::record::Records::EMPTY,
         ..PartitionData::default()
@@ -218,7 +224,7 @@ fn told(cx: &FrontCx<'_>, version: i16, part: &Part) -> PartitionData {
         data.diverging_epoch = EpochEndOffset { epoch: epoch.0, end_offset: end.0 };
     }
     let is_elsewhere = matches!(part.readable.error, ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch);
-    if is_elsewhere && version >= LEADER_VERSION {
+    if is_elsewhere && fetch.version >= LEADER_VERSION {
         let partition = part.log.and_then(|log| cx.image.partition(log));
         data.current_leader.leader_id = partition.map_or(-1, |partition| partition.leader.0);
         data.current_leader.leader_epoch = partition.map_or(-1, |partition| partition.leader_epoch.0);
