@@ -42,6 +42,22 @@ pub enum Bug {
     GrowthIgnoresReign,
     /// The high watermark goes on with too few replicas in sync (KIP-966).
     CommitBelowMinIsr,
+    /// A vote is answered before it is on disk.
+    VoteBeforeKept,
+    /// A voter that starts anew does not know any more whom it voted for.
+    VoteForgotten,
+    /// A voter votes for one that has less than itself.
+    ShorterLogElected,
+    /// Half of the voters count as their majority.
+    HalfIsMajority,
+    /// A leader of the quorum counts who has records of an earlier reign and takes them for committed by that (Raft, figure 8).
+    EarlierReignCommitted,
+    /// A follower of the quorum says that it has what its disk is still busy with.
+    UnflushedAcknowledged,
+    /// Followers of the quorum are asked where their log ends, not which term wrote that.
+    TermsNotCompared,
+    /// What lies before a snapshot goes as soon as the snapshot's first record is committed.
+    SnapshotTrimsEarly,
 }
 
 impl Bug {
@@ -73,7 +89,19 @@ impl Bug {
         Self::CommitBelowMinIsr,
     ];
 
-    /// Where Kafka had it, or something much like it; nothing for those that are our own.
+    /// Those of the metadata quorum, which the simulator plants in a world of voters (`quorum/model_test.rs`) and in clusters.
+    pub const OF_QUORUM: [Self; 8] = [
+        Self::VoteBeforeKept,
+        Self::VoteForgotten,
+        Self::ShorterLogElected,
+        Self::HalfIsMajority,
+        Self::EarlierReignCommitted,
+        Self::UnflushedAcknowledged,
+        Self::TermsNotCompared,
+        Self::SnapshotTrimsEarly,
+    ];
+
+    /// Where Kafka had it, or something much like it, or which part of Raft it is against; nothing for those that are our own.
     pub const fn history(self) -> &'static str {
         match self {
             Self::TruncationToHighWatermark => "KIP-101 (KAFKA-1211)",
@@ -81,6 +109,13 @@ impl Bug {
             Self::GrowthCountsLate | Self::ShrinkCountsEarly => "KIP-497",
             Self::GrowthIgnoresReign => "KAFKA-7128",
             Self::CommitBelowMinIsr => "KIP-966",
+            Self::VoteBeforeKept | Self::VoteForgotten => "Raft, section 5.2",
+            Self::ShorterLogElected => "Raft, section 5.4.1",
+            Self::HalfIsMajority => "Raft, section 5.2",
+            Self::EarlierReignCommitted => "Raft, section 5.4.2",
+            Self::UnflushedAcknowledged => "Raft, figure 2",
+            Self::TermsNotCompared => "Raft, section 5.3",
+            Self::SnapshotTrimsEarly => "Raft, section 7",
             Self::AckBeforeFlush
             | Self::NoDirectoryFlush
             | Self::ReplayPastTornTail
@@ -118,6 +153,13 @@ impl Bug {
             Self::GrowthCountsLate | Self::ShrinkCountsEarly => "whoever may be elected has all that is committed",
             Self::GrowthIgnoresReign => "whoever joins has all that is committed, known to the leader or not",
             Self::CommitBelowMinIsr => "what is committed is on as many replicas as was asked for",
+            Self::VoteBeforeKept | Self::VoteForgotten => "nobody votes for two in one term",
+            Self::ShorterLogElected => "whoever leads has all that is committed",
+            Self::HalfIsMajority => "two majorities have a voter in common",
+            Self::EarlierReignCommitted => "what is committed stays, whoever leads next",
+            Self::UnflushedAcknowledged => "what is committed is on the disks of a majority",
+            Self::TermsNotCompared => "a follower's log is its leader's",
+            Self::SnapshotTrimsEarly => "a log that was trimmed begins with a whole snapshot",
         }
     }
 }

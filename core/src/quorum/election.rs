@@ -13,6 +13,7 @@
 
 use super::candidate::Count;
 use super::{Candidate, Leader, Quorum, QuorumCx, QuorumOut, Role, Unattached};
+use crate::plant::{Bug, planted};
 use crate::types::{BrokerId, LeaderEpoch, Offset};
 use alloc::vec::Vec;
 
@@ -127,7 +128,7 @@ impl Quorum {
             true => self.is_behind(ask) && !self.has_leader(),
             false => (self.ballot.term, self.ballot.voted) == (ask.term, Some(ask.from)),
         };
-        self.ballot.is_kept.then_some(VoteTold { is_granted, ..told })
+        (self.ballot.is_kept || planted(Bug::VoteBeforeKept)).then_some(VoteTold { is_granted, ..told })
     }
 
     /// A voter answered.
@@ -217,7 +218,7 @@ impl Quorum {
 
     /// Does whoever asks have at least what is here (Raft, section 5.4.1)?
     fn is_behind(&self, ask: &VoteAsk) -> bool {
-        (self.last(), self.log.end()) <= (ask.last, ask.end)
+        (self.last(), self.log.end()) <= (ask.last, ask.end) || planted(Bug::ShorterLogElected)
     }
 
     /// Is there a leader that this member can reach? One that leads itself is sure of that.

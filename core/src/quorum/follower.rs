@@ -17,6 +17,7 @@
 
 use super::{Quorum, QuorumCx, QuorumOut, Role, Times, Unattached};
 use crate::log::AfterCut;
+use crate::plant::{Bug, planted};
 use crate::record::CheckedBatch;
 use crate::types::{BrokerId, ErrorCode, LeaderEpoch, Mono, Now, Offset, Wall};
 use alloc::vec::Vec;
@@ -104,7 +105,8 @@ impl Quorum {
             Role::Unattached(unattached) if !self.is_voter() => self.voters.around(unattached.turn),
             Role::Unattached(_) | Role::Candidate(_) | Role::Leader(_) => return None,
         };
-        if self.changing.is_some() || !self.ballot.is_kept {
+        let is_busy = self.changing.is_some() && !planted(Bug::UnflushedAcknowledged);
+        if is_busy || !self.ballot.is_kept {
             return None;
         }
         let ask = FetchAsk {

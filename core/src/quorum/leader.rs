@@ -2,6 +2,7 @@
 
 use super::{Times, Voters};
 use crate::msg::record::control::{LeaderChangeMessage, LeaderChangeVoter};
+use crate::plant::{Bug, planted};
 use crate::record::{Builder, CheckedBatch, ControlKind, Functions, NewRecord, quorum_control};
 use crate::types::{BrokerId, LeaderEpoch, Mono, Now, Offset, Wall};
 use crate::wire::encode_message;
@@ -96,7 +97,7 @@ impl Leader {
         let mut ends: Vec<Offset> = voters.others(me).map(end_of).collect();
         ends.push(durable);
         ends.sort_unstable_by(|one, other| other.cmp(one));
-        Some(ends[voters.majority() - 1]).filter(|end| *end > self.from)
+        Some(ends[voters.majority() - 1]).filter(|end| *end > self.from || planted(Bug::EarlierReignCommitted))
     }
 
     /// The voters that are to be told who leads: those that have not fetched for a while.

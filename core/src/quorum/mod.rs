@@ -53,6 +53,7 @@ pub use times::Times;
 pub use voters::Voters;
 
 use crate::log::Log;
+use crate::plant::{Bug, planted};
 use crate::record::{CheckedBatch, Functions};
 use crate::types::{BrokerId, LeaderEpoch, Mono, Now, Offset, Rng, Uuid};
 use alloc::vec::Vec;
@@ -200,7 +201,9 @@ impl Quorum {
         let last = log.epochs().latest();
         let (is_voter, is_sole) = (voters.contains(me.id), voters.is_sole(me.id));
         let ballot = match vote {
-            Some((term, voted)) if Some(term) >= last => Ballot { term, voted, is_kept: true },
+            Some((term, voted)) if Some(term) >= last => {
+                Ballot { term, voted: voted.filter(|_| !planted(Bug::VoteForgotten)), is_kept: true }
+            }
             Some(_) | None if is_voter => {
                 Ballot { term: last.unwrap_or(LeaderEpoch::FIRST), voted: None, is_kept: true }
             }
@@ -299,7 +302,9 @@ impl Quorum {
             self.high_watermark = end;
             out.push(QuorumOut::Committed { end });
         }
-        if let Some(run) = self.run.filter(|run| run.end <= self.high_watermark) {
+        let is_whole = |run: &Run| run.end <= self.high_watermark;
+        let is_begun = |run: &Run| run.from < self.high_watermark && planted(Bug::SnapshotTrimsEarly);
+        if let Some(run) = self.run.filter(|run| is_whole(run) || is_begun(run)) {
             self.run = None;
             out.push(QuorumOut::Trim { start: run.from });
         }
@@ -385,9 +390,9 @@ impl Quorum {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct NotLeader;
 
-#[cfg(test)]
+#[cfg(any(test, feature = "plant"))]
 #[path = "model_test.rs"]
-mod model_test;
+pub mod model_test;
 #[cfg(test)]
 #[path = "quorum_test.rs"]
 mod quorum_test;

@@ -25,7 +25,10 @@ const TIMES: Times = Times {
 const STORMY_MS: u64 = 20_000;
 const CALM_MS: u64 = 12_000;
 const APPEND_MS: u64 = 40;
+#[cfg(test)]
 const SEEDS: u64 = 24;
+/// The most batches of one answer.
+const BATCHES_MAX: u64 = 3;
 
 type Vote = (LeaderEpoch, Option<BrokerId>);
 type Asked = (BrokerId, FetchAsk);
@@ -82,6 +85,11 @@ impl Disk {
         self.batches.last().map_or(self.start, CheckedBatch::end_offset)
     }
 
+    /// Where a snapshot that begins here ends, as far as it is there: a header, the image, and a footer.
+    fn run_end(&self, start: Offset) -> Option<Offset> {
+        self.batches.iter().filter(|batch| batch.base_offset() >= start).nth(2).map(CheckedBatch::end_offset)
+    }
+
     fn log(&self) -> Log {
         let mut log = Log::empty(self.start);
         self.batches.iter().for_each(|batch| log.append(batch, Wall(0)));
@@ -133,12 +141,15 @@ struct World {
     votes: BTreeMap<(BrokerId, LeaderEpoch), BrokerId>,
     is_calm: bool,
     reigns: usize,
+    /// The most batches of one answer.
+    batches_max: usize,
 }
 
 impl World {
     fn new(seed: u64) -> Self {
         let mut rng = Rng::new(seed);
         let voters = [3, 3, 4, 5][rng.below(4) as usize];
+        let batches_max = rng.between(1, BATCHES_MAX) as usize;
         let member = |number: i32| Member {
             me: Voter { id: BrokerId(number), directory: Uuid([number as u8; 16]) },
             life: 0,
@@ -165,6 +176,7 @@ impl World {
             votes: BTreeMap::new(),
             is_calm: false,
             reigns: 0,
+            batches_max,
         };
         for member in 0..world.members.len() {
             world.later(0, Event::Start(member));
@@ -346,6 +358,12 @@ impl World {
         member.disk.act(&op);
         let end = member.disk.end();
         let me = member.me.id;
+        if let Op::Trim(start) = op
+            && member.disk.start == start
+        {
+            let run_end = member.disk.run_end(start);
+            assert!(run_end.is_some_and(|end| end <= self.committed_end), "{me:?} begins with part of a snapshot");
+        }
         if let Op::Vote((term, Some(voted))) = &op {
             let other = self.votes.insert((me, *term), *voted);
             assert!(other.is_none_or(|other| other == *voted), "{me:?} votes for two in {term:?}");
@@ -374,7 +392,8 @@ impl World {
         for (who, asked, _) in parked {
             self.later(MS, Event::Bring(me, (who.0 - 1) as usize, Message::Lost(asked)));
         }
-        let down = self.rng.between(1, 3000);
+        let down = self.rng.between(0, 12);
+        let down = self.rng.between(1, 1 << down).min(3000);
         self.later(down * MS, Event::Start(number));
     }
 
@@ -480,7 +499,7 @@ impl World {
                 high_watermark: readable.high_watermark,
                 log_start: readable.log_start,
                 diverging: readable.diverging,
-                batches: batches.iter().filter(|_| is_plain).filter(from).take(3).cloned().collect(),
+                batches: batches.iter().filter(|_| is_plain).filter(from).take(self.batches_max).cloned().collect(),
             };
             answers.push((*who, Message::Fetched(*asked, told)));
         }
@@ -493,6 +512,12 @@ impl World {
         }
         let member = &mut self.members[number];
         (member.parked, member.undecided) = (parked, undecided);
+        let is_said =
+            |(_, message): &(BrokerId, Message)| matches!(message, Message::VoteTold(_, told) if told.is_granted);
+        if answers.iter().any(is_said) && !self.is_calm && self.rng.chance(1, 8) {
+            // Who has just given its word is to remember it.
+            self.later(0, Event::Crash(number));
+        }
         answers.into_iter().for_each(|(to, message)| self.send(number, to, message));
     }
 
@@ -545,20 +570,29 @@ impl World {
         // Followers let go of it too, once they have read it.
         for number in 0..self.members.len() {
             let oldest = self.members.iter().filter_map(|one| one.quorum.as_ref()).map(|one| one.log().start()).max();
-            self.with(number, |quorum, _, out| quorum.saved(oldest.unwrap_or(Offset::ZERO), out));
+            let oldest = oldest.unwrap_or(Offset::ZERO);
+            let run_end = self.members[number].disk.run_end(oldest);
+            self.with(number, |quorum, _, out| {
+                if run_end.is_some_and(|end| end <= quorum.high_watermark()) {
+                    quorum.saved(oldest, out);
+                }
+            });
         }
     }
+}
+
+/// One history; panics if anything is wrong with it. How many reigns it had, and how much was committed.
+pub fn play(seed: u64) -> (usize, Offset) {
+    let mut world = World::new(seed);
+    world.run();
+    (world.reigns, world.committed_end)
 }
 
 #[test]
 fn one_leads_a_term_and_what_is_committed_stays() {
     let mut reigns = 0;
     for seed in 0..SEEDS {
-        let failure = std::panic::catch_unwind(|| {
-            let mut world = World::new(seed);
-            world.run();
-            (world.reigns, world.committed_end)
-        });
+        let failure = std::panic::catch_unwind(|| play(seed));
         match failure {
             Ok((count, end)) => {
                 reigns += count;

@@ -1,5 +1,6 @@
 //! Who votes.
 
+use crate::plant::{Bug, planted};
 use crate::types::BrokerId;
 use alloc::vec::Vec;
 
@@ -39,7 +40,7 @@ impl Voters {
 
     /// So many of them decide.
     pub fn majority(&self) -> usize {
-        self.0.len() / 2 + 1
+        if planted(Bug::HalfIsMajority) { self.0.len().div_ceil(2) } else { self.0.len() / 2 + 1 }
     }
 
     /// Are so many against it that no majority can be for it?
