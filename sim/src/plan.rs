@@ -189,6 +189,7 @@ impl Plan {
             clients.push(ClientSpec { number: clients.len(), role, seed: operator.next_u64() });
         }
         options.voters = [1, 2, 3, 3, 3, machines][rng.below(6) as usize].min(machines);
+        draw_racks(&options, &mut clients, &mut rng.fork("racks"));
         Self { seed, options, clients, ops: ops.into_iter().enumerate().collect(), calm_from }
     }
 
@@ -252,6 +253,20 @@ impl Cut {
 }
 
 impl Options {
+    /// In so many racks a cluster's machines stand, in turn; in none in half of the runs, where consumers read from leaders only. Not
+    /// a draw of its own: the numbers of lanes have nothing to do with it.
+    pub fn racks(&self) -> usize {
+        match self.lanes {
+            2 | 4 if self.cluster && self.replicas > 1 => 1 + self.lanes / 2,
+            _ => 0,
+        }
+    }
+
+    /// The rack of a machine.
+    pub fn rack_of(&self, machine: usize) -> String {
+        format!("rack-{}", machine % self.racks())
+    }
+
     fn draw(rng: &mut Rng) -> Self {
         let production = rng.chance(3, 20);
         let topics = draw_topics(production, &mut rng.fork("topics"));
@@ -306,6 +321,18 @@ impl Options {
             lane_delay_max: Duration::from_micros([0, 0, 100, 3_000][rng.below(4) as usize]),
             request_cost_max: [limit::REQUEST_COST_MAX, 1, 4, 16][rng.below(4) as usize],
             topics,
+        }
+    }
+}
+
+/// Where a cluster's machines stand in racks most consumers do too, and read from followers there (KIP-392).
+fn draw_racks(options: &Options, clients: &mut [ClientSpec], rng: &mut Rng) {
+    for client in clients {
+        if let Role::Consumer(habits) = &mut client.role
+            && options.racks() > 0
+            && rng.chance(3, 4)
+        {
+            habits.rack = options.rack_of(rng.below(options.racks() as u64) as usize);
         }
     }
 }
@@ -410,5 +437,6 @@ fn draw_consumer(options: &Options, rng: &mut Rng) -> consumer::Habits {
         pace: Duration::from_millis(1 << rng.between(7, 11)),
         seeks: [0, 10, 30, 100][rng.below(4) as usize],
         once: false,
+        rack: String::new(),
     }
 }

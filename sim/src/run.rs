@@ -143,6 +143,7 @@ fn prove_life(world: &mut World) {
         pace: Duration::from_micros(100),
         seeks: 0,
         once: true,
+        rack: String::new(),
     };
     let sizes = [(1, 1, false), (20_000, 3_000, true), (i32::MAX, 1 << 20, false)];
     let mut readers = Vec::new();

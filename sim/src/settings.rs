@@ -52,6 +52,11 @@ pub fn config(options: &Options, machine: usize) -> Config {
         settings.push(("controller.listener.names", "CONTROLLER".to_owned()));
         settings.push(("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned()));
     }
+    if options.racks() > 0 {
+        let selector = "org.apache.kafka.common.replica.RackAwareReplicaSelector";
+        settings.push(("broker.rack", options.rack_of(machine)));
+        settings.push(("replica.selector.class", selector.to_owned()));
+    }
     match machine {
         _ if is_voter => settings.push(("listeners", format!("{own},CONTROLLER://{}", controller(machine)))),
         0 if options.machines == 1 => {}

@@ -279,7 +279,8 @@ fn kcat_finds_its_records_on_those_that_are_left() {
     assert_eq!(found, format!("{lines}{lines}"));
 }
 
-fn kcat(cluster: &Cluster, args: &[&str], stdin: &str) -> String {
+/// What kcat printed; it must have ended well.
+pub fn kcat(cluster: &Cluster, args: &[&str], stdin: &str) -> String {
     apt::need("kcat", "kcat");
     let mut command = Command::new("timeout");
     command.args(["60", "kcat", "-b", &cluster.bootstrap(), "-m", "30"]).args(args);

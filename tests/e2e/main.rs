@@ -14,5 +14,6 @@ mod java_clients;
 mod kcat;
 mod moves;
 mod operator;
+mod racks;
 mod records;
 mod together;

@@ -71,6 +71,13 @@ impl Cluster {
         cluster
     }
 
+    /// A setting of one broker that has not been started.
+    pub fn set(&mut self, node: usize, key: &str, value: &str) {
+        let path = self.properties(node);
+        let text = fs::read_to_string(&path).expect("the settings can be read");
+        fs::write(path, format!("{text}{key}={value}\n")).expect("the settings can be written");
+    }
+
     /// The ids of the brokers.
     pub fn nodes(&self) -> RangeInclusive<usize> {
         1..=self.nodes.len()

@@ -81,6 +81,7 @@ pub(super) const BROKER_KEYS: &[Key] = &[
     acted("replica.fetch.response.max.bytes", Int(0, I32), Some("10485760"), ReadOnly, "The most bytes that a replica fetches at once, of all partitions together."),
     acted("replica.fetch.wait.max.ms", ANY_INT, Some("500"), ReadOnly, "How long a replica's fetch may wait for bytes, in milliseconds; at least 1, and at most replica.lag.time.max.ms."),
     acted("replica.lag.time.max.ms", ANY_LONG, Some("30000"), ReadOnly, "A replica that has not caught up with its leader for this many milliseconds is no longer in sync."),
+    acted("replica.selector.class", Text, None, ReadOnly, "Where a consumer that tells its rack reads: org.apache.kafka.common.replica.RackAwareReplicaSelector sends it to an in-sync follower of that rack (KIP-392); empty, it reads from the leader."),
     acted("socket.request.max.bytes", Int(1, I32), Some("104857600"), ReadOnly, "The largest request that is read; the connection of a larger one is closed."),
     acted("unclean.leader.election.enable", Bool, Some("false"), ClusterWide, "unclean.leader.election.enable of topics that do not set it."),
 ];

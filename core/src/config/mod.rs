@@ -255,6 +255,8 @@ pub struct ReplicaConfig {
     pub fetch_wait: Duration,
     /// `replica.fetch.backoff.ms`: the pause after a fetch that went wrong.
     pub backoff: Duration,
+    /// `replica.selector.class`: a consumer is sent to an in-sync follower of its rack.
+    pub reads_by_rack: bool,
 }
 
 impl Config {

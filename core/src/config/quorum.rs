@@ -102,6 +102,11 @@ pub(super) fn replica(reader: &mut Reader) -> ReplicaConfig {
         let allowed = "less than broker.session.timeout.ms, best a third of it: the broker would be fenced between two heartbeats";
         reader.mistake("broker.heartbeat.interval.ms", allowed);
     }
+    let selector = reader.text("replica.selector.class").unwrap_or_default();
+    let (is_empty, reads_by_rack) = (selector.is_empty(), selector == RACK_AWARE);
+    if !is_empty && !reads_by_rack {
+        reader.mistake("replica.selector.class", &format!("empty, or {RACK_AWARE}: other classes cannot be loaded"));
+    }
     ReplicaConfig {
         lag_max: reader.millis("replica.lag.time.max.ms"),
         fetch_bytes_max: reader.count("replica.fetch.max.bytes"),
@@ -109,9 +114,12 @@ pub(super) fn replica(reader: &mut Reader) -> ReplicaConfig {
         fetch_bytes_min: reader.count("replica.fetch.min.bytes"),
         fetch_wait: reader.millis("replica.fetch.wait.max.ms"),
         backoff: reader.millis("replica.fetch.backoff.ms"),
+        reads_by_rack,
     }
 }
 
+/// The selector that comes with Kafka.
+const RACK_AWARE: &str = "org.apache.kafka.common.replica.RackAwareReplicaSelector";
 /// Between one request to another node and the next lies at least one of these: with 0, as Kafka allows, there would be
 /// no end to them.
 pub(super) const PAUSES: [&str; 6] = [

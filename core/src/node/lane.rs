@@ -13,6 +13,7 @@ use crate::record::{CheckedBatch, Proved};
 use crate::types::{BrokerEpoch, BrokerId, ErrorCode, LeaderEpoch, LogId, Mono, Offset, OffsetRange, OpId, Ticket};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// What a lane is told to do.
@@ -49,8 +50,8 @@ pub enum PartAsk {
     Produce(Acks, Proved),
     /// Append what a coordinator wrote.
     Append(CheckedBatch),
-    /// What may be read?
-    Read(ReadAsk),
+    /// What may be read? The reader is near these brokers.
+    Read(ReadAsk, Near),
     /// What may be read by a follower, in its life of this registration?
     Follow((BrokerId, BrokerEpoch), FollowerFetch),
     /// Which offset belongs to this time?
@@ -64,6 +65,9 @@ pub enum PartAsk {
     /// How many bytes does it take?
     Size,
 }
+
+/// The brokers of a reader's rack, if it is to be sent there.
+pub type Near = Option<Arc<[BrokerId]>>;
 
 /// What a lane says.
 #[derive(Clone, Debug)]
@@ -302,7 +306,10 @@ impl Lane {
         match ask {
             PartAsk::Produce(acks, proved) => partition.produce(cx, (key, acks), proved, scratch),
             PartAsk::Append(batch) => partition.append(cx, key, &batch, scratch),
-            PartAsk::Read(ask) => said.push(Said::Answer(key, Answer::Readable(partition.read(key, ask)))),
+            PartAsk::Read(ask, near) => {
+                let readable = partition.read(key, ask, near.as_deref().unwrap_or_default());
+                said.push(Said::Answer(key, Answer::Readable(readable)));
+            }
             PartAsk::Follow(follower, fetch) => {
                 let readable = partition.fetched_by(cx, key, follower, fetch, scratch);
                 said.push(Said::Answer(key, Answer::Readable(readable)));
@@ -400,7 +407,7 @@ impl PartAsk {
     fn refused(&self, error: ErrorCode) -> Answer {
         match self {
             Self::Produce(..) | Self::Append(_) => Answer::Produced(Err(crate::partition::Refused::plain(error))),
-            Self::Read(_) | Self::Follow(..) => Answer::Readable(crate::partition::Readable::error(error)),
+            Self::Read(..) | Self::Follow(..) => Answer::Readable(crate::partition::Readable::error(error)),
             Self::OffsetFor(..) => Answer::Offset(Err(error)),
             Self::EpochEnd(..) => Answer::EpochEnd(Err(error)),
             Self::Trim(_) => Answer::Trimmed(Err(error)),

@@ -48,6 +48,7 @@ fn obey(lane: &mut Lane, order: Order) -> Vec<Said> {
         peers: &Peers::NONE,
         lag_max: Duration::from_secs(1),
         fetch_backoff: Duration::from_secs(1),
+        followers_serve: false,
     };
     lane.obey(cx, order, &mut Vec::new(), &mut said);
     lane.check();

@@ -209,6 +209,9 @@ mod node_test;
 #[path = "observe_test.rs"]
 mod observe_test;
 #[cfg(test)]
+#[path = "rack_test.rs"]
+mod rack_test;
+#[cfg(test)]
 #[path = "scene_test.rs"]
 mod scene_test;
 #[cfg(test)]

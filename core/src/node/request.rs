@@ -48,7 +48,8 @@ impl Node {
             | Request::DeleteRecords(_)
             | Request::DescribeProducers(_)
             | Request::DescribeLogDirs(_) => {
-                self.with_front(now, out, |front, cx, said| ask_front(front, cx, (ticket, version), body, said));
+                let caller = (ticket, asker.listener, version);
+                self.with_front(now, out, |front, cx, said| ask_front(front, cx, caller, body, said));
             }
             Request::FindCoordinator(body) => self.find_coordinator(now, caller, body, out),
             Request::OffsetCommit(_)
@@ -205,12 +206,12 @@ impl Node {
 fn ask_front(
     front: &mut Front,
     cx: &mut FrontCx<'_>,
-    (ticket, version): (Ticket, i16),
+    (ticket, listener, version): (Ticket, usize, i16),
     body: Request,
     said: &mut Vec<FrontOut>,
 ) {
     match body {
-        Request::Fetch(body) => front.fetch(cx, (ticket, version), body, said),
+        Request::Fetch(body) => front.fetch(cx, (ticket, listener, version), body, said),
         Request::ListOffsets(body) => front.list_offsets(cx, (ticket, version), body, said),
         Request::OffsetForLeaderEpoch(body) => front.epoch_ends(cx, ticket, body, said),
         Request::DeleteRecords(body) => front.delete_records(cx, ticket, body, said),

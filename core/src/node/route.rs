@@ -113,6 +113,7 @@ impl Node {
                         peers: &self.peers,
                         lag_max: self.config.replica.lag_max,
                         fetch_backoff: self.config.replica.backoff,
+                        followers_serve: self.config.replica.reads_by_rack,
                     };
                     self.lanes[lane].obey(cx, order, &mut self.scratch, &mut said);
                     for one in said.drain(..) {

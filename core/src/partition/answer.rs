@@ -1,7 +1,7 @@
 //! What a partition says to whoever asked one part of a request.
 
 use crate::record::Refusal;
-use crate::types::{ErrorCode, LeaderEpoch, Offset, ProducerEpoch, ProducerId, Str, Ticket, Wall};
+use crate::types::{BrokerId, ErrorCode, LeaderEpoch, Offset, ProducerEpoch, ProducerId, Str, Ticket, Wall};
 use alloc::vec::Vec;
 
 /// One part of a pending request: which request, and where in its answer this part belongs.
@@ -93,6 +93,8 @@ pub struct Readable {
     pub bytes: u64,
     /// Where the reader's history leaves ours (KIP-595): the largest epoch both may know, and its end.
     pub diverging: Option<(LeaderEpoch, Offset)>,
+    /// The reader is to read at this follower instead (KIP-392).
+    pub elsewhere: Option<BrokerId>,
 }
 
 impl Readable {
@@ -106,12 +108,13 @@ impl Readable {
             log_start: Offset::NONE,
             bytes: 0,
             diverging: None,
+            elsewhere: None,
         }
     }
 
     /// Is there a reason to answer before any byte has come?
     pub fn is_urgent(&self) -> bool {
-        self.error.is_error() || self.diverging.is_some()
+        self.error.is_error() || self.diverging.is_some() || self.elsewhere.is_some()
     }
 }
 

@@ -218,7 +218,7 @@ impl Partition {
         let Role::Follower(follower) = &mut self.role else { unreachable!("asked before") };
         follower.anew_at = None;
         follower.leader_watermark = fetched.high_watermark;
-        self.follow_watermark();
+        self.follow_watermark(out);
         self.follow_start(fetched.log_start, out);
     }
 
@@ -234,10 +234,14 @@ impl Partition {
     }
 
     /// What the leader says is committed, as far as it is flushed here.
-    pub(super) fn follow_watermark(&mut self) {
+    pub(super) fn follow_watermark(&mut self, out: &mut Vec<PartitionOut>) {
         let Role::Follower(follower) = &self.role else { return };
+        let before = self.high_watermark;
         self.high_watermark =
             watermark::of_follower(self.high_watermark, follower.leader_watermark, self.log.durable());
+        if self.high_watermark > before {
+            self.tell_readers(false, true, out);
+        }
     }
 
     /// Drops what the leader has dropped, once.

@@ -1,9 +1,14 @@
 use super::Fetched;
 use crate::boundary::{Action, DiskFault, Done, LogSettings, LogSpec, Note, Query};
 use crate::log::{Log, Producers};
-use crate::partition::{Assignment, FollowerFetch, Partition, PartitionCx, PartitionOut, PartitionSpec, Peers, Then};
+use crate::partition::{
+    Assignment, FollowerFetch, PartKey, Partition, PartitionCx, PartitionOut, PartitionSpec, Peers, ReadAsk, Readable,
+    Then,
+};
 use crate::record::{Builder, CheckedBatch, Functions, NewRecord, TimestampType, TopicRules};
-use crate::types::{BrokerId, ErrorCode, LeaderEpoch, LogId, Mono, Now, Offset, PartitionEpoch, Str, Uuid, Wall};
+use crate::types::{
+    BrokerId, ConnId, ErrorCode, LeaderEpoch, LogId, Mono, Now, Offset, PartitionEpoch, Str, Ticket, Uuid, Wall,
+};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -136,6 +141,27 @@ impl Scene {
         end.0
     }
 
+    fn read(&mut self, from: i64, epoch: i32, only_leader: bool) -> Readable {
+        let ask = ReadAsk {
+            from: Offset(from),
+            current_epoch: LeaderEpoch(epoch),
+            last_fetched: LeaderEpoch::NONE,
+            watch_below: 1,
+            only_leader,
+        };
+        let key = PartKey { ticket: Ticket { conn: ConnId(3), seq: 1 }, topic: 0, partition: 0 };
+        self.with(|partition, _, _| partition.read(key, ask, &[]))
+    }
+
+    /// What whoever reads here was told since it was last looked.
+    fn grown(&mut self) -> Vec<Readable> {
+        let grown = self.out.drain(..).filter_map(|out| match out {
+            PartitionOut::Grew(_, readable) => Some(readable),
+            _ => None,
+        });
+        grown.collect()
+    }
+
     fn actions(&mut self) -> Vec<Action> {
         let actions = self.out.drain(..).filter_map(|out| match out {
             PartitionOut::Act(action, _) => Some(action),
@@ -153,6 +179,7 @@ fn cx(now: u64) -> PartitionCx<'static> {
         peers: &NOBODY,
         lag_max: Duration::from_secs(1),
         fetch_backoff: Duration::from_secs(1),
+        followers_serve: false,
     }
 }
 
@@ -382,4 +409,38 @@ fn who_leads_after_it_followed_keeps_what_it_knew_to_be_committed() {
     scene.with(|partition, cx, out| partition.assign(cx, next, out));
     assert_eq!(scene.partition.high_watermark(), Offset(3));
     assert_eq!(scene.partition.log().producers(), &Producers::default());
+}
+
+#[test]
+fn a_consumer_reads_from_a_follower_what_that_knows_to_be_committed_and_no_more() {
+    let mut scene = Scene::of(&[batch(0, 2, 1)]);
+    assert_eq!(scene.read(0, 9, true).error, ErrorCode::NotLeaderOrFollower, "it does not know of followers");
+    assert_eq!(scene.read(0, 8, false).error, ErrorCode::FencedLeaderEpoch);
+    assert_eq!(scene.read(0, 10, false).error, ErrorCode::UnknownLeaderEpoch);
+    assert_eq!(
+        scene.read(3, 9, false).error,
+        ErrorCode::OffsetOutOfRange,
+        "behind its end, wherever that of the leader is"
+    );
+    let waits = scene.read(0, 9, false);
+    assert_eq!(
+        (waits.error, waits.end, waits.bytes),
+        (ErrorCode::None, Offset(0), 0),
+        "nothing is known to be committed"
+    );
+    scene.fetched(given(vec![batch(2, 2, 9)], 3, 0));
+    let told = scene.grown();
+    assert_eq!(told.iter().map(|one| one.end).collect::<Vec<_>>(), vec![Offset(2)], "what is flushed here of it");
+    assert!(told[0].bytes > 0);
+    scene.stored(4);
+    assert_eq!(scene.grown().iter().map(|one| one.end).collect::<Vec<_>>(), vec![Offset(3)]);
+    assert_eq!(scene.read(2, 9, false).high_watermark, Offset(3));
+}
+
+#[test]
+fn who_waits_at_a_follower_is_told_when_another_leads() {
+    let mut scene = Scene::of(&[batch(0, 2, 1)]);
+    scene.read(0, 9, false);
+    scene.with(|partition, cx, out| partition.assign(cx, spec(BrokerId(3), 10), out));
+    assert_eq!(scene.grown().iter().map(|one| one.error).collect::<Vec<_>>(), vec![ErrorCode::NotLeaderOrFollower]);
 }

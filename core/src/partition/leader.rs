@@ -4,7 +4,7 @@
 //! and it is given nothing that is not flushed here. So "acknowledged" means flushed on every in-sync replica.
 
 use super::isr::{Isr, IsrAnswer, IsrAsk, Settled};
-use super::parked::{Promise, Reader, Watcher};
+use super::parked::{Promise, Reader};
 use super::produce::Staged;
 use super::progress::{Peers, Progress};
 use super::role::{Assignment, Role};
@@ -24,7 +24,6 @@ pub(super) struct Leader {
     /// Batches that wait for one before them to be recompressed, in order.
     pub(super) staged: VecDeque<Staged>,
     pub(super) promises: VecDeque<Promise>,
-    pub(super) watchers: Vec<Watcher>,
     pub(super) trims: Vec<Trim>,
     isr: Isr,
     /// All replicas but this one.
@@ -68,7 +67,6 @@ impl Leader {
         let mut leader = Self {
             staged: VecDeque::new(),
             promises: VecDeque::new(),
-            watchers: Vec::new(),
             trims: Vec::new(),
             isr: Isr::new(assignment.partition_epoch, Vec::new()),
             followers: Vec::new(),
@@ -156,6 +154,15 @@ impl Leader {
     fn laggards(&self, cx: &PartitionCx<'_>, durable: Offset) -> Vec<BrokerId> {
         let members = self.followers.iter().filter(|one| self.isr.is_settled() && self.isr.members().contains(&one.id));
         members.filter(|one| !one.is_caught_up(durable, cx.now.mono, cx.lag_max)).map(|one| one.id).collect()
+    }
+
+    /// Where a reader is to be sent that reads from `from` on and is near these brokers: to the member of the ISR among them
+    /// that is furthest, if it keeps that offset (KIP-392). One that is not in sync might stay behind for ever.
+    pub(super) fn nearest(&self, near: &[BrokerId], from: Offset) -> Option<BrokerId> {
+        let serves = |one: &&Progress| one.log_start <= from && from <= one.end;
+        let followers = self.followers.iter().filter(|one| near.contains(&one.id));
+        let members = followers.filter(|one| self.isr.members().contains(&one.id)).filter(serves);
+        members.max_by_key(|one| (one.end, one.caught_up(), one.id)).map(|one| one.id)
     }
 
     fn ask(&self, assignment: &Assignment, members: &[BrokerId], peers: &Peers) -> IsrAsk {
@@ -332,7 +339,7 @@ impl Partition {
         self.move_on(cx);
         if self.high_watermark > before {
             self.keep_promises(out);
-            self.tell_readers(false, true, out);
+            self.tell_readers(cx.followers_serve, true, out);
         }
         self.announce(out);
         self.confirm_trims(cx, out);
@@ -359,32 +366,6 @@ impl Partition {
             size.needed = 0;
         }
         self.high_watermark = watermark::of_leader(self.high_watermark, durable, leader.counted(&cx, durable), size);
-    }
-
-    /// Tells the followers that watch, the clients, or both.
-    fn tell_readers(&self, followers: bool, clients: bool, out: &mut Vec<PartitionOut>) {
-        let Role::Leader(leader) = &self.role else { return };
-        let told = |watcher: &&Watcher| match watcher.reader {
-            Reader::Follower => followers,
-            Reader::Client => clients,
-        };
-        for watcher in leader.watchers.iter().filter(told) {
-            out.push(PartitionOut::Grew(watcher.key, self.readable(watcher.reader, watcher.from)));
-        }
-    }
-
-    /// Keeps who has less to read than it wants.
-    pub(super) fn watch(
-        &mut self,
-        key: PartKey,
-        reader: Reader,
-        (from, watch_below): (Offset, u64),
-        readable: &Readable,
-    ) {
-        let Role::Leader(leader) = &mut self.role else { return };
-        if readable.bytes < watch_below && !readable.is_urgent() {
-            leader.watchers.push(Watcher { key, from, reader });
-        }
     }
 }
 

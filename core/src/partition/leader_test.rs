@@ -97,6 +97,7 @@ impl Scene {
             peers: &peers,
             lag_max: LAG_MAX,
             fetch_backoff: LAG_MAX,
+            followers_serve: false,
         };
         let partition = Partition::create(cx, LogId { topic: Uuid([1; 16]), partition: 0 }, spec, &mut out);
         Self { partition, peers, now: 1000, out: Vec::new() }
@@ -111,6 +112,7 @@ impl Scene {
             peers: &self.peers,
             lag_max: LAG_MAX,
             fetch_backoff: LAG_MAX,
+            followers_serve: false,
         };
         let answer = event(&mut self.partition, cx, &mut self.out);
         self.partition.check();
@@ -204,9 +206,14 @@ fn a_follower_reads_what_is_flushed_and_a_client_what_is_committed() {
     let readable = scene.fetched_by(B, fetch(0, -1));
     assert_eq!((readable.end, readable.high_watermark), (Offset(2), Offset(0)));
     assert!(readable.bytes > 0);
-    let read =
-        ReadAsk { from: Offset(0), current_epoch: LeaderEpoch::NONE, last_fetched: LeaderEpoch::NONE, watch_below: 1 };
-    let readable = scene.with(|partition, _, _| partition.read(key(5), read));
+    let read = ReadAsk {
+        from: Offset(0),
+        current_epoch: LeaderEpoch::NONE,
+        last_fetched: LeaderEpoch::NONE,
+        watch_below: 1,
+        only_leader: true,
+    };
+    let readable = scene.with(|partition, _, _| partition.read(key(5), read, &[]));
     assert_eq!((readable.end, readable.bytes), (Offset(0), 0));
 }
 
@@ -500,4 +507,31 @@ fn records_are_dropped_for_a_client_when_every_live_replica_has_dropped_them() {
     scene.assign(spec(B, 4, 6, &[B]));
     let refused = Answer::Trimmed(Err(ErrorCode::NotLeaderOrFollower));
     assert!(scene.out.iter().any(|out| matches!(out, PartitionOut::Answer(_, answer) if *answer == refused)));
+}
+
+#[test]
+fn a_reader_is_sent_to_the_nearest_follower_that_is_in_sync_and_keeps_what_it_wants() {
+    let mut scene = Scene::led(&[ME, B]);
+    scene.produce(1, Acks::Committed, 2);
+    scene.stored(2);
+    let mut sent_to = |scene: &mut Scene, from, near: &[BrokerId]| {
+        let ask = ReadAsk {
+            from: Offset(from),
+            current_epoch: LeaderEpoch(3),
+            last_fetched: LeaderEpoch::NONE,
+            watch_below: 0,
+            only_leader: false,
+        };
+        let readable = scene.with(|partition, _, _| partition.read(key(5), ask, near));
+        assert!(readable.elsewhere.is_none() || readable.is_urgent(), "it is told at once");
+        readable.elsewhere
+    };
+    assert_eq!(sent_to(&mut scene, 0, &[B]), None, "nothing is known of it yet");
+    scene.fetched_by(B, FollowerFetch { log_start: Offset(1), ..fetch(2, 3) });
+    scene.fetched_by(C, fetch(1, 3));
+    assert_eq!(sent_to(&mut scene, 2, &[B, C]), Some(B));
+    assert_eq!(sent_to(&mut scene, 1, &[C]), None, "what is not in sync may stay behind for ever");
+    assert_eq!(sent_to(&mut scene, 0, &[B]), None, "it has dropped that");
+    assert_eq!(sent_to(&mut scene, 3, &[B]), None, "it does not have that");
+    assert_eq!(sent_to(&mut scene, 2, &[]), None, "nobody is near");
 }

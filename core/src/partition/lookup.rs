@@ -2,13 +2,13 @@
 //! epoch, who produces, how much room it takes.
 
 use super::answer::{ActiveProducer, Answer, PartKey, Readable};
-use super::parked::Reader;
+use super::parked::{Reader, Watcher};
 use super::role::Role;
 use super::{Partition, PartitionCx, PartitionOut, State, Then};
 use crate::boundary::{DiskFault, Done, Job, JobDone, Query};
 use crate::log::EpochEnd;
 use crate::plant::{Bug, planted};
-use crate::types::{ErrorCode, LeaderEpoch, Offset, Ticket, Wall};
+use crate::types::{BrokerId, ErrorCode, LeaderEpoch, Offset, Ticket, Wall};
 use alloc::vec::Vec;
 
 /// What a fetch wants of one partition.
@@ -22,6 +22,8 @@ pub struct ReadAsk {
     pub last_fetched: LeaderEpoch,
     /// With fewer bytes than this the asker is told whenever more can be read, until `unwatch`; 0 asks for no telling.
     pub watch_below: u64,
+    /// Only the leader is to answer: the client does not know that followers may (KIP-392).
+    pub only_leader: bool,
 }
 
 /// The special times of `ListOffsets`.
@@ -40,10 +42,20 @@ pub enum WantedOffset {
 }
 
 impl Partition {
-    /// What a client may read from an offset on.
-    pub fn read(&mut self, key: PartKey, ask: ReadAsk) -> Readable {
-        if let Err(error) = self.asked_of_leader(ask.current_epoch) {
+    /// What a client may read from an offset on: of a leader, or of a follower as far as it knows what is committed. A leader
+    /// sends one away that is nearer to a follower of these (KIP-392).
+    pub fn read(&mut self, key: PartKey, ask: ReadAsk, near: &[BrokerId]) -> Readable {
+        let asked = match ask.only_leader {
+            true => self.asked_of_leader(ask.current_epoch),
+            false => self.asked_of_replica(ask.current_epoch),
+        };
+        if let Err(error) = asked {
             return Readable::error(error);
+        }
+        if let Role::Leader(leader) = &self.role
+            && let Some(follower) = leader.nearest(near, ask.from)
+        {
+            return Readable { elsewhere: Some(follower), bytes: 0, ..self.readable(Reader::Client, ask.from) };
         }
         let readable = self.readable_after(Reader::Client, ask.from, ask.last_fetched);
         self.watch(key, Reader::Client, (ask.from, ask.watch_below), &readable);
@@ -52,8 +64,36 @@ impl Partition {
 
     /// This request is answered; nobody is to be told any more.
     pub fn unwatch(&mut self, ticket: Ticket) {
-        let Role::Leader(leader) = &mut self.role else { return };
-        leader.watchers.retain(|watcher| watcher.key.ticket != ticket);
+        self.watchers.retain(|watcher| watcher.key.ticket != ticket);
+    }
+
+    /// Keeps who has less to read than it wants.
+    pub(super) fn watch(
+        &mut self,
+        key: PartKey,
+        reader: Reader,
+        (from, watch_below): (Offset, u64),
+        readable: &Readable,
+    ) {
+        if readable.bytes < watch_below && !readable.is_urgent() {
+            self.watchers.push(Watcher { key, from, reader });
+        }
+    }
+
+    /// Tells the followers that watch, the clients, or both.
+    pub(super) fn tell_readers(&self, followers: bool, clients: bool, out: &mut Vec<PartitionOut>) {
+        let told = |watcher: &&Watcher| match watcher.reader {
+            Reader::Follower => followers,
+            Reader::Client => clients,
+        };
+        for watcher in self.watchers.iter().filter(told) {
+            out.push(PartitionOut::Grew(watcher.key, self.readable(watcher.reader, watcher.from)));
+        }
+    }
+
+    /// Tells everybody who watches the same.
+    pub(super) fn tell_watchers(&self, readable: Readable, out: &mut Vec<PartitionOut>) {
+        out.extend(self.watchers.iter().map(|watcher| PartitionOut::Grew(watcher.key, readable)));
     }
 
     /// What may be read by one whose last record is of this epoch: if our histories part, where. Only then it matters that it
@@ -89,16 +129,24 @@ impl Partition {
             log_start: self.log.start(),
             bytes: if within { self.recent.bytes_between(from, bytes_end) } else { 0 },
             diverging: None,
+            elsewhere: None,
         }
     }
 
-    /// Only a leader answers clients, and only while its log can be read.
+    /// Only a leader answers clients that ask for more than records, and only while its log can be read.
     fn asked_of_leader(&self, named: LeaderEpoch) -> Result<(), ErrorCode> {
         self.fence(named)?;
-        match (&self.role, self.state) {
-            (Role::Follower(_), _) => Err(ErrorCode::NotLeaderOrFollower),
-            (Role::Leader(_), State::Offline) => Err(ErrorCode::KafkaStorageError),
-            (Role::Leader(_), State::Open | State::Reloading) => Ok(()),
+        match &self.role {
+            Role::Follower(_) => Err(ErrorCode::NotLeaderOrFollower),
+            Role::Leader(_) => self.asked_of_replica(named),
+        }
+    }
+
+    fn asked_of_replica(&self, named: LeaderEpoch) -> Result<(), ErrorCode> {
+        self.fence(named)?;
+        match self.state {
+            State::Offline => Err(ErrorCode::KafkaStorageError),
+            State::Open | State::Reloading => Ok(()),
         }
     }
 

@@ -20,7 +20,7 @@
 //! |---|---|
 //! | `assign` | the other role; in the same reign what is committed may move on |
 //! | `produce`, `append` | `Act(Append)`; the answer when the high watermark reaches the batch's end |
-//! | `read`, `unwatch` | what may be read; `Grew` whenever that changes, while somebody watches |
+//! | `read`, `unwatch` | what may be read, here or at which follower; `Grew` whenever that changes, while somebody watches |
 //! | `fetched_by` | what a follower may read; its ask is its acknowledgement; `AskIsr` when it may join the ISR |
 //! | `isr_answered`, `wake` | `AskIsr` when one falls behind; what is committed may move on |
 //! | `wants`, `fetched` | what a follower asks of its leader; `Act(Append)`, or `Act(Truncate)` where histories part |
@@ -59,6 +59,7 @@ use crate::record::Functions;
 use crate::types::{ErrorCode, LeaderEpoch, LogId, Now, Offset, OffsetRange, Wall};
 use alloc::vec::Vec;
 use core::time::Duration;
+use parked::Watcher;
 use recent::Recent;
 use role::Role;
 use steady::Steady;
@@ -77,6 +78,8 @@ pub struct Partition {
     /// Jobs that were begun; the number of one tells whether it is still waited for.
     jobs: u64,
     recent: Recent,
+    /// Fetches that wait for more.
+    watchers: Vec<Watcher>,
     steady: Steady,
 }
 
@@ -161,6 +164,8 @@ pub struct PartitionCx<'a> {
     pub lag_max: Duration,
     /// `replica.fetch.backoff.ms`.
     pub fetch_backoff: Duration,
+    /// Consumers read from followers too: these are told at once of what is committed.
+    pub followers_serve: bool,
 }
 
 impl Partition {
@@ -196,6 +201,7 @@ impl Partition {
             recent: Recent::from(log.end()),
             log,
             spec,
+            watchers: Vec::new(),
             changes: 0,
             jobs: 0,
             steady: Steady::default(),
@@ -264,7 +270,7 @@ impl Partition {
         self.log.stored(end);
         match &self.role {
             Role::Leader(_) => self.flushed(cx, out),
-            Role::Follower(_) => self.follow_watermark(),
+            Role::Follower(_) => self.follow_watermark(out),
         }
     }
 
@@ -307,7 +313,7 @@ impl Partition {
                 leader.restart(&self.log, &self.spec.assignment, cx.now.mono);
                 self.flushed(cx, out);
             }
-            Role::Follower(_) => self.follow_watermark(),
+            Role::Follower(_) => self.follow_watermark(out),
         }
     }
 

@@ -22,6 +22,7 @@ const CX: PartitionCx<'static> = PartitionCx {
     peers: &Peers::NONE,
     lag_max: Duration::from_secs(30),
     fetch_backoff: Duration::from_secs(1),
+    followers_serve: false,
 };
 
 /// A partition, and whatever it asked for and nobody has answered yet.
@@ -114,8 +115,9 @@ impl Scene {
             current_epoch: LeaderEpoch::NONE,
             last_fetched: LeaderEpoch::NONE,
             watch_below,
+            only_leader: true,
         };
-        self.partition.read(key(seq), ask)
+        self.partition.read(key(seq), ask, &[])
     }
 }
 
@@ -284,10 +286,11 @@ fn a_reader_of_another_reign_is_fenced() {
         current_epoch: LeaderEpoch(epoch),
         last_fetched: LeaderEpoch::NONE,
         watch_below: 0,
+        only_leader: true,
     };
-    assert_eq!(scene.partition.read(key(1), ask(2)).error, ErrorCode::FencedLeaderEpoch);
-    assert_eq!(scene.partition.read(key(1), ask(3)).error, ErrorCode::None);
-    assert_eq!(scene.partition.read(key(1), ask(4)).error, ErrorCode::UnknownLeaderEpoch);
+    assert_eq!(scene.partition.read(key(1), ask(2), &[]).error, ErrorCode::FencedLeaderEpoch);
+    assert_eq!(scene.partition.read(key(1), ask(3), &[]).error, ErrorCode::None);
+    assert_eq!(scene.partition.read(key(1), ask(4), &[]).error, ErrorCode::UnknownLeaderEpoch);
 }
 
 #[test]
@@ -295,15 +298,20 @@ fn a_reader_whose_history_diverges_learns_where() {
     let mut scene = Scene::new();
     scene.produce(1, batch(2, None));
     scene.stored(2);
-    let ask =
-        ReadAsk { from: Offset(2), current_epoch: LeaderEpoch::NONE, last_fetched: LeaderEpoch(5), watch_below: 0 };
-    assert_eq!(scene.partition.read(key(1), ask).error, ErrorCode::OffsetOutOfRange, "we never knew that epoch");
+    let ask = ReadAsk {
+        from: Offset(2),
+        current_epoch: LeaderEpoch::NONE,
+        last_fetched: LeaderEpoch(5),
+        watch_below: 0,
+        only_leader: true,
+    };
+    assert_eq!(scene.partition.read(key(1), ask, &[]).error, ErrorCode::OffsetOutOfRange, "we never knew that epoch");
     let mut newer = spec();
     newer.assignment.leader_epoch = LeaderEpoch(6);
     scene.partition.assign(CX, newer, &mut scene.out);
     scene.produce(2, batch(1, None));
     scene.stored(3);
-    let readable = scene.partition.read(key(1), ask);
+    let readable = scene.partition.read(key(1), ask, &[]);
     assert_eq!(readable.diverging, Some((LeaderEpoch(3), Offset(2))));
 }
 

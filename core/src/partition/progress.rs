@@ -56,6 +56,11 @@ impl Progress {
         (self.end, self.epoch) = (from, epoch);
     }
 
+    /// When it last had all that there was; never of one that joins from far behind.
+    pub fn caught_up(&self) -> Option<Mono> {
+        self.caught_up
+    }
+
     /// Was it caught up within `lag_max` (`replica.lag.time.max.ms`), or is it now?
     pub fn is_caught_up(&self, leader_end: Offset, now: Mono, lag_max: Duration) -> bool {
         self.end >= leader_end || self.caught_up.is_some_and(|at| now.since(at) <= lag_max)

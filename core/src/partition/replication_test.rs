@@ -362,6 +362,7 @@ impl World {
             peers: &peers,
             lag_max: LAG_MAX,
             fetch_backoff: LAG_MAX,
+            followers_serve: true,
         };
         let mut out = Vec::new();
         let partition = self.brokers[at].partition.as_mut()?;
@@ -498,6 +499,7 @@ impl World {
             peers: &peers,
             lag_max: LAG_MAX,
             fetch_backoff: LAG_MAX,
+            followers_serve: true,
         };
         let mut out = Vec::new();
         let partition = Partition::recovered(cx, LOG, spec, (log, true), &mut out);

@@ -126,21 +126,16 @@ impl Partition {
 
     /// Whoever waits is told that it is in vain here.
     pub(super) fn leave(&mut self, error: ErrorCode, out: &mut Vec<PartitionOut>) {
-        let Role::Leader(leader) = &mut self.role else { return };
-        for promise in leader.promises.drain(..) {
-            refuse(Some(promise.key), Refused::plain(error), out);
+        if let Role::Leader(leader) = &mut self.role {
+            for promise in leader.promises.drain(..) {
+                refuse(Some(promise.key), Refused::plain(error), out);
+            }
+            for staged in leader.staged.drain(..) {
+                refuse(staged.asker.map(|(key, _)| key), Refused::plain(error), out);
+            }
+            self.refuse_trims(error, out);
         }
-        for staged in leader.staged.drain(..) {
-            refuse(staged.asker.map(|(key, _)| key), Refused::plain(error), out);
-        }
-        self.refuse_trims(error, out);
         self.tell_watchers(Readable::error(error), out);
-        let Role::Leader(leader) = &mut self.role else { return };
-        leader.watchers.clear();
-    }
-
-    pub(super) fn tell_watchers(&self, readable: Readable, out: &mut Vec<PartitionOut>) {
-        let Role::Leader(leader) = &self.role else { return };
-        out.extend(leader.watchers.iter().map(|watcher| PartitionOut::Grew(watcher.key, readable)));
+        self.watchers.clear();
     }
 }

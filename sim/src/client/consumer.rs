@@ -37,6 +37,8 @@ pub struct Habits {
     pub seeks: u64,
     /// Reads everything there is once, and is done.
     pub once: bool,
+    /// `client.rack`; empty if it has none.
+    pub rack: String,
 }
 
 /// What the model knew when a question was asked: no answer may show less.
@@ -256,6 +258,7 @@ impl Consumer {
             session_id,
             session_epoch,
             topics,
+            rack_id: Str::from(self.habits.rack.as_str()),
             ..Default::default()
         };
         cx.ask(self.tag, body);
@@ -329,7 +332,10 @@ impl Consumer {
                     any_error |= !answer.records.is_empty();
                     continue;
                 };
-                if answer.error_code == ErrorCode::None.code() {
+                if answer.error_code == ErrorCode::None.code() && answer.preferred_read_replica >= 0 {
+                    any_error = true;
+                    self.sent_away(cx, log, &answer);
+                } else if answer.error_code == ErrorCode::None.code() {
                     let from = self.positions[&log];
                     sizes.push((log, self.took(cx, log, floor, &answer)));
                     if from < answer.high_watermark && answer.records.is_empty() {
@@ -342,6 +348,16 @@ impl Consumer {
             }
         }
         self.judge_sizes(cx, &sizes, &behind, any_error);
+    }
+
+    /// The leader knows of a follower that is nearer (KIP-392).
+    fn sent_away(&mut self, cx: &mut Cx, log: LogName, answer: &PartitionData) {
+        cx.model.mark("reads sent to a follower");
+        if self.habits.rack.is_empty() || !answer.records.is_empty() {
+            let text = format!("{}: sent to {}", cx.model.name(log), answer.preferred_read_replica);
+            cx.model.find("fetch", text);
+        }
+        self.directory.sent_to(log, answer.preferred_read_replica);
     }
 
     /// KIP-74: limits hold, but the first batch of the first partition that has one always comes.
@@ -375,8 +391,9 @@ impl Consumer {
         }
         let has_start = cx.versions.of(ApiKey::Fetch) >= 5;
         let start = if has_start { answer.log_start_offset } else { floor.start };
-        // One that led and has not heard of its end keeps what others have forgotten.
-        let is_back = start < floor.start && !cx.model.is_led_elsewhere(log, &cx.at.0);
+        // One that led and has not heard of its end keeps what others have forgotten, and so does a follower that was away.
+        let is_past = cx.model.is_led_elsewhere(log, &cx.at.0) || self.directory.is_at_follower(log);
+        let is_back = start < floor.start && !is_past;
         if is_back || has_start && start > watermark || answer.last_stable_offset > watermark {
             let text = format!("{}: start {start} with {floor:?} and {watermark}", cx.model.name(log));
             cx.model.find("watermark", text);
@@ -415,6 +432,9 @@ impl Consumer {
                 if !batch.control {
                     cx.model.read(log, *offset, entry);
                     cx.model.mark("records read");
+                    if self.directory.is_at_follower(log) {
+                        cx.model.mark("records read from a follower");
+                    }
                 }
             }
             let stale = batch.entries.last().is_none_or(|(offset, _)| *offset < from);
@@ -429,6 +449,11 @@ impl Consumer {
     fn stumbled(&mut self, cx: &mut Cx, log: LogName, code: i16) {
         let error = ErrorCode::from_code(code).unwrap_or(ErrorCode::UnknownServerError);
         self.stale |= cx.model.cluster && error.is_retriable();
+        // Whatever went wrong there, the leader knows.
+        if self.directory.back_to_leader(log) && error == ErrorCode::OffsetOutOfRange {
+            self.in_session.remove(&log);
+            return cx.model.mark("offsets out of range at a follower");
+        }
         match error {
             ErrorCode::OffsetOutOfRange => {
                 let position = self.positions.remove(&log).unwrap_or(0);
@@ -486,6 +511,12 @@ impl Consumer {
             return self.report(cx);
         }
         self.maybe_seek(cx);
+        if !self.habits.rack.is_empty() && cx.rng.chance(1, 50) {
+            // As a client does every `metadata.max.age.ms`: another follower may be nearer by now.
+            for log in self.logs(cx) {
+                self.directory.back_to_leader(log);
+            }
+        }
         let pace = self.habits.pace.as_micros() as u64;
         let wait = cx.rng.between(pace / 4 + 1, pace * 2 + 1);
         cx.wake_in(Duration::from_micros(wait));

@@ -15,6 +15,8 @@ pub const DIRECTORY: u64 = u64::MAX;
 pub struct Directory {
     brokers: BTreeMap<i32, Address>,
     leaders: BTreeMap<LogName, i32>,
+    /// Where a consumer was sent by the leader, to read from a follower (KIP-392).
+    followers: BTreeMap<LogName, i32>,
 }
 
 /// Asks for the metadata of these topics.
@@ -69,19 +71,36 @@ impl Directory {
         complete == topics.len()
     }
 
-    /// Whether the partition is led where this client is connected.
+    /// The partition is read at this follower from now on.
+    pub fn sent_to(&mut self, log: LogName, follower: i32) {
+        self.followers.insert(log, follower);
+    }
+
+    /// The partition is read at its leader again; true if it was not.
+    pub fn back_to_leader(&mut self, log: LogName) -> bool {
+        self.followers.remove(&log).is_some()
+    }
+
+    /// Whether the partition is read at a follower.
+    pub fn is_at_follower(&self, log: LogName) -> bool {
+        self.followers.contains_key(&log)
+    }
+
+    /// Whether the partition is led, or read, where this client is connected.
     pub fn is_here(&self, cx: &Cx, log: LogName) -> bool {
         !cx.model.cluster || self.home_of(log) == Some(cx.at)
     }
 
-    /// Where the partition is led, if that is somewhere else.
+    /// Where the partition is led, or read, if that is somewhere else.
     pub fn elsewhere(&self, cx: &Cx, log: LogName) -> Option<Address> {
         let home = self.home_of(log).filter(|home| cx.model.cluster && *home != cx.at);
         home.cloned()
     }
 
     fn home_of(&self, log: LogName) -> Option<&Address> {
-        self.brokers.get(self.leaders.get(&log)?)
+        // A follower that nobody knows any more is not gone to.
+        let follower = self.followers.get(&log).and_then(|id| self.brokers.get(id));
+        follower.or_else(|| self.brokers.get(self.leaders.get(&log)?))
     }
 }
 

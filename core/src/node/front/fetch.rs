@@ -3,12 +3,14 @@
 use super::session::{SessionUse, Wanted};
 use super::{Body, Front, FrontCx, FrontOut, Pending, key, topic_id};
 use crate::boundary::{Effect, Slot};
+use crate::metadata::Broker;
 use crate::msg::Response;
 use crate::msg::fetch::{EpochEndOffset, FetchRequest, FetchResponse, FetchableTopicResponse, PartitionData};
-use crate::node::lane::{Order, PartAsk};
+use crate::node::lane::{Near, Order, PartAsk};
 use crate::partition::{FollowerFetch, PartKey, ReadAsk, Readable};
-use crate::types::{BrokerEpoch, BrokerId, ErrorCode, LeaderEpoch, LogId, Offset, Ticket};
+use crate::types::{BrokerEpoch, BrokerId, ErrorCode, LeaderEpoch, LogId, Offset, Str, Ticket};
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -29,6 +31,12 @@ pub struct PendingFetch {
     follower: Option<(BrokerId, BrokerEpoch)>,
     /// The follower only looks: it wants no session, and acknowledges nothing.
     is_glance: bool,
+    /// A client that knows of reading from followers.
+    reads_anywhere: bool,
+    /// Where such a client is to be sent, if anywhere.
+    near: Near,
+    /// A follower is told at once of what is committed, since consumers read there.
+    hurries: bool,
     /// So many parts had their turn to be asked.
     asked: usize,
     /// With fewer bytes than this to be read a partition is watched.
@@ -49,10 +57,28 @@ impl PendingFetch {
         let end = self.parts.len().min(self.asked.saturating_add(most));
         for at in core::mem::replace(&mut self.asked, end)..end {
             let Part { wanted, log: Some(log), .. } = &self.parts[at] else { continue };
-            let ask = part_ask(wanted, self);
+            let ask = self.part_ask(wanted);
             out.push(FrontOut::Order(*log, Order::Ask(*log, key(ticket, 0, at), ask)));
         }
         end < self.parts.len()
+    }
+
+    fn part_ask(&self, wanted: &Wanted) -> PartAsk {
+        // A session that a later version began may still know it.
+        let last_fetched = if self.version < LEADER_VERSION { LeaderEpoch::NONE } else { wanted.last_fetched };
+        let (from, current_epoch, watch_below) = (wanted.from, wanted.current_epoch, self.watch_below);
+        match self.follower {
+            None => {
+                let only_leader = !self.reads_anywhere;
+                let ask = ReadAsk { from, current_epoch, last_fetched, watch_below, only_leader };
+                PartAsk::Read(ask, self.near.clone())
+            }
+            Some(follower) => {
+                let (log_start, is_glance) = (wanted.log_start, self.is_glance);
+                let fetch = FollowerFetch { from, current_epoch, last_fetched, log_start, watch_below, is_glance };
+                PartAsk::Follow(follower, fetch)
+            }
+        }
     }
 
     /// A partition told what may be read of it.
@@ -64,7 +90,8 @@ impl PendingFetch {
     pub fn is_satisfied(&self) -> bool {
         let mut bytes = 0;
         for part in &self.parts {
-            if part.readable.is_urgent() {
+            let is_news = self.hurries && part.wanted.told < part.readable.high_watermark;
+            if part.readable.is_urgent() || is_news {
                 return true;
             }
             bytes += part.readable.bytes.min(u64::from(part.wanted.bytes_max));
@@ -84,10 +111,11 @@ impl Front {
     pub fn fetch(
         &mut self,
         cx: &mut FrontCx<'_>,
-        (ticket, version): (Ticket, i16),
+        (ticket, listener, version): (Ticket, usize, i16),
         request: FetchRequest,
         out: &mut Vec<FrontOut>,
     ) {
+        let near = near(cx, listener, version, &request.rack_id);
         let replica = match version {
             15.. => (request.replica_state.replica_id, request.replica_state.replica_epoch),
             _ => (request.replica_id, BrokerEpoch::NONE.0),
@@ -124,6 +152,9 @@ impl Front {
             version,
             follower,
             is_glance,
+            reads_anywhere: version >= RACK_VERSION,
+            near,
+            hurries: cx.config.replica.reads_by_rack && follower.is_some(),
             asked: 0,
             watch_below,
         };
@@ -171,18 +202,18 @@ impl Front {
     }
 }
 
-fn part_ask(wanted: &Wanted, fetch: &PendingFetch) -> PartAsk {
-    // A session that a later version began may still know it.
-    let last_fetched = if fetch.version < LEADER_VERSION { LeaderEpoch::NONE } else { wanted.last_fetched };
-    let (from, current_epoch, watch_below) = (wanted.from, wanted.current_epoch, fetch.watch_below);
-    match fetch.follower {
-        None => PartAsk::Read(ReadAsk { from, current_epoch, last_fetched, watch_below }),
-        Some(follower) => {
-            let (log_start, is_glance) = (wanted.log_start, fetch.is_glance);
-            let fetch = FollowerFetch { from, current_epoch, last_fetched, log_start, watch_below, is_glance };
-            PartAsk::Follow(follower, fetch)
-        }
+/// The brokers of the rack that a client tells, where a leader is to send it to followers of that rack: all of them if this
+/// broker is not one of them. They must be reachable where the client is.
+fn near(cx: &FrontCx<'_>, listener: usize, version: i16, rack: &Str) -> Near {
+    if !cx.config.replica.reads_by_rack || version < RACK_VERSION || rack.is_empty() {
+        return None;
     }
+    let me = cx.config.broker.id;
+    let name = cx.config.broker.listeners.get(listener).map(|listener| listener.name.as_str())?;
+    let is_there = |broker: &&Arc<Broker>| broker.rack.as_ref() == Some(rack) && !broker.fenced;
+    let there = cx.image.brokers().filter(is_there).filter(|broker| broker.endpoint(name).is_some());
+    let near: Vec<BrokerId> = there.map(|broker| broker.id).collect();
+    (!near.is_empty() && !near.contains(&me)).then(|| near.into())
 }
 
 /// Parts of one topic that follow each other share its entry.
@@ -223,6 +254,9 @@ fn told(cx: &FrontCx<'_>, fetch: &PendingFetch, part: &Part) -> PartitionData {
     if let Some((epoch, end)) = part.readable.diverging {
         data.diverging_epoch = EpochEndOffset { epoch: epoch.0, end_offset: end.0 };
     }
+    if let Some(follower) = part.readable.elsewhere {
+        data.preferred_read_replica = follower.0;
+    }
     let is_elsewhere = matches!(part.readable.error, ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch);
     if is_elsewhere && fetch.version >= LEADER_VERSION {
         let partition = part.log.and_then(|log| cx.image.partition(log));
@@ -237,6 +271,8 @@ pub(super) fn bound(value: i32) -> u32 {
     u32::try_from(value).unwrap_or(0)
 }
 
+/// From this version on a client tells its rack, and takes an answer that sends it to a follower (KIP-392).
+const RACK_VERSION: i16 = 11;
 /// From this version on an answer can tell the leader, and where histories part (KIP-320, KIP-595).
 const LEADER_VERSION: i16 = 12;
 

@@ -81,6 +81,8 @@ pub struct Wanted {
     pub log_start: Offset,
     /// Bound on the bytes of this partition.
     pub bytes_max: u32,
+    /// The high watermark that was told last in this session; without a session there is nothing to compare with.
+    pub told: Offset,
 }
 
 /// How a fetch uses a session.
@@ -122,7 +124,7 @@ impl Sessions {
         let (id, epoch, uses_ids) = (request.session_id, request.session_epoch, version >= 13);
         if epoch <= 0 {
             self.end(id);
-            let wanted: Vec<Wanted> = named(request).collect();
+            let mut wanted: Vec<Wanted> = named(request).collect();
             if epoch < 0
                 || !wanted.iter().all(Wanted::is_keepable)
                 || !self.has_room(cx, wanted.len(), follower.is_some())
@@ -133,6 +135,7 @@ impl Sessions {
             let session = Session::new(cx.now.mono, (uses_ids, follower), &wanted);
             self.partitions += session.parts.len();
             self.by_id.insert(id, session);
+            wanted.iter_mut().for_each(|one| one.told = Offset::NONE);
             return Ok((SessionUse::Full(id), wanted));
         }
         let session = self.by_id.get_mut(&id).filter(|session| session.follower == follower);
@@ -178,6 +181,7 @@ impl Sessions {
         let has_bytes = readable.bytes > 0;
         let is_new = readable.is_urgent() || has_bytes || part.told != Some(facts);
         part.told = if readable.error.is_error() { None } else { Some(facts) };
+        part.wanted.told = readable.high_watermark;
         if has_bytes {
             session.order.remove(&part.turn);
             part.turn = session.turns;
@@ -266,9 +270,11 @@ impl Session {
             Some(part) => {
                 // A follower that asks for something else may have passed over what it was told: it is told again.
                 part.told = part.told.filter(|_| self.follower.is_none());
+                wanted.told = part.wanted.told;
                 part.wanted = wanted;
             }
             None => {
+                wanted.told = Offset::NONE;
                 self.order.insert(self.turns, name.clone());
                 self.parts.insert(name, SessionPart { turn: self.turns, wanted, told: None });
                 self.turns += 1;
@@ -295,6 +301,7 @@ fn wanted(name: Str, id: Uuid, partition: &FetchPartition) -> Wanted {
         last_fetched: LeaderEpoch(partition.last_fetched_epoch),
         log_start: Offset(partition.log_start_offset),
         bytes_max: bound(partition.partition_max_bytes),
+        told: Offset(i64::MAX),
     }
 }
 
