@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs;
+use std::time::{Duration, Instant};
 
 use ottla_tests::harness::broker::{self, Purpose};
 use ottla_tests::harness::cluster::{Cluster, Shape};
@@ -148,6 +149,46 @@ fn replicas_move_to_a_new_broker_and_the_old_one_is_forgotten() {
     let read = reader.ask(&json!({"do": "consume", "topic": "t", "group": "last", "count": 3000}));
     let values = read["records"].as_array().expect("records");
     assert_eq!(values.len(), 3000, "everything has moved along");
+}
+
+#[test]
+fn a_throttled_move_takes_its_time() {
+    let mut operated = Operated::start(4);
+    let mut client = java::start("java-4.4", &java::clients_4_4());
+    client.ask(&json!({"do": "connect", "bootstrap": operated.cluster.address(1)}));
+    let lines: String = (0..6000).map(|line| format!("{line} {}\n", "x".repeat(1000))).collect();
+    operated.run_with(CONSOLE_PRODUCER, &["--topic", "t", "--command-property", "acks=all"], &lines);
+    operated.cluster.restart(4);
+    operated.cluster.wait_until(|cluster| (cluster.metadata(&[])?.brokers.len() == 4).then_some(()));
+    let moved = |replicas: &[u64]| replicas.iter().map(|id| if *id == 3 { 4 } else { *id }).collect::<Vec<u64>>();
+    let target = operated.described().into_iter().map(|(_, replicas)| moved(&replicas));
+    let partitions: Vec<Value> = (0..)
+        .zip(target)
+        .map(|(index, to): (u32, _)| json!({"topic": "t", "partition": index, "replicas": to}))
+        .collect();
+    let plan = operated.cluster.home().join("throttled.json");
+    fs::write(&plan, json!({"version": 1, "partitions": partitions}).to_string()).expect("the plan can be written");
+    let plan = plan.to_str().expect("a plain path").to_owned();
+    let file = ["--reassignment-json-file", plan.as_str()];
+
+    // Six megabytes at one a second, of which the first second is free.
+    let began = Instant::now();
+    operated.run(MOVES, &[&file[..], &["--execute", "--throttle", "1000000"]].concat());
+    for name in 0.. {
+        let flood = json!({"do": "flood", "topic": "t", "name": format!("beside-{name}"), "count": 10, "partitions": PARTITIONS, "compression": "none"});
+        client.send(&flood);
+        assert_eq!(client.answer_after(&flood, |_| {})["sent"], json!(10), "whoever writes goes on");
+        let told = operated.run(MOVES, &[&file[..], &["--verify", "--preserve-throttles"]].concat());
+        if told.matches("is completed").count() == PARTITIONS {
+            break;
+        }
+        assert!(told.contains("is still in progress"), "{told}");
+    }
+    let took = began.elapsed();
+    assert!(took > Duration::from_secs(4), "{took:?}");
+    let told = operated.run(MOVES, &[&file[..], &["--verify"]].concat());
+    assert!(told.contains("Clearing broker-level throttles"), "{told}");
+    assert!(told.contains("Clearing topic-level throttles"), "{told}");
 }
 
 #[test]

@@ -20,7 +20,11 @@ fn a_consumer_reads_from_the_follower_of_its_rack() {
         // What it counts is told by other names there.
         return;
     }
-    let settings = [("replica.selector.class", SELECTOR), ("ottla.journal.bytes", "16777216"), ("offsets.topic.replication.factor", "1")];
+    let settings = [
+        ("replica.selector.class", SELECTOR),
+        ("ottla.journal.bytes", "16777216"),
+        ("offsets.topic.replication.factor", "1"),
+    ];
     let mut cluster = Cluster::make(shape, &settings);
     let told: Vec<String> = cluster.nodes().map(|_| free_address()).collect();
     for node in cluster.nodes() {
@@ -54,7 +58,8 @@ fn a_consumer_reads_from_the_follower_of_its_rack() {
 
     let mut reader = java::start("java-4.4", &java::clients_4_4());
     reader.ask(&json!({"do": "connect", "bootstrap": cluster.address(1)}));
-    let read = reader.ask(&json!({"do": "consume", "topic": "t", "group": "g", "count": 500, "rack": "rack-2"}));
+    let config = json!({"client.rack": "rack-2"});
+    let read = reader.ask(&json!({"do": "consume", "topic": "t", "group": "g", "count": 500, "config": config}));
     assert_eq!(read["records"].as_array().expect("records").len(), 500);
     assert!(fetches(2) > 0, "and so was this one");
 }

@@ -7,6 +7,7 @@ mod keys;
 mod listener;
 mod quorum;
 mod read;
+mod throttled;
 mod topic;
 mod topic_keys;
 
@@ -14,6 +15,7 @@ pub(crate) use keys::items;
 pub use keys::{Key, Kind, Update, broker_key, broker_keys};
 pub use listener::{Address, Listener};
 pub use read::{Mistake, Notice, Setting};
+pub use throttled::Throttled;
 pub use topic::{Overrides, TopicConfig, topic_value};
 pub use topic_keys::{Synonym, synonyms, topic_key, topic_keys};
 
@@ -257,6 +259,10 @@ pub struct ReplicaConfig {
     pub backoff: Duration,
     /// `replica.selector.class`: a consumer is sent to an in-sync follower of its rack.
     pub reads_by_rack: bool,
+    /// `leader.replication.throttled.rate`, in bytes a second.
+    pub leader_rate: u64,
+    /// `follower.replication.throttled.rate`, in bytes a second.
+    pub follower_rate: u64,
 }
 
 impl Config {

@@ -115,6 +115,8 @@ pub(super) fn replica(reader: &mut Reader) -> ReplicaConfig {
         fetch_wait: reader.millis("replica.fetch.wait.max.ms"),
         backoff: reader.millis("replica.fetch.backoff.ms"),
         reads_by_rack,
+        leader_rate: reader.number_or_zero("leader.replication.throttled.rate").unsigned_abs(),
+        follower_rate: reader.number_or_zero("follower.replication.throttled.rate").unsigned_abs(),
     }
 }
 

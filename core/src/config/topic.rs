@@ -2,7 +2,7 @@
 
 use super::keys::items;
 use super::read::{Mistake, Reader, lookup, millis};
-use super::{Config, Key, Setting, Synonym, broker_key, synonyms, topic_key, topic_keys};
+use super::{Config, Key, Setting, Synonym, Throttled, broker_key, synonyms, topic_key, topic_keys};
 use crate::boundary::LogSettings;
 use crate::record::{Compression, TimestampType, TopicRules};
 use crate::types::Str;
@@ -26,6 +26,10 @@ pub struct TopicConfig {
     pub min_insync_replicas: usize,
     /// `unclean.leader.election.enable`.
     pub unclean_election: bool,
+    /// `leader.replication.throttled.replicas`.
+    pub leaders_throttled: Throttled,
+    /// `follower.replication.throttled.replicas`.
+    pub followers_throttled: Throttled,
 }
 
 impl TopicConfig {
@@ -154,5 +158,7 @@ fn typed(value: impl Fn(&str) -> String) -> TopicConfig {
         },
         min_insync_replicas: usize::try_from(number("min.insync.replicas")).unwrap_or(1),
         unclean_election: value("unclean.leader.election.enable").eq_ignore_ascii_case("true"),
+        leaders_throttled: Throttled::parse(&value("leader.replication.throttled.replicas")),
+        followers_throttled: Throttled::parse(&value("follower.replication.throttled.replicas")),
     }
 }

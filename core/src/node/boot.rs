@@ -82,7 +82,7 @@ impl Node {
             slices: super::Slices::new(boot.request_cost_max),
             calls: super::calls::Calls::default(),
             proposals: super::propose::Proposals::default(),
-            checking: super::replicate::Checking::default(),
+            replicating: super::replicate::Replicating::default(),
             peers: Peers::NONE,
             lanes_wake_at: alloc::vec![None; lanes],
             found,

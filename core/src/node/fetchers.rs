@@ -9,7 +9,8 @@
 //! The next ask waits until what the last one brought is flushed: it acknowledges that. One that went out before would be kept
 //! by the leader as long as nothing is new in the *other* logs, and whoever waits for these records with it.
 //!
-//! A log that is answered with an error is left out for a while; the others of its leader are not held up by it.
+//! A log that is answered with an error is left out for a while, and so is one that the throttle holds back (KIP-73); the others of its
+//! leader are not held up by it.
 
 use super::fetch_session::FetchSession;
 use crate::partition::FollowerFetch;
@@ -34,6 +35,8 @@ struct Fetcher {
     taking: BTreeSet<LogId>,
     /// Logs that were answered with an error: they want this again, but not before then.
     delayed: BTreeMap<LogId, (Mono, FollowerFetch)>,
+    /// Logs that want this as soon as the throttle opens.
+    held_back: BTreeMap<LogId, FollowerFetch>,
     asking: Asking,
     /// Nothing is asked before then.
     ask_at: Mono,
@@ -71,6 +74,13 @@ impl Fetchers {
         fetcher.want(log, fetch);
     }
 
+    /// A log wants this of a leader, but not before the throttle opens.
+    pub fn holds_back(&mut self, leader: BrokerId, log: LogId, fetch: FollowerFetch) {
+        let fetcher = self.leaders.entry(leader).or_default();
+        fetcher.forget(log);
+        fetcher.held_back.insert(log, fetch);
+    }
+
     /// A log will want more of this leader once it has put away what it was given.
     pub fn takes(&mut self, leader: BrokerId, log: LogId) {
         let fetcher = self.leaders.entry(leader).or_default();
@@ -95,11 +105,16 @@ impl Fetchers {
         }
     }
 
-    /// The leader to be asked next, and for what.
-    pub fn next(&mut self, now: Mono) -> Option<(BrokerId, ReplicaAsk)> {
-        self.leaders.values_mut().for_each(|fetcher| fetcher.go_on(now));
+    /// The leader to be asked next, and for what; what is throttled only if that is open.
+    pub fn next(&mut self, now: Mono, throttled_until: Option<Mono>) -> Option<(BrokerId, ReplicaAsk)> {
+        for fetcher in self.leaders.values_mut() {
+            fetcher.go_on(now);
+            if throttled_until.is_none() {
+                fetcher.let_go();
+            }
+        }
         let (leader, fetcher) = self.leaders.iter_mut().find(|(_, one)| one.is_open() && one.ask_at <= now)?;
-        Some((*leader, fetcher.ask(now)))
+        Some((*leader, fetcher.ask(now, throttled_until)))
     }
 
     /// What was asked of a log by the fetch from this leader that is under way.
@@ -127,11 +142,12 @@ impl Fetchers {
         }
     }
 
-    /// When the next pause is over.
-    pub fn deadline(&self, now: Mono) -> Option<Mono> {
+    /// When the next pause is over, or the throttle may open.
+    pub fn deadline(&self, now: Mono, throttled_until: Option<Mono>) -> Option<Mono> {
         let paused = self.leaders.values().filter(|one| one.is_open() && one.ask_at > now).map(|one| one.ask_at);
         let delayed = self.leaders.values().flat_map(|one| one.delayed.values()).map(|(at, _)| *at);
-        paused.chain(delayed).min()
+        let is_held_back = self.leaders.values().any(|one| !one.held_back.is_empty());
+        paused.chain(delayed).chain(throttled_until.filter(|_| is_held_back)).min()
     }
 }
 
@@ -147,7 +163,7 @@ impl Fetcher {
     fn forget(&mut self, log: LogId) -> Option<FollowerFetch> {
         self.taking.remove(&log);
         self.delayed.remove(&log);
-        let glance = self.glancing.remove(&log);
+        let glance = self.glancing.remove(&log).or(self.held_back.remove(&log));
         self.session.forget(log).or(glance)
     }
 
@@ -161,6 +177,13 @@ impl Fetcher {
         }
     }
 
+    /// The throttle is open.
+    fn let_go(&mut self) {
+        while let Some((log, fetch)) = self.held_back.pop_first() {
+            self.want(log, fetch);
+        }
+    }
+
     /// Somebody wants more, and nothing but a pause is in the way.
     fn is_open(&self) -> bool {
         let wants = !self.session.is_empty() || !self.glancing.is_empty();
@@ -169,10 +192,10 @@ impl Fetcher {
 
     fn is_of_no_use(&self) -> bool {
         let is_idle = matches!(self.asking, Asking::Nothing) && self.taking.is_empty() && self.delayed.is_empty();
-        is_idle && self.session.is_empty() && self.glancing.is_empty()
+        is_idle && self.session.is_empty() && self.glancing.is_empty() && self.held_back.is_empty()
     }
 
-    fn ask(&mut self, now: Mono) -> ReplicaAsk {
+    fn ask(&mut self, now: Mono, throttled_until: Option<Mono>) -> ReplicaAsk {
         if !self.glancing.is_empty() {
             let named = self.glancing.iter().map(|(log, fetch)| (*log, *fetch)).collect();
             self.asking = Asking::Glance(self.glancing.clone());
@@ -181,7 +204,8 @@ impl Fetcher {
         self.asking = Asking::Session;
         let ask = self.session.ask();
         let more_at = ask.has_more.then_some(now);
-        let by = self.delayed.values().map(|(at, _)| *at).chain(more_at).min();
+        let opens_at = throttled_until.filter(|_| !self.held_back.is_empty());
+        let by = self.delayed.values().map(|(at, _)| *at).chain(more_at).chain(opens_at).min();
         ReplicaAsk { session: Some(ask.session), named: ask.named, forgotten: ask.forgotten, by }
     }
 }

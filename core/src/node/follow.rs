@@ -119,7 +119,7 @@ impl Node {
 
     fn gain(&mut self, now: Now, log: LogId, topic: &Str, partition: &Partition) {
         let found = self.found.remove(&log).map(Box::new);
-        let spec = Box::new(self.spec(topic, partition));
+        let spec = Box::new(self.spec(log, topic, partition));
         self.order(now, log, Order::Hold(log, spec, found));
     }
 
@@ -137,7 +137,7 @@ impl Node {
         let image = self.cluster.image();
         let (Some(topic), Some(partition)) = (image.topic(log.topic), image.partition(log)) else { return };
         let (name, partition) = (topic.name.clone(), partition.clone());
-        let spec = Box::new(self.spec(&name, &partition));
+        let spec = Box::new(self.spec(log, &name, &partition));
         if !spec.assignment.is_mine() {
             self.with_hosts(now, out, |hosts, _, said| hosts.resign(log, said));
         }
@@ -159,14 +159,15 @@ impl Node {
         self.cluster.tend_soon();
     }
 
-    fn spec(&mut self, topic: &Str, partition: &Partition) -> PartitionSpec {
+    fn spec(&mut self, log: LogId, topic: &Str, partition: &Partition) -> PartitionSpec {
+        let me = self.config.broker.id;
         let settings = match self.following.settings.take() {
             Some((known, settings)) if known == *topic => settings,
             Some(_) | None => self.topic_config(topic),
         };
         let spec = PartitionSpec {
             assignment: Assignment {
-                me: self.config.broker.id,
+                me,
                 leader: partition.leader,
                 leader_epoch: partition.leader_epoch,
                 partition_epoch: partition.partition_epoch,
@@ -178,6 +179,8 @@ impl Node {
                 recovering: partition.recovering,
             },
             rules: settings.rules,
+            is_leader_throttled: settings.leaders_throttled.has(log.partition, me),
+            is_follower_throttled: settings.followers_throttled.has(log.partition, me),
             compacted_only: settings.is_compacted() && !settings.log.delete,
             log: LogSpec { topic: topic.clone(), settings: settings.log.clone() },
         };

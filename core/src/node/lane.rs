@@ -80,6 +80,8 @@ pub enum Said {
     RetainOn(LogId),
     /// Followers want more of this leader.
     Fetch(BrokerId, ReplicaAsk),
+    /// Throttled replicas were given so many bytes.
+    Took(u64),
     /// A leader proposes another ISR.
     Propose(LogId, IsrAsk),
     /// This broker leads the log, and knows all that is committed of it; the log spans this.
@@ -113,6 +115,8 @@ struct Held {
     partition: Partition,
     /// From whom it wants more, or will.
     wish: Wish,
+    /// What it wants waits for the throttle.
+    is_held_back: bool,
     /// Its place among the deadlines.
     deadline: Option<Mono>,
     /// Operations before this one belong to a log of the same name that was held and given up before.
@@ -150,9 +154,9 @@ impl Lane {
     /// Does what it is told. `scratch` is an empty buffer, and is left empty.
     pub fn obey(&mut self, cx: PartitionCx<'_>, order: Order, scratch: &mut Vec<PartitionOut>, said: &mut Vec<Said>) {
         self.follow(cx, order, scratch, said);
-        self.fetch_on(cx.now.mono, said);
+        self.fetch_on(cx, said);
         let next = self.deadlines.first().map(|(at, _)| *at);
-        let next = next.into_iter().chain(self.fetchers.deadline(cx.now.mono)).min();
+        let next = next.into_iter().chain(self.fetchers.deadline(cx.now.mono, cx.throttled_until)).min();
         if next != self.wake_at {
             self.wake_at = next;
             said.push(Said::WakeAt(next));
@@ -173,7 +177,7 @@ impl Lane {
                     Some(found) => Partition::recovered(cx, log, *spec, (found.log, found.is_online), scratch),
                 };
                 let since = super::op_id(self.ops_begun, self.number);
-                let held = Held { partition, wish: Wish::None, deadline: None, since };
+                let held = Held { partition, wish: Wish::None, is_held_back: false, deadline: None, since };
                 let before = self.partitions.insert(log, held);
                 assert!(before.is_none(), "a partition is held once: {log:?}");
                 self.carry(cx, log, scratch, said);
@@ -222,8 +226,8 @@ impl Lane {
     }
 
     /// Asks every leader that somebody wants more of, and that is not being asked.
-    fn fetch_on(&mut self, now: Mono, said: &mut Vec<Said>) {
-        while let Some((leader, ask)) = self.fetchers.next(now) {
+    fn fetch_on(&mut self, cx: PartitionCx<'_>, said: &mut Vec<Said>) {
+        while let Some((leader, ask)) = self.fetchers.next(cx.now.mono, cx.throttled_until) {
             said.push(Said::Fetch(leader, ask));
         }
     }
@@ -242,6 +246,9 @@ impl Lane {
             let Some(asked) = self.fetchers.asked(leader, log) else { continue };
             let Some(partition) = self.held(log) else { continue };
             let pause = fetched.pause(cx.fetch_backoff);
+            if partition.is_throttled() {
+                said.push(Said::Took(fetched.batches.iter().map(|batch| batch.bytes_len() as u64).sum()));
+            }
             partition.fetched(cx, asked, fetched, scratch);
             self.carry(cx, log, scratch, said);
             let wish = self.partitions.get(&log).map(|held| held.wish);
@@ -260,16 +267,21 @@ impl Lane {
         let wish = held.partition.wish(cx.now.mono);
         let deadline = held.partition.deadline(cx);
         let before = (held.wish, held.deadline);
-        if before == (wish, deadline) {
+        let was_held_back = held.is_held_back;
+        // What is under way goes on; what is held back does so no longer than it must.
+        let is_held_back =
+            (before.0 != wish || was_held_back) && cx.throttled_until.is_some() && held.partition.is_throttled();
+        if before == (wish, deadline) && was_held_back == is_held_back {
             return;
         }
-        let is_new = before.0 != wish;
-        (held.wish, held.deadline) = (wish, deadline);
+        let is_new = before.0 != wish || was_held_back != is_held_back;
+        (held.wish, held.is_held_back, held.deadline) = (wish, is_held_back, deadline);
         self.unlist(log, before, wish.leader());
         match wish {
             _ if !is_new => {}
             Wish::None => {}
             Wish::Soon(leader) => self.fetchers.takes(leader, log),
+            Wish::Now(leader, fetch) if is_held_back => self.fetchers.holds_back(leader, log, fetch),
             Wish::Now(leader, fetch) => self.fetchers.wants(leader, log, fetch),
         }
         self.deadlines.extend(deadline.map(|at| (at, log)));

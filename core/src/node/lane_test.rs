@@ -33,6 +33,8 @@ fn spec() -> Box<PartitionSpec> {
             compression: None,
         },
         log: LogSpec { topic: Str::from("orders"), settings: LogSettings::default() },
+        is_leader_throttled: false,
+        is_follower_throttled: false,
         compacted_only: false,
     })
 }
@@ -49,6 +51,7 @@ fn obey(lane: &mut Lane, order: Order) -> Vec<Said> {
         lag_max: Duration::from_secs(1),
         fetch_backoff: Duration::from_secs(1),
         followers_serve: false,
+        throttled_until: None,
     };
     lane.obey(cx, order, &mut Vec::new(), &mut said);
     lane.check();

@@ -29,6 +29,7 @@ mod request;
 mod retain;
 mod route;
 mod slices;
+mod throttle;
 mod view;
 
 pub use boot::{Boot, FoundLog};
@@ -69,7 +70,7 @@ pub struct Node {
     slices: Slices,
     calls: calls::Calls,
     proposals: propose::Proposals,
-    checking: replicate::Checking,
+    replicating: replicate::Replicating,
     /// The brokers, as far as ISRs depend on them.
     peers: Peers,
     /// When each lane is to be woken.
@@ -165,7 +166,7 @@ impl Hash for Node {
         self.slices.hash(state);
         self.calls.hash(state);
         self.proposals.hash(state);
-        self.checking.hash(state);
+        self.replicating.hash(state);
         self.peers.hash(state);
         self.lanes_wake_at.hash(state);
         self.found.hash(state);
@@ -217,3 +218,6 @@ mod scene_test;
 #[cfg(test)]
 #[path = "steps_test.rs"]
 mod steps_test;
+#[cfg(test)]
+#[path = "throttles_test.rs"]
+mod throttles_test;

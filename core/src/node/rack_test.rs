@@ -2,7 +2,9 @@
 
 use super::observe_test::{BROKER, CONTROLLER, talk};
 use super::scene_test::{Scene, batch};
-use crate::msg::create_topics::{CreatableReplicaAssignment, CreatableTopic, CreateTopicsRequest};
+use crate::msg::create_topics::{
+    CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
+};
 use crate::msg::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic, PartitionData, ReplicaState};
 use crate::msg::{Request, Response};
 use crate::types::{BrokerId, Str, Ticket};
@@ -13,17 +15,24 @@ use std::vec::Vec;
 const SELECTOR: (&str, &str) = ("replica.selector.class", "org.apache.kafka.common.replica.RackAwareReplicaSelector");
 
 /// Broker 1, in rack a, leads `orders`; broker 2, in rack b, follows.
-fn led(settings: &[(&str, &str)]) -> Scene {
+pub fn led(settings: &[(&str, &str)]) -> Scene {
+    led_with(settings, &[])
+}
+
+/// The same with settings of the topic.
+pub fn led_with(settings: &[(&str, &str)], configs: &[(&str, &str)]) -> Scene {
     let mut controller = Scene::new(&[CONTROLLER, &[("broker.rack", "a")], settings].concat());
     let mut broker = Scene::new(&[BROKER, &[("broker.rack", "b")]].concat());
     talk(&mut broker, &mut controller);
     let assignments = vec![CreatableReplicaAssignment { partition_index: 0, broker_ids: vec![1, 2] }];
+    let config =
+        |(name, value): &(&str, &str)| CreatableTopicConfig { name: Str::from(*name), value: Some(Str::from(*value)) };
     let topic = CreatableTopic {
         name: Str::from("orders"),
         num_partitions: -1,
         replication_factor: -1,
         assignments,
-        ..CreatableTopic::default()
+        configs: configs.iter().map(config).collect(),
     };
     let body = CreateTopicsRequest { topics: vec![topic], ..CreateTopicsRequest::default() };
     let ticket = controller.ask(7, Request::CreateTopics(body));
@@ -56,7 +65,7 @@ fn fetch(scene: &Scene, from: i64, session: (i32, i32)) -> FetchRequest {
 }
 
 /// As broker 2 asks.
-fn follow(scene: &mut Scene, from: i64, session: (i32, i32)) -> Ticket {
+pub fn follow(scene: &mut Scene, from: i64, session: (i32, i32)) -> Ticket {
     let epoch = scene.node.view().image().broker(BrokerId(2)).expect("registered").epoch;
     let replica_state = ReplicaState { replica_id: 2, replica_epoch: epoch.0 };
     let body = FetchRequest { replica_state, ..fetch(scene, from, session) };
@@ -72,7 +81,7 @@ fn consume(scene: &mut Scene, version: i16, rack: &str) -> PartitionData {
     answer(scene, ticket).expect("at once").responses.remove(0).partitions.remove(0)
 }
 
-fn answer(scene: &mut Scene, ticket: Ticket) -> Option<FetchResponse> {
+pub fn answer(scene: &mut Scene, ticket: Ticket) -> Option<FetchResponse> {
     match scene.answer(ticket)? {
         Some(Response::Fetch(body)) => Some(body),
         other => panic!("{other:?}"),

@@ -5,6 +5,7 @@ use super::calls::CallFor;
 use super::fetchers::ReplicaAsk;
 use super::lane::Order;
 use super::post::Letter;
+use super::throttle::Throttle;
 use super::{Node, OWNER_REPLICAS, op_id};
 use crate::boundary::{Done, Effect, Effects, Job, JobDone, Line, Lost, Purpose};
 use crate::metadata::Image;
@@ -40,11 +41,14 @@ pub struct Brought {
     pub pause: Duration,
 }
 
-/// Answers of leaders whose checksums are being looked at.
+/// What followers here are given.
 #[derive(Clone, Hash, Debug, Default)]
-pub struct Checking {
+pub struct Replicating {
     begun: u64,
-    under_way: BTreeMap<OpId, (ReplicaFetch, Brought)>,
+    /// Answers of leaders whose checksums are being looked at.
+    checking: BTreeMap<OpId, (ReplicaFetch, Brought)>,
+    /// What those that are throttled were given.
+    pub throttle: Throttle,
 }
 
 /// The brokers of a cluster, as far as ISRs depend on them.
@@ -133,15 +137,15 @@ impl Node {
             };
             return self.replicas_checked(now, fetch, brought, batches);
         }
-        let op = op_id(self.checking.begun, OWNER_REPLICAS);
-        self.checking.begun += 1;
-        self.checking.under_way.insert(op, (fetch, brought));
+        let op = op_id(self.replicating.begun, OWNER_REPLICAS);
+        self.replicating.begun += 1;
+        self.replicating.checking.insert(op, (fetch, brought));
         out.push(Effect::Job { op, job: Job::Check(records) });
     }
 
     /// The checksums of a long answer were looked at.
     pub(super) fn check_done(&mut self, now: Now, op: OpId, done: Done) {
-        let (fetch, brought) = self.checking.under_way.remove(&op).expect("INV-04: an operation ends once");
+        let (fetch, brought) = self.replicating.checking.remove(&op).expect("INV-04: an operation ends once");
         let Done::Job(JobDone::Checked(batches)) = done else { unreachable!("a job ends as the job that it was") };
         self.replicas_checked(now, fetch, brought, batches);
     }

@@ -114,6 +114,7 @@ impl Node {
                         lag_max: self.config.replica.lag_max,
                         fetch_backoff: self.config.replica.backoff,
                         followers_serve: self.config.replica.reads_by_rack,
+                        throttled_until: self.replicating.throttle.opens_at(now, self.config.replica.follower_rate),
                     };
                     self.lanes[lane].obey(cx, order, &mut self.scratch, &mut said);
                     for one in said.drain(..) {
@@ -138,6 +139,7 @@ impl Node {
             Said::Fetch(leader, ask) => self.fetch_replicas(now, ReplicaFetch { lane, leader }, &ask, out),
             // At the end of the step, with all others.
             Said::Propose(log, ask) => self.proposals.propose(log, ask),
+            Said::Took(bytes) => self.replicating.throttle.spend(now, self.config.replica.follower_rate, bytes),
             Said::Leads(log, range) => self.leads(now, log, range, out),
             Said::Answer(..) | Said::Grew(..) => {
                 self.post.send(Letter::FromLane(lane, said), now.mono, &mut self.rng);
@@ -162,6 +164,7 @@ impl Node {
             | Said::WakeAt(_)
             | Said::Fetch(..)
             | Said::Propose(..)
+            | Said::Took(_)
             | Said::Leads(..) => unreachable!("these went out when they were said"),
         }
     }

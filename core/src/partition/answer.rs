@@ -95,6 +95,8 @@ pub struct Readable {
     pub diverging: Option<(LeaderEpoch, Offset)>,
     /// The reader is to read at this follower instead (KIP-392).
     pub elsewhere: Option<BrokerId>,
+    /// The reader is a follower that is out of sync, and gets no more than the throttle of leaders allows (KIP-73).
+    pub is_throttled: bool,
 }
 
 impl Readable {
@@ -109,6 +111,7 @@ impl Readable {
             bytes: 0,
             diverging: None,
             elsewhere: None,
+            is_throttled: false,
         }
     }
 

@@ -144,6 +144,15 @@ impl Partition {
         }
     }
 
+    /// Does what it fetches count against the throttle of followers? Never of one that is in sync, or has all that it knows to be
+    /// committed and may join (KIP-73).
+    pub fn is_throttled(&self) -> bool {
+        let Role::Follower(follower) = &self.role else { return false };
+        let assignment = &self.spec.assignment;
+        let has_all = follower.leader_watermark != Offset::NONE && follower.leader_watermark <= self.log.end();
+        self.spec.is_follower_throttled && !assignment.isr.contains(&assignment.me) && !has_all
+    }
+
     /// The leader answered what it was asked. What is not the answer to what is wanted now is passed over; after an error
     /// the same is wanted still, and whoever asks leaves some time before that.
     pub fn fetched(

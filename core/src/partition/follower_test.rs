@@ -47,6 +47,8 @@ fn spec(leader: BrokerId, epoch: i32) -> PartitionSpec {
             compression: None,
         },
         log: LogSpec { topic: Str::from("orders"), settings: LogSettings::default() },
+        is_leader_throttled: false,
+        is_follower_throttled: false,
         compacted_only: false,
     }
 }
@@ -180,6 +182,7 @@ fn cx(now: u64) -> PartitionCx<'static> {
         lag_max: Duration::from_secs(1),
         fetch_backoff: Duration::from_secs(1),
         followers_serve: false,
+        throttled_until: None,
     }
 }
 

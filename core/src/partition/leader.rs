@@ -116,6 +116,11 @@ impl Leader {
         }
     }
 
+    /// Must this replica have what is committed, or will it soon?
+    pub(super) fn counts(&self, id: BrokerId) -> bool {
+        self.isr.counts(id)
+    }
+
     pub(super) fn isr_size(&self, assignment: &Assignment) -> IsrSize {
         IsrSize::new(self.isr.members().len(), assignment.isr_min, assignment.replicas.len())
     }
@@ -204,9 +209,9 @@ impl Partition {
             return Readable::error(error);
         }
         if fetch.is_glance {
-            return self.readable(Reader::Follower, fetch.from);
+            return self.readable(Reader::Follower(id), fetch.from);
         }
-        let readable = self.readable_after(Reader::Follower, fetch.from, fetch.last_fetched);
+        let readable = self.readable_after(Reader::Follower(id), fetch.from, fetch.last_fetched);
         if let Some((epoch, end)) = readable.diverging {
             let asked = fetch.from;
             out.push(PartitionOut::Note(Note::Parted { log: self.id, follower: id, asked, epoch, end }));
@@ -223,8 +228,8 @@ impl Partition {
         // First this: who joins holds back what is committed.
         self.grow_by(cx, id, out);
         self.advance(cx, out);
-        let readable = self.readable(Reader::Follower, fetch.from);
-        self.watch(key, Reader::Follower, (fetch.from, fetch.watch_below), &readable);
+        let readable = self.readable(Reader::Follower(id), fetch.from);
+        self.watch(key, Reader::Follower(id), (fetch.from, fetch.watch_below), &readable);
         readable
     }
 

@@ -49,6 +49,8 @@ fn spec(leader: BrokerId, epoch: i32, partition_epoch: i32, isr: &[BrokerId]) ->
             compression: None,
         },
         log: LogSpec { topic: Str::from("orders"), settings: LogSettings::default() },
+        is_leader_throttled: false,
+        is_follower_throttled: false,
         compacted_only: false,
     }
 }
@@ -98,6 +100,7 @@ impl Scene {
             lag_max: LAG_MAX,
             fetch_backoff: LAG_MAX,
             followers_serve: false,
+            throttled_until: None,
         };
         let partition = Partition::create(cx, LogId { topic: Uuid([1; 16]), partition: 0 }, spec, &mut out);
         Self { partition, peers, now: 1000, out: Vec::new() }
@@ -113,6 +116,7 @@ impl Scene {
             lag_max: LAG_MAX,
             fetch_backoff: LAG_MAX,
             followers_serve: false,
+            throttled_until: None,
         };
         let answer = event(&mut self.partition, cx, &mut self.out);
         self.partition.check();
@@ -514,7 +518,7 @@ fn a_reader_is_sent_to_the_nearest_follower_that_is_in_sync_and_keeps_what_it_wa
     let mut scene = Scene::led(&[ME, B]);
     scene.produce(1, Acks::Committed, 2);
     scene.stored(2);
-    let mut sent_to = |scene: &mut Scene, from, near: &[BrokerId]| {
+    let sent_to = |scene: &mut Scene, from, near: &[BrokerId]| {
         let ask = ReadAsk {
             from: Offset(from),
             current_epoch: LeaderEpoch(3),

@@ -83,7 +83,7 @@ impl Partition {
     /// Tells the followers that watch, the clients, or both.
     pub(super) fn tell_readers(&self, followers: bool, clients: bool, out: &mut Vec<PartitionOut>) {
         let told = |watcher: &&Watcher| match watcher.reader {
-            Reader::Follower => followers,
+            Reader::Follower(_) => followers,
             Reader::Client => clients,
         };
         for watcher in self.watchers.iter().filter(told) {
@@ -119,7 +119,11 @@ impl Partition {
         let within = self.log.start() <= from && from <= self.log.end();
         let (end, bytes_end) = match reader {
             Reader::Client => (self.high_watermark(), self.last_stable()),
-            Reader::Follower => (self.log.durable(), self.log.durable()),
+            Reader::Follower(_) => (self.log.durable(), self.log.durable()),
+        };
+        let is_throttled = match (&self.role, reader) {
+            (Role::Leader(leader), Reader::Follower(id)) => self.spec.is_leader_throttled && !leader.counts(id),
+            (Role::Leader(_), Reader::Client) | (Role::Follower(_), _) => false,
         };
         Readable {
             error: if within { ErrorCode::None } else { ErrorCode::OffsetOutOfRange },
@@ -130,6 +134,7 @@ impl Partition {
             bytes: if within { self.recent.bytes_between(from, bytes_end) } else { 0 },
             diverging: None,
             elsewhere: None,
+            is_throttled,
         }
     }
 

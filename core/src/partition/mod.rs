@@ -56,7 +56,7 @@ pub use role::{Assignment, PartitionSpec};
 use crate::boundary::{Action, DiskFault, Done, Job, JobDone, LogSettings, Note, Query};
 use crate::log::Log;
 use crate::record::Functions;
-use crate::types::{ErrorCode, LeaderEpoch, LogId, Now, Offset, OffsetRange, Wall};
+use crate::types::{ErrorCode, LeaderEpoch, LogId, Mono, Now, Offset, OffsetRange, Wall};
 use alloc::vec::Vec;
 use core::time::Duration;
 use parked::Watcher;
@@ -166,6 +166,8 @@ pub struct PartitionCx<'a> {
     pub fetch_backoff: Duration,
     /// Consumers read from followers too: these are told at once of what is committed.
     pub followers_serve: bool,
+    /// Before then no throttled replica fetches, if they have fetched too much.
+    pub throttled_until: Option<Mono>,
 }
 
 impl Partition {

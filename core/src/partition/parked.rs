@@ -2,7 +2,7 @@
 
 use super::answer::{Appended, PartKey};
 use super::produce::Acks;
-use crate::types::Offset;
+use crate::types::{BrokerId, Offset};
 
 /// An acknowledgement that leaves when everything below `end` is committed, or flushed here if that is all that was asked.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -34,5 +34,5 @@ pub enum Reader {
     /// Up to the high watermark.
     Client,
     /// Up to the leader's durable end: what is not flushed may be gone after a crash, and then nobody may have it.
-    Follower,
+    Follower(BrokerId),
 }

@@ -23,6 +23,7 @@ const CX: PartitionCx<'static> = PartitionCx {
     lag_max: Duration::from_secs(30),
     fetch_backoff: Duration::from_secs(1),
     followers_serve: false,
+    throttled_until: None,
 };
 
 /// A partition, and whatever it asked for and nobody has answered yet.
@@ -53,6 +54,8 @@ fn spec() -> PartitionSpec {
             compression: None,
         },
         log: LogSpec { topic: Str::from("orders"), settings: LogSettings::default() },
+        is_leader_throttled: false,
+        is_follower_throttled: false,
         compacted_only: false,
     }
 }

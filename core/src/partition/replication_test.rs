@@ -343,6 +343,8 @@ impl World {
             },
             rules: RULES,
             log: LogSpec { topic: Str::from("orders"), settings: LogSettings::default() },
+            is_leader_throttled: false,
+            is_follower_throttled: false,
             compacted_only: false,
         }
     }
@@ -363,6 +365,7 @@ impl World {
             lag_max: LAG_MAX,
             fetch_backoff: LAG_MAX,
             followers_serve: true,
+            throttled_until: None,
         };
         let mut out = Vec::new();
         let partition = self.brokers[at].partition.as_mut()?;
@@ -500,6 +503,7 @@ impl World {
             lag_max: LAG_MAX,
             fetch_backoff: LAG_MAX,
             followers_serve: true,
+            throttled_until: None,
         };
         let mut out = Vec::new();
         let partition = Partition::recovered(cx, LOG, spec, (log, true), &mut out);

@@ -20,6 +20,10 @@ pub struct PartitionSpec {
     pub rules: TopicRules,
     /// How the log is kept.
     pub log: LogSpec,
+    /// It is throttled towards followers that are out of sync, while it leads.
+    pub is_leader_throttled: bool,
+    /// It is throttled while it follows and is out of sync.
+    pub is_follower_throttled: bool,
     /// `DeleteRecords` is refused: the topic is compacted and nothing else.
     pub compacted_only: bool,
 }

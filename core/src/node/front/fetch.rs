@@ -51,6 +51,13 @@ struct Part {
     readable: Readable,
 }
 
+impl Part {
+    /// How many bytes may go out of it, as far as that is known.
+    fn bytes(&self) -> u64 {
+        self.readable.bytes.min(u64::from(self.wanted.bytes_max))
+    }
+}
+
 impl PendingFetch {
     /// Asks up to `most` parts more; false once all were asked.
     fn ask(&mut self, ticket: Ticket, most: usize, out: &mut Vec<FrontOut>) -> bool {
@@ -86,17 +93,32 @@ impl PendingFetch {
         self.parts[key.partition as usize].readable = readable;
     }
 
-    /// Is there a reason to answer now?
-    pub fn is_satisfied(&self) -> bool {
+    /// Is there a reason to answer now? What is throttled is none while the throttle is closed.
+    pub fn is_satisfied(&self, is_throttled: bool) -> bool {
         let mut bytes = 0;
         for part in &self.parts {
             let is_news = self.hurries && part.wanted.told < part.readable.high_watermark;
             if part.readable.is_urgent() || is_news {
                 return true;
             }
-            bytes += part.readable.bytes.min(u64::from(part.wanted.bytes_max));
+            if !(is_throttled && part.readable.is_throttled) {
+                bytes += part.bytes();
+            }
         }
         bytes >= self.bytes_min || self.parts.is_empty()
+    }
+
+    /// Leaves out what the throttle holds back if it is closed. Gives the bytes that it lets through, or more where that is not
+    /// known.
+    fn throttle(&mut self, is_closed: bool) -> u64 {
+        let mut bytes = 0;
+        for part in self.parts.iter_mut().filter(|part| part.readable.is_throttled && !part.readable.is_urgent()) {
+            if is_closed {
+                (part.readable.bytes, part.readable.end) = (0, part.wanted.from);
+            }
+            bytes += part.bytes();
+        }
+        bytes.min(u64::from(self.bytes_max))
     }
 
     /// Nobody waits for this fetch any more.
@@ -178,8 +200,11 @@ impl Front {
     }
 
     /// The answer leaves; the store fills in the records.
-    pub(super) fn serve(&mut self, cx: &FrontCx<'_>, ticket: Ticket, fetch: PendingFetch, out: &mut Vec<FrontOut>) {
+    pub(super) fn serve(&mut self, cx: &FrontCx<'_>, ticket: Ticket, mut fetch: PendingFetch, out: &mut Vec<FrontOut>) {
         fetch.unwatch(ticket, out);
+        let rate = cx.config.replica.leader_rate;
+        let throttled = fetch.throttle(self.throttle.opens_at(cx.now, rate).is_some());
+        self.throttle.spend(cx.now, rate, throttled);
         let mut response = FetchResponse { session_id: fetch.session.id(), ..FetchResponse::default() };
         let mut slots = Vec::new();
         for part in &fetch.parts {

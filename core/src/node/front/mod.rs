@@ -12,6 +12,7 @@ use fetch::PendingFetch;
 use session::Sessions;
 
 use super::lane::{Order, PartAsk};
+use super::throttle::Throttle;
 use crate::boundary::{Effect, Ignored, Note};
 use crate::config::Config;
 use crate::metadata::Image;
@@ -42,6 +43,8 @@ pub struct Front {
     sessions: Sessions,
     /// Fetch answers whose bytes are on their way out.
     serving: BTreeSet<Ticket>,
+    /// What followers that are throttled were given.
+    throttle: Throttle,
 }
 
 /// One request that waits.
@@ -102,6 +105,7 @@ impl Front {
             deadlines: BTreeSet::new(),
             sessions: Sessions::default(),
             serving: BTreeSet::new(),
+            throttle: Throttle::default(),
         }
     }
 
@@ -125,16 +129,19 @@ impl Front {
         };
         let Body::Fetch(fetch) = &mut pending.body else { unreachable!("only fetches watch") };
         fetch.learn(key, readable);
-        if pending.left == 0 && fetch.is_satisfied() {
+        let is_throttled = self.throttle.opens_at(cx.now, cx.config.replica.leader_rate).is_some();
+        if pending.left == 0 && fetch.is_satisfied(is_throttled) {
             self.finish(cx, key.ticket, out);
         }
     }
 
     /// All parts have answered: the answer leaves, unless it is a fetch that waits for more.
     fn joined(&mut self, cx: &mut FrontCx<'_>, ticket: Ticket, out: &mut Vec<FrontOut>) {
+        let is_throttled = self.throttle.opens_at(cx.now, cx.config.replica.leader_rate).is_some();
         let pending = &self.pending[&ticket];
         match &pending.body {
-            Body::Fetch(fetch) if !fetch.is_satisfied() && pending.deadline.is_some_and(|at| at > cx.now.mono) => {}
+            Body::Fetch(fetch)
+                if !fetch.is_satisfied(is_throttled) && pending.deadline.is_some_and(|at| at > cx.now.mono) => {}
             Body::Fetch(_)
             | Body::Produce(_)
             | Body::Silent(_)

@@ -150,9 +150,6 @@ public class Driver {
         settings.put("group.id", command.get("group").asText());
         settings.put("auto.offset.reset", "earliest");
         settings.put("enable.auto.commit", "false");
-        if (command.has("rack")) {
-            settings.put("client.rack", command.get("rack").asText());
-        }
         int count = command.get("count").asInt();
         ArrayNode records = answer.putArray("records");
         long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(WAIT_S);
