@@ -539,3 +539,29 @@ fn a_reader_is_sent_to_the_nearest_follower_that_is_in_sync_and_keeps_what_it_wa
     assert_eq!(sent_to(&mut scene, 3, &[B]), None, "it does not have that");
     assert_eq!(sent_to(&mut scene, 2, &[]), None, "nobody is near");
 }
+
+#[test]
+fn a_deletion_is_not_confirmed_while_others_may_lead_that_have_not_heard_of_it() {
+    let mut scene = Scene::led(&[ME, B]);
+    scene.produce(1, Acks::Committed, 3);
+    scene.stored(3);
+    scene.fetched_by(B, fetch(3, 3));
+    scene.fetched_by(C, fetch(3, 3));
+    // Both are gone, and the ISR is too small to commit anything: either may lead once it is back (KIP-966).
+    scene.peers = Peers::new(vec![Peer { id: ME, epoch: BrokerEpoch(7), may_join: true }]);
+    scene.assign(spec(ME, 3, 6, &[ME]));
+    scene.answers();
+    scene.with(|partition, cx, out| partition.trim(cx, key(5), Offset(2), out));
+    let trimmed = Done::Stored { start: Offset(2), end: Offset(3) };
+    scene.with(|partition, cx, out| partition.done(cx, Then::Trimmed(key(5)), Ok(trimmed), out));
+    let is_confirmed = |scene: &Scene| {
+        scene.out.iter().any(|out| matches!(out, PartitionOut::Answer(_, Answer::Trimmed(Ok(Offset(2))))))
+    };
+    assert!(!is_confirmed(&scene));
+    let peer = |id| Peer { id, epoch: BrokerEpoch(7), may_join: true };
+    scene.peers = Peers::new([ME, B].map(peer).to_vec());
+    scene.assign(spec(ME, 3, 7, &[ME, B]));
+    assert!(!is_confirmed(&scene), "one is back in sync, and has not dropped them");
+    scene.fetched_by(B, FollowerFetch { log_start: Offset(2), ..fetch(3, 3) });
+    assert!(is_confirmed(&scene));
+}

@@ -46,10 +46,11 @@ impl Partition {
         self.confirm_trims(cx, out);
     }
 
-    /// Tells whoever waits for no more than what all live replicas have dropped by now.
+    /// Tells whoever waits for no more than what all live replicas have dropped by now. While too few are in sync others may be
+    /// eligible that are not up, and would bring back what they have not dropped.
     pub(super) fn confirm_trims(&mut self, cx: PartitionCx<'_>, out: &mut Vec<PartitionOut>) {
         let Role::Leader(leader) = &mut self.role else { return };
-        if leader.trims.is_empty() {
+        if leader.trims.is_empty() || !leader.isr_size(&self.spec.assignment).is_enough() {
             return;
         }
         let low = leader.low_watermark(cx.peers, self.log.start());
