@@ -174,7 +174,7 @@ impl Partition {
             (ErrorCode::OffsetOutOfRange, _) if fetched.log_start > self.log.end() => {
                 follower.anew_at = Some(fetched.log_start);
             }
-            (ErrorCode::None, Some((epoch, end))) => self.diverged(epoch, end, out),
+            (ErrorCode::None, Some((epoch, end))) => self.diverged(epoch, end, fetched.log_start, out),
             (ErrorCode::None, None) => self.take(cx, asked, fetched, out),
             // Of another reign than ours one of us has yet to hear; all else passes.
             (_, _) => {}
@@ -182,10 +182,12 @@ impl Partition {
     }
 
     /// Keeps what was written here up to the leader's epoch, as far as that goes at the leader. An epoch that only the leader
-    /// has is none of ours: what we have of the one before it may still be another's, and is asked about again (KIP-279).
-    fn diverged(&mut self, epoch: LeaderEpoch, end: Offset, out: &mut Vec<PartitionOut>) {
+    /// has is none of ours: what we have of the one before it may still be another's, and is asked about again (KIP-279). Where
+    /// the leader has dropped all that could be common nobody can tell any more what of ours was: only what is committed stays.
+    fn diverged(&mut self, epoch: LeaderEpoch, end: Offset, leaders: Offset, out: &mut Vec<PartitionOut>) {
         let ours = self.log.epochs().end_of(epoch, self.log.end());
-        let to = ours.end.min(end).max(self.log.start());
+        let common = if end <= leaders { end.min(self.high_watermark) } else { end };
+        let to = ours.end.min(common).max(self.log.start());
         if ours.end == Offset::NONE || to >= self.log.end() {
             return ignore(Ignored::AnswerUnsound, out);
         }

@@ -276,6 +276,18 @@ fn an_epoch_that_only_the_leader_knows_is_asked_about_once_more() {
 }
 
 #[test]
+fn of_what_the_leader_has_dropped_only_what_is_committed_is_common() {
+    // Ours is 1 1 8 8, of which 1 1 is committed; the leader's begins at 3, and all that it knows of 8 is that 9 began there.
+    let ours = [batch(0, 2, 1), batch(2, 1, 8), batch(3, 1, 8)];
+    let mut scene = Scene::of(&ours);
+    scene.fetched(given(Vec::new(), 2, 0));
+    scene.fetched(Fetched { log_start: Offset(3), ..parting(8, 3) });
+    assert_eq!(scene.cut(&ours[..1]), 2, "the batch at 2 may be another than the leader's was");
+    scene.fetched(Fetched { error: ErrorCode::OffsetOutOfRange, ..given(Vec::new(), 3, 3) });
+    assert_eq!(scene.asks(), Some((3, -1)), "the log is to begin anew where the leader's does");
+}
+
+#[test]
 fn an_epoch_that_both_know_is_kept_as_far_as_both_have_it() {
     let ours = [batch(0, 4, 0), batch(4, 4, 3)];
     let mut scene = Scene::of(&ours);
