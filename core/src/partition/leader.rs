@@ -224,7 +224,8 @@ impl Partition {
         let follower = leader.followers.iter_mut().find(|follower| follower.id == id).expect("looked for before");
         follower.asked(cx.now.mono, fetch.from, epoch, durable);
         follower.log_start = fetch.log_start;
-        follower.is_comparable |= fetch.log_start >= self.log.start();
+        // Each time anew: what is dropped here while it was away it has to drop as well before it may lead.
+        follower.is_comparable = fetch.log_start >= self.log.start();
         // First this: who joins holds back what is committed.
         self.grow_by(cx, id, out);
         self.advance(cx, out);

@@ -565,3 +565,20 @@ fn a_deletion_is_not_confirmed_while_others_may_lead_that_have_not_heard_of_it()
     scene.fetched_by(B, FollowerFetch { log_start: Offset(2), ..fetch(3, 3) });
     assert!(is_confirmed(&scene));
 }
+
+#[test]
+fn whoever_joins_has_dropped_what_was_dropped_while_it_was_away() {
+    let mut scene = Scene::led(&[ME, C]);
+    scene.produce(1, Acks::Leader, 4);
+    scene.stored(4);
+    scene.fetched_by(C, fetch(4, 3));
+    scene.fetched_by(B, fetch(2, 3));
+    assert!(scene.proposals().is_empty(), "it lags behind");
+    scene.with(|partition, cx, out| partition.trim(cx, key(5), Offset(2), out));
+    let trimmed = Done::Stored { start: Offset(2), end: Offset(4) };
+    scene.with(|partition, cx, out| partition.done(cx, Then::Trimmed(key(5)), Ok(trimmed), out));
+    scene.fetched_by(B, fetch(4, 3));
+    assert!(scene.proposals().is_empty(), "it would bring back what it has not dropped");
+    scene.fetched_by(B, FollowerFetch { log_start: Offset(2), ..fetch(4, 3) });
+    assert_eq!(scene.proposals().len(), 1);
+}
