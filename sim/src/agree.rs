@@ -8,7 +8,7 @@ use crate::settings::store_config;
 use crate::world::World;
 use ottla_core::boundary::Digest;
 use ottla_core::store::RecoveredLog;
-use ottla_core::types::{BrokerId, LeaderEpoch, LogId, Offset};
+use ottla_core::types::{BrokerId, LeaderEpoch, LogId, Offset, PartitionEpoch, Uuid};
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 
@@ -23,6 +23,8 @@ pub struct Agreement {
     reigns: BTreeMap<(LogId, LeaderEpoch), usize>,
     /// Who led the metadata quorum in which term.
     terms: BTreeMap<LeaderEpoch, usize>,
+    /// The newest state of each partition that was told, if somebody wants to hear of it.
+    told: BTreeMap<LogId, PartitionEpoch>,
 }
 
 impl World {
@@ -64,6 +66,10 @@ impl World {
             let text = format!("up to {} the metadata of node {number} are not what they were on node {by}", now.1);
             return self.model.find("metadata", text);
         }
+        if self.trace.keeps_lines() {
+            self.tell_partitions(number);
+        }
+        let Some(image) = self.machines[number].view().map(|view| view.image()) else { return };
         if image.brokers().any(|broker| broker.fenced) {
             self.model.mark("brokers seen fenced");
         }
@@ -91,6 +97,38 @@ impl World {
         }
     }
 
+    /// A line for each state of a partition that nobody knew before.
+    fn tell_partitions(&mut self, number: usize) {
+        let Some(image) = self.machines[number].view().map(|view| view.image()) else { return };
+        for topic in image.topics() {
+            for (index, partition) in topic.partitions.iter() {
+                let log = LogId { topic: topic.id, partition: *index };
+                let epoch = partition.partition_epoch;
+                if self.agreement.told.insert(log, epoch).is_none_or(|known| known < epoch) {
+                    let ids = |ids: &[BrokerId]| ids.iter().map(|id| id.0).collect::<Vec<_>>();
+                    let text = format!(
+                        "{}-{index}: led by {} in {}, in sync {:?} of {:?}, eligible {:?}",
+                        topic.name.as_str(),
+                        partition.leader.0,
+                        partition.leader_epoch.0,
+                        ids(&partition.isr),
+                        ids(&partition.replicas),
+                        ids(&partition.eligible),
+                    );
+                    self.trace.line(self.now, "metadata", &text);
+                }
+            }
+        }
+        for broker in image.brokers() {
+            let log = LogId { topic: Uuid::ZERO, partition: broker.id.0 };
+            let epoch = PartitionEpoch(broker.epoch.0 as i32 * 2 + i32::from(!broker.fenced));
+            if self.agreement.told.insert(log, epoch).is_none_or(|known| known < epoch) {
+                let text = format!("broker {} of {:?}, fenced: {}", broker.id.0, broker.epoch, broker.fenced);
+                self.trace.line(self.now, "metadata", &text);
+            }
+        }
+    }
+
     /// What no metadata may say of a partition. A leader that may lack records is elected only where some are lost for good.
     fn wrong_partition(&mut self, number: usize) -> Option<String> {
         let image = self.machines[number].view()?.image();
@@ -114,6 +152,21 @@ impl World {
         self.model.count("partitions with eligible leaders seen", eligible);
         self.model.count("moving partitions seen", moving);
         wrong
+    }
+
+    /// Who leads what another has led since, or leads with fewer in sync than must be, is where replication is hard: it is counted.
+    pub(crate) fn count_rare(&mut self) {
+        let (mut past, mut short) = (0, 0);
+        for view in self.machines.iter().filter_map(Machine::view) {
+            for (log, partition) in view.partitions() {
+                let Some(reign) = partition.reign() else { continue };
+                let later = (log, LeaderEpoch(reign.0 + 1))..=(log, LeaderEpoch(i32::MAX));
+                past += u64::from(self.agreement.reigns.range(later).next().is_some());
+                short += u64::from(partition.is_short_of_replicas());
+            }
+        }
+        self.model.count("leaders of the past seen", past);
+        self.model.count("leaders short of replicas seen", short);
     }
 
     /// Whether all is as it should be when nothing strikes: every machine knows all metadata that the controller does, every

@@ -5,7 +5,7 @@ use crate::net::LinkId;
 use bytes::Bytes;
 use ottla_core::boundary::{Line, Lost};
 use ottla_core::conn::{Outbound, OutboundOut};
-use ottla_core::msg::{Request, Response};
+use ottla_core::msg::{ApiKey, Request, Response};
 use ottla_core::types::{CallId, Mono, Str};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,6 +22,8 @@ pub enum CallsOut {
     Close(LinkId),
     /// A call ended.
     Ended(CallId, Result<Response, Lost>),
+    /// Something was reached.
+    Mark(&'static str),
     /// What must not be.
     Finding(String),
 }
@@ -34,8 +36,8 @@ pub struct Calls {
     attempts: BTreeMap<u64, Arc<Line>>,
     attempt_next: u64,
     links: BTreeMap<LinkId, Arc<Line>>,
-    /// Calls without an answer, and when each counts as lost.
-    open: BTreeMap<CallId, Mono>,
+    /// Calls without an answer: when each counts as lost, and what it asks.
+    open: BTreeMap<CallId, (Mono, ApiKey)>,
     /// Every call of this process.
     asked: BTreeSet<CallId>,
 }
@@ -73,7 +75,7 @@ impl Calls {
             return out.push(CallsOut::Finding(format!("{id:?} was asked twice")));
         }
         let (body, wait) = ask;
-        self.open.insert(id, now + wait);
+        self.open.insert(id, (now + wait, body.api_key()));
         let client_id = self.client_id.clone();
         let fresh = || Wire { outbound: Outbound::new(client_id, FRAME_BYTES_MAX), socket: Socket::None };
         let wire = self.wires.entry(line.clone()).or_insert_with(fresh);
@@ -120,7 +122,7 @@ impl Calls {
             self.wires.get_mut(&line).expect("it was just found").outbound.wake(now, &mut said);
             self.heed(&line, said, out);
         }
-        if let Some((id, until)) = self.open.iter().find(|(_, until)| **until <= now) {
+        if let Some((id, (until, _))) = self.open.iter().find(|(_, (until, _))| *until <= now) {
             out.push(CallsOut::Finding(format!("{id:?} should have ended at {until:?}, it is {now:?}")));
         }
     }
@@ -167,8 +169,11 @@ impl Calls {
                     }
                 },
                 OutboundOut::Ended(call, body) => {
-                    if self.open.remove(&call).is_none() {
-                        out.push(CallsOut::Finding(format!("{call:?} ended twice")));
+                    match (self.open.remove(&call), &body) {
+                        (None, _) => out.push(CallsOut::Finding(format!("{call:?} ended twice"))),
+                        (Some((_, ApiKey::AlterPartition)), Err(_)) => out.push(CallsOut::Mark("proposals lost")),
+                        (Some((_, ApiKey::AlterPartition)), Ok(_)) => out.push(CallsOut::Mark("proposals answered")),
+                        (Some(_), _) => {}
                     }
                     out.push(CallsOut::Ended(call, body));
                 }

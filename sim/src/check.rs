@@ -28,6 +28,7 @@ impl World {
             return;
         }
         self.model.mark("probes");
+        self.count_rare();
         let mut copies = Vec::new();
         for (machine, disk) in disks.into_iter().enumerate() {
             let (reader, recovered) = match Reader::open(disk, machine, store_config(&self.plan.options)) {
@@ -64,7 +65,7 @@ impl World {
         }
         self.miss(&longest.iter().map(|(name, ..)| *name).collect());
         for (name, held) in holders {
-            let least = self.model.topics[name.topic].replicas_min();
+            let least = self.model.topics[name.topic].replicas_min() - usize::from(self.model.wiped);
             if held < least {
                 let end = self.model.log(name).acked_end;
                 let text =

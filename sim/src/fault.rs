@@ -1,5 +1,6 @@
 //! What may strike a run, and when: drawn from the seed before it begins, as a list that can be shortened.
 
+use crate::chain::Chain;
 use crate::clock::At;
 use crate::disk::Armed;
 use crate::net::{Flow, Told};
@@ -16,6 +17,8 @@ pub enum Strike {
     PowerLoss(Duration),
     /// The power fails everywhere at once, and comes back after a while.
     Blackout(Duration),
+    /// The process is killed, and starts again after a while with an empty disk.
+    Wipe(Duration),
     /// The process is asked to stop, and starts again a while after it has.
     Stop(Duration),
     /// The process stands still for a while.
@@ -44,6 +47,10 @@ pub enum Strike {
     Rot,
     /// The network between these machines, by number from the lowest bit on, and the others is cut for a while.
     Part(u64, Way, Duration),
+    /// Nothing that the first machine sends to the second arrives for a while.
+    Cut(usize, usize, Duration),
+    /// One strike behind the other, each when it hurts; the number draws how.
+    Chain(Chain, u64),
     /// Nothing goes wrong: what is durable at this moment is compared with what was promised.
     Probe,
 }
@@ -176,6 +183,12 @@ pub fn draw_blackouts((from, to): (At, At), rng: &mut Rng) -> Vec<Op> {
     (0..count).map(strike).collect()
 }
 
+/// Draws the loss of one disk, of a machine that has no vote: what a voter forgets was never to be forgotten.
+pub fn draw_wipe((voters, machines): (usize, usize), (from, to): (At, At), rng: &mut Rng) -> Op {
+    let machine = rng.between(voters as u64, machines as u64 - 1) as usize;
+    Op { at: At(rng.between(from.0, to.0)), machine, strike: Strike::Wipe(wait(rng, 10, 3_000)) }
+}
+
 fn draw(kind: Kind, rng: &mut Rng) -> Strike {
     let told = [Told::Both, Told::Both, Told::Opener, Told::Accepter, Told::Nobody];
     match kind {
@@ -206,7 +219,7 @@ fn draw(kind: Kind, rng: &mut Rng) -> Strike {
 }
 
 /// A wait between so many milliseconds, short ones as likely as long ones.
-fn wait(rng: &mut Rng, least_ms: u64, most_ms: u64) -> Duration {
+pub(crate) fn wait(rng: &mut Rng, least_ms: u64, most_ms: u64) -> Duration {
     let doublings = u64::from((most_ms / least_ms).ilog2());
     let top = least_ms << rng.below(doublings + 1);
     Duration::from_micros(rng.between(top * 1_000, (top * 2).min(most_ms) * 1_000))
@@ -218,6 +231,7 @@ impl fmt::Display for Strike {
             Self::Kill(down) => write!(f, "kill, back in {down:?}"),
             Self::PowerLoss(down) => write!(f, "power loss, back in {down:?}"),
             Self::Blackout(down) => write!(f, "power loss everywhere, back in {down:?}"),
+            Self::Wipe(down) => write!(f, "another disk, back in {down:?}"),
             Self::Stop(down) => write!(f, "clean stop, back in {down:?}"),
             Self::Pause(wait) => write!(f, "pause for {wait:?}"),
             Self::Pace(permille) => write!(f, "clock at {permille} permille"),
@@ -242,6 +256,8 @@ impl fmt::Display for Strike {
                     Way::In => write!(f, "{names} do not hear the others for {wait:?}"),
                 }
             }
+            Self::Chain(chain, _) => write!(f, "{chain}"),
+            Self::Cut(from, to, wait) => write!(f, "node {from} not heard by node {to} for {wait:?}"),
             Self::Probe => f.write_str("probe"),
         }
     }

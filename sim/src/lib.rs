@@ -3,9 +3,11 @@
 
 mod agree;
 mod calls;
+mod chain;
 mod check;
 pub mod client;
 pub mod clock;
+pub mod cluster;
 pub mod disk;
 pub mod fault;
 pub mod fleet;
@@ -24,4 +26,6 @@ mod settings;
 pub mod shrink;
 pub mod solo;
 mod strike;
+#[cfg(feature = "plant")]
+pub mod voters;
 pub mod world;

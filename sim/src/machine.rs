@@ -9,7 +9,7 @@ use crate::run::functions;
 use crate::settings::{CONTROLLER_PORT, config, store_config};
 use crate::world::MachineEvent;
 use bytes::Bytes;
-use ottla_core::boundary::{Effects, FileDone, FileFault, FileId, FileOp, OpenMode};
+use ottla_core::boundary::{Effects, FileDone, FileFault, FileId, FileOp, Note, OpenMode};
 use ottla_core::log::Log;
 use ottla_core::node::{Boot, FoundLog, Node, View};
 use ottla_core::store::{Claim, Recovered, RecoveredLog, Recovery, RecoveryRefusal, RecoveryStep, Store, StoreOut};
@@ -222,6 +222,13 @@ impl Machine {
             self.disk.kill();
             self.end_process(at, down, out);
         }
+    }
+
+    /// The process is killed, and finds an empty disk when it starts again.
+    pub fn wipe(&mut self, at: At, down: Duration, out: &mut Vec<MachineOut>) {
+        out.push(MachineOut::Mark("disks lost"));
+        self.kill(at, down, out);
+        self.disk = Disk::new(self.options.disk.clone(), self.rng.fork("wiped"));
     }
 
     /// The power fails.
@@ -453,7 +460,10 @@ impl Machine {
                     out.push(MachineOut::Close(plug));
                 }
                 ProcessOut::Mark(mark) => out.push(MachineOut::Mark(mark)),
-                ProcessOut::Note(note) => out.push(MachineOut::Line(23, format!("{note:?}"))),
+                ProcessOut::Note(note) => {
+                    out.extend(mark_of(&note).map(MachineOut::Mark));
+                    out.push(MachineOut::Line(23, format!("{note:?}")));
+                }
                 ProcessOut::Halt(why) => halted = Some(why),
                 ProcessOut::Finding(oracle, text) => out.push(MachineOut::Finding(oracle, text)),
             }
@@ -505,6 +515,16 @@ impl Machine {
             out.push(MachineOut::Later(due, MachineEvent::Wake(self.incarnation)));
         }
     }
+}
+
+/// What a fact shows to have been reached.
+fn mark_of(note: &Note) -> Option<&'static str> {
+    if let Note::Parted { asked, end, .. } = note
+        && end >= asked
+    {
+        return Some("histories that part within a longer log");
+    }
+    matches!(note, Note::Truncated { .. }).then_some("logs cut back")
 }
 
 /// The number of the broker on a machine.

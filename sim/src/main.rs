@@ -79,9 +79,12 @@ struct Flags {
 #[cfg(feature = "plant")]
 #[derive(clap::Args)]
 struct Planting {
-    /// Plant this bug.
+    /// Plant this bug; with --plants, no other.
     #[arg(long)]
     plant: Option<String>,
+    /// The voters of a quorum alone, in the core's own model of them.
+    #[arg(long)]
+    voters: bool,
     /// Plant every bug in turn and say how many of the seeds it takes to find it; --write puts the table into a file.
     #[arg(long)]
     plants: bool,
@@ -129,11 +132,15 @@ fn plant(flags: &Flags) -> Option<ExitCode> {
             }
         }
     }
+    if flags.planting.voters {
+        return Some(voters(flags));
+    }
     if !flags.planting.plants {
         return None;
     }
     let seeds_max = flags.seeds.as_ref().map_or(1_000, |seeds| seeds.end);
-    let effort = Effort { seeds_max, threads: flags.jobs, is_quick: flags.planting.quick };
+    let only = flags.planting.plant.as_deref().and_then(named);
+    let effort = Effort { seeds_max, threads: flags.jobs, is_quick: flags.planting.quick, only };
     let rows = campaign(effort, |row| println!("{row}"));
     let text = table(&rows, seeds_max);
     let written = flags.planting.write.as_ref().map_or(Ok(()), |path| write(path, &text));
@@ -142,6 +149,18 @@ fn plant(flags: &Flags) -> Option<ExitCode> {
         return Some(ExitCode::FAILURE);
     }
     Some(verdict(rows.iter().all(Row::is_found)))
+}
+
+/// Histories of voters alone.
+#[cfg(feature = "plant")]
+fn voters(flags: &Flags) -> ExitCode {
+    let seeds = flags.seed.map(|seed| seed..seed + 1).or_else(|| flags.seeds.clone()).unwrap_or(0..1_000);
+    let fleet = Fleet::sail(seeds, flags.jobs, flags.findings, ottla_sim::voters::run);
+    for outcome in &fleet.findings {
+        print!("{}", outcome.summary());
+    }
+    println!("{} seeds", fleet.seeds);
+    verdict(fleet.findings.is_empty())
 }
 
 fn one(seed: u64, flags: &Flags) -> ExitCode {

@@ -125,6 +125,8 @@ pub struct Model {
     pub replicated: bool,
     /// Bytes were damaged, or can no longer be read, and there is no other copy.
     pub damaged: bool,
+    /// One machine has lost its disk: there is one replica less of what was acknowledged, until that is fetched again.
+    pub wiped: bool,
     /// In which reign each partition was led last, as far as anybody leads, and on which host.
     pub led: BTreeMap<(Uuid, i32), (i32, String)>,
     /// What clients ask and are answered, if somebody wants to hear it.

@@ -131,8 +131,8 @@ pub struct Net {
     next: u64,
     /// Until when what a machine sends, or what is sent to it, is held back.
     stalled: BTreeMap<(usize, Flow), At>,
-    /// Until when what the first machine sends to the second is held back.
-    cuts: BTreeMap<(usize, usize), At>,
+    /// Until when what the first machine sends to the second is held back: on all connections, or on those to one port.
+    cuts: BTreeMap<(usize, usize, Option<u16>), At>,
     rng: Rng,
 }
 
@@ -163,7 +163,10 @@ impl Net {
         let machine = |who: Option<Who>| who.and_then(Who::machine);
         let out = machine(sender).and_then(|machine| self.stalled.get(&(machine, Flow::Out)));
         let inward = machine(receiver).and_then(|machine| self.stalled.get(&(machine, Flow::In)));
-        let cut = machine(sender).zip(machine(receiver)).and_then(|way| self.cuts.get(&way));
+        let way = machine(sender).zip(machine(receiver));
+        let ports = [None, Some(link.door.port)].into_iter();
+        let cut = way.into_iter().flat_map(|(from, to)| ports.clone().map(move |port| (from, to, port)));
+        let cut = cut.filter_map(|way| self.cuts.get(&way));
         let held = out.into_iter().chain(inward).chain(cut).copied().max().unwrap_or(At::START);
         let last = &mut link.last[side(to.end)];
         *last = (now + delay).max(*last).max(held);
@@ -245,8 +248,13 @@ impl Net {
 
     /// Nothing that the first machine sends to the second from now on arrives before then.
     pub fn cut(&mut self, from: usize, to: usize, until: At) {
-        let held = self.cuts.entry((from, to)).or_default();
+        let held = self.cuts.entry((from, to, None)).or_default();
         *held = until.max(*held);
+    }
+
+    /// The same for connections to one port alone, whatever was said of them before. What is held back already stays so.
+    pub fn cut_port(&mut self, from: usize, to: usize, port: u16, until: At) {
+        self.cuts.insert((from, to, Some(port)), until);
     }
 
     /// Draws one of the connections that live.

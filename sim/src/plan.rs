@@ -2,8 +2,9 @@
 //! cut down without anything else in it changing, which is how a failing run is shortened.
 
 use crate::clock::At;
+use crate::cluster::Shape;
 use crate::disk::Traits;
-use crate::fault::{Op, Strike, Weather, draw_blackouts, draw_parts};
+use crate::fault::{Op, Strike, Weather};
 use crate::model::Topic;
 use crate::net::Quality;
 use ottla_core::record::Compression;
@@ -15,8 +16,6 @@ use crate::client::{consumer, member, mover, producer};
 
 /// The wall clock at the start of every run: 21 November 2026.
 pub const EPOCH_MS: i64 = 1_795_219_200_000;
-/// The most replicas of a partition.
-const REPLICAS_MAX: u64 = 3;
 /// Strikes come from this moment on; before it topics are made.
 pub const STRIKES_FROM: At = At::secs(3);
 
@@ -31,10 +30,10 @@ pub struct Options {
     pub machines: usize,
     /// They are one cluster; otherwise each is one of its own.
     pub cluster: bool,
-    /// So many of a cluster's machines, the first ones, are voters of its metadata quorum.
-    pub voters: usize,
     /// How many replicas each partition of the run's topics has.
     pub replicas: i16,
+    /// What its cluster is like.
+    pub shape: Shape,
     /// The network.
     pub net: Quality,
     /// The disk.
@@ -149,50 +148,6 @@ impl Plan {
         plan
     }
 
-    /// The plan of a seed: several machines that are one cluster, each with a weather of its own.
-    pub fn draw_cluster(seed: u64) -> Self {
-        let mut rng = Rng::new(seed).fork("cluster");
-        let machines = rng.between(2, 5) as usize;
-        let mut options = Options { machines, cluster: true, ..Options::draw(&mut rng.fork("options")) };
-        let replicas = rng.between(1, REPLICAS_MAX.min(machines as u64));
-        options.replicas = replicas as i16;
-        for topic in &mut options.topics {
-            let least = rng.between(1, replicas);
-            topic.settings.push(("min.insync.replicas".to_owned(), least.to_string()));
-        }
-        let mut clients = draw_clients(&options, &mut rng.fork("clients"));
-        for client in &mut clients {
-            // What only the leader has may be lost with it.
-            if let Role::Producer(habits) = &mut client.role
-                && habits.acks == 1
-            {
-                habits.acks = -1;
-            }
-        }
-        let mut nemesis = rng.fork("nemesis");
-        let calm_from = draw_calm(&mut nemesis);
-        let span = (STRIKES_FROM, calm_from);
-        let mut ops = draw_parts(machines, span, &mut nemesis);
-        for machine in 0..machines {
-            ops.extend(Weather::draw(&mut nemesis).forecast(machine, span, &mut nemesis));
-        }
-        // With damage on any of so many disks most runs could prove little.
-        if nemesis.chance(3, 4) {
-            ops.retain(|op| !op.strike.is_damage());
-        }
-        ops.extend(draw_blackouts(span, &mut rng.fork("blackouts")));
-        ops.sort_by_key(|op| op.at);
-        let mut operator = rng.fork("operator");
-        if operator.chance(1, 2) {
-            let pace = Duration::from_millis(1 << operator.between(9, 14));
-            let role = Role::Mover(mover::Habits { brokers: machines, replicas: replicas as usize, pace });
-            clients.push(ClientSpec { number: clients.len(), role, seed: operator.next_u64() });
-        }
-        options.voters = [1, 2, 3, 3, 3, machines][rng.below(6) as usize].min(machines);
-        draw_racks(&options, &mut clients, &mut rng.fork("racks"));
-        Self { seed, options, clients, ops: ops.into_iter().enumerate().collect(), calm_from }
-    }
-
     /// The same with less in it.
     #[must_use]
     pub fn cut(mut self, cut: &Cut) -> Self {
@@ -253,21 +208,7 @@ impl Cut {
 }
 
 impl Options {
-    /// In so many racks a cluster's machines stand, in turn; in none in half of the runs, where consumers read from leaders only. Not
-    /// a draw of its own: the numbers of lanes have nothing to do with it.
-    pub fn racks(&self) -> usize {
-        match self.lanes {
-            2 | 4 if self.cluster && self.replicas > 1 => 1 + self.lanes / 2,
-            _ => 0,
-        }
-    }
-
-    /// The rack of a machine.
-    pub fn rack_of(&self, machine: usize) -> String {
-        format!("rack-{}", machine % self.racks())
-    }
-
-    fn draw(rng: &mut Rng) -> Self {
+    pub(crate) fn draw(rng: &mut Rng) -> Self {
         let production = rng.chance(3, 20);
         let topics = draw_topics(production, &mut rng.fork("topics"));
         if production {
@@ -276,8 +217,8 @@ impl Options {
                 relaxed: false,
                 machines: 1,
                 cluster: false,
-                voters: 1,
                 replicas: 1,
+                shape: Shape::default(),
                 net: Quality::default(),
                 disk: Traits::default(),
                 segment_bytes: 1 << 20,
@@ -299,8 +240,8 @@ impl Options {
             relaxed: false,
             machines: 1,
             cluster: false,
-            voters: 1,
             replicas: 1,
+            shape: Shape::default(),
             net: Quality { delay_us: 1 << rng.between(5, 14), pieces_max: 1 << rng.below(4) },
             disk: Traits {
                 whole_pages: rng.chance(1, 2),
@@ -325,19 +266,7 @@ impl Options {
     }
 }
 
-/// Where a cluster's machines stand in racks most consumers do too, and read from followers there (KIP-392).
-fn draw_racks(options: &Options, clients: &mut [ClientSpec], rng: &mut Rng) {
-    for client in clients {
-        if let Role::Consumer(habits) = &mut client.role
-            && options.racks() > 0
-            && rng.chance(3, 4)
-        {
-            habits.rack = options.rack_of(rng.below(options.racks() as u64) as usize);
-        }
-    }
-}
-
-fn draw_calm(nemesis: &mut Rng) -> At {
+pub(crate) fn draw_calm(nemesis: &mut Rng) -> At {
     At::secs(STRIKES_FROM.0 / 1_000_000_000 + nemesis.between(60, 90))
 }
 
@@ -371,7 +300,7 @@ fn draw_topics(production: bool, rng: &mut Rng) -> Vec<Topic> {
     (0..count).map(topic).collect()
 }
 
-fn draw_clients(options: &Options, rng: &mut Rng) -> Vec<ClientSpec> {
+pub(crate) fn draw_clients(options: &Options, rng: &mut Rng) -> Vec<ClientSpec> {
     let mut roles = Vec::new();
     for number in 0..rng.between(1, 4) {
         roles.push(Role::Producer(draw_producer(number as usize, options, &mut rng.fork("producer"))));

@@ -3,7 +3,7 @@
 use crate::fleet::{Fleet, cpu};
 use crate::plan::Cut;
 use crate::report::Outcome;
-use crate::{run, solo};
+use crate::{run, solo, voters};
 use ottla_core::plant::{Bug, plant};
 use std::fmt;
 use std::fmt::Write;
@@ -17,10 +17,23 @@ pub struct Row {
     pub name: String,
     /// Which promise it breaks.
     pub breaks: &'static str,
-    /// The hunt with whole brokers.
-    pub broker: Option<Hunt>,
-    /// The hunt with the store alone.
-    pub store: Option<Hunt>,
+    /// Where Kafka had it, or what of Raft it is against.
+    pub history: &'static str,
+    /// Which table it belongs to.
+    pub kind: Kind,
+    /// A hunt for each world of that table; none where another was enough.
+    pub hunts: Vec<Option<Hunt>>,
+}
+
+/// The tables: bugs of one kind are hunted in the same worlds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// Of one broker and its store.
+    Broker,
+    /// Of replication.
+    Replication,
+    /// Of the metadata quorum.
+    Quorum,
 }
 
 /// Seeds run one behind the other until an oracle complained.
@@ -44,32 +57,107 @@ pub struct Effort {
     pub threads: usize,
     /// One world that finds a bug is enough.
     pub is_quick: bool,
+    /// Only this bug.
+    pub only: Option<Bug>,
 }
 
 /// The bug of this name.
 pub fn named(name: &str) -> Option<Bug> {
-    Bug::ALL.into_iter().chain(Bug::OF_REPLICATION).find(|bug| format!("{bug:?}") == name)
+    let all = Bug::ALL.into_iter().chain(Bug::OF_REPLICATION).chain(Bug::OF_QUORUM);
+    all.into_iter().find(|bug| format!("{bug:?}") == name)
 }
 
 /// Plants every bug in turn, and then gives a sound store a disk that lies. `tell` hears of each as it is done.
 pub fn campaign(effort: Effort, tell: impl Fn(&Row)) -> Vec<Row> {
+    let of = |kind: Kind, bugs: &[Bug]| bugs.iter().map(move |bug| (kind, *bug)).collect::<Vec<_>>();
+    let mut bugs = of(Kind::Broker, &Bug::ALL);
+    bugs.extend(of(Kind::Replication, &Bug::OF_REPLICATION));
+    bugs.extend(of(Kind::Quorum, &Bug::OF_QUORUM));
     let mut rows = Vec::new();
-    let mut enter = |row: Row| {
+    for (kind, bug) in bugs.into_iter().filter(|(_, bug)| effort.only.is_none_or(|only| only == *bug)) {
+        plant(Some(bug));
+        let row = Row {
+            name: format!("{bug:?}"),
+            breaks: bug.breaks(),
+            history: bug.history(),
+            kind,
+            hunts: kind.hunts(effort),
+        };
         tell(&row);
         rows.push(row);
-    };
-    for bug in Bug::ALL {
-        plant(Some(bug));
-        let store = hunt(effort, |seed| solo::run(seed, false).0);
-        let is_enough = effort.is_quick && store.seeds.is_some();
-        let broker = (!is_enough).then(|| hunt(effort, |seed| run::run(seed, &Cut::default(), false).0));
-        enter(Row { name: format!("{bug:?}"), breaks: bug.breaks(), broker, store: Some(store) });
     }
     plant(None);
-    let liar = Cut { liar: true, ..Cut::default() };
-    let broker = Some(hunt(effort, |seed| run::run(seed, &liar, false).0));
-    enter(Row { name: "(none: the disk lies)".to_owned(), breaks: "a flush reaches the device", broker, store: None });
+    if effort.only.is_none() {
+        let liar = Cut { liar: true, ..Cut::default() };
+        let row = Row {
+            name: "(none: the disk lies)".to_owned(),
+            breaks: "a flush reaches the device",
+            history: "",
+            kind: Kind::Broker,
+            hunts: vec![None, Some(hunt(effort, |seed| run::run(seed, &liar, false).0))],
+        };
+        tell(&row);
+        rows.push(row);
+    }
     rows
+}
+
+/// A world in which a bug may be seen.
+#[derive(Clone, Copy)]
+enum Where {
+    Store,
+    Broker,
+    Cluster,
+    Voters,
+}
+
+impl Kind {
+    /// The worlds, the quickest first.
+    fn worlds(self) -> &'static [Where] {
+        match self {
+            Self::Broker => &[Where::Store, Where::Broker],
+            Self::Replication => &[Where::Cluster],
+            Self::Quorum => &[Where::Voters, Where::Cluster],
+        }
+    }
+
+    fn hunts(self, effort: Effort) -> Vec<Option<Hunt>> {
+        let mut hunts: Vec<Option<Hunt>> = Vec::new();
+        for world in self.worlds() {
+            let is_enough = effort.is_quick && hunts.iter().flatten().any(|hunt: &Hunt| hunt.seeds.is_some());
+            hunts.push((!is_enough).then(|| world.hunt(effort)));
+        }
+        hunts
+    }
+
+    fn heading(self) -> &'static str {
+        match self {
+            Self::Broker => "planted in brokers",
+            Self::Replication => "planted in replication",
+            Self::Quorum => "planted in the quorum",
+        }
+    }
+}
+
+impl Where {
+    fn hunt(self, effort: Effort) -> Hunt {
+        let cluster = Cut { cluster: true, ..Cut::default() };
+        match self {
+            Self::Store => hunt(effort, |seed| solo::run(seed, false).0),
+            Self::Broker => hunt(effort, |seed| run::run(seed, &Cut::default(), false).0),
+            Self::Cluster => hunt(effort, |seed| run::run(seed, &cluster, false).0),
+            Self::Voters => hunt(Effort { seeds_max: effort.seeds_max * VOTERS_MORE, ..effort }, voters::run),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Store => "store alone",
+            Self::Broker => "whole brokers",
+            Self::Cluster => "clusters",
+            Self::Voters => "voters alone",
+        }
+    }
 }
 
 fn hunt(effort: Effort, play: impl Fn(u64) -> Outcome + Sync) -> Hunt {
@@ -94,14 +182,17 @@ fn hunt(effort: Effort, play: impl Fn(u64) -> Outcome + Sync) -> Hunt {
 impl Row {
     /// Whether any world found it.
     pub fn is_found(&self) -> bool {
-        [&self.broker, &self.store].into_iter().flatten().any(|hunt| hunt.seeds.is_some())
+        self.hunts.iter().flatten().any(|hunt| hunt.seeds.is_some())
     }
 }
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "| {} | {} |", self.name, self.breaks)?;
-        for hunt in [&self.broker, &self.store] {
+        if self.kind != Kind::Broker {
+            write!(f, " {} |", self.history)?;
+        }
+        for hunt in &self.hunts {
             match hunt {
                 Some(Hunt { seeds, oracle, inside, cpu }) => {
                     let seeds = seeds.map_or("not found".to_owned(), |seeds| seeds.to_string());
@@ -117,14 +208,25 @@ impl fmt::Display for Row {
 
 /// The table for people.
 pub fn table(rows: &[Row], seeds_max: u64) -> String {
-    let mut text = String::from(
-        "| planted | the promise it breaks | whole brokers: seeds | seen by | CPU s | store alone: seeds | seen by | CPU s |\n\
-         |---|---|---|---|---|---|---|---|\n",
-    );
-    for row in rows {
-        let _ = writeln!(text, "{row}");
+    let mut text = String::new();
+    for kind in [Kind::Broker, Kind::Replication, Kind::Quorum] {
+        let mut rows = rows.iter().filter(|row| row.kind == kind).peekable();
+        if rows.peek().is_none() {
+            continue;
+        }
+        let (history, line) = if kind == Kind::Broker { ("", "") } else { (" where it comes from |", "---|") };
+        let _ = write!(text, "| {} | the promise it breaks |{history}", kind.heading());
+        for world in kind.worlds() {
+            let _ = write!(text, " {}: seeds | seen by | CPU s |", world.name());
+        }
+        let _ = writeln!(text, "\n|---|---|{line}{}", "---|---|---|".repeat(kind.worlds().len()));
+        for row in rows {
+            let _ = writeln!(text, "{row}");
+        }
+        text.push('\n');
     }
-    let _ = writeln!(text, "\nAt most {seeds_max} seeds for each bug and world, from 0 on.");
+    let more = seeds_max * VOTERS_MORE;
+    let _ = writeln!(text, "At most {seeds_max} seeds for each bug and world, of voters alone {more}, from 0 on.");
     text
 }
 
@@ -137,5 +239,7 @@ pub fn write(path: &Path, table: &str) -> std::io::Result<()> {
     std::fs::write(path, format!("{before}{BEGIN}\n{table}{END}{after}"))
 }
 
+/// A history of voters alone is so much shorter than one of whole machines.
+const VOTERS_MORE: u64 = 10;
 const BEGIN: &str = "<!-- planted: begin -->";
 const END: &str = "<!-- planted: end -->";

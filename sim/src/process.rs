@@ -434,6 +434,7 @@ impl Process {
                     out.push(ProcessOut::Mark(if body.is_ok() { "calls answered" } else { "calls lost" }));
                     self.inputs.push_back(Input::Response { call, body });
                 }
+                CallsOut::Mark(mark) => out.push(ProcessOut::Mark(mark)),
                 CallsOut::Finding(text) => out.push(ProcessOut::Finding("calls", text)),
             }
         }

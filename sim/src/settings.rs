@@ -1,5 +1,6 @@
 //! The settings that a run gives to its machines.
 
+use crate::cluster::Shape;
 use crate::links::host_of;
 use crate::plan::Options;
 use ottla_core::config::{Config, Setting};
@@ -43,10 +44,18 @@ pub fn config(options: &Options, machine: usize) -> Config {
     ];
     let own = format!("PLAINTEXT://{}:{PORT}", host_of(machine));
     let controller = |machine: usize| format!("{}:{CONTROLLER_PORT}", host_of(machine));
-    let is_voter = options.cluster && machine < options.voters;
+    let is_voter = options.cluster && machine < options.shape.voters;
     if options.cluster {
-        let voters = (0..options.voters).map(|machine| format!("{}@{}", machine + 1, controller(machine)));
+        let voters = (0..options.shape.voters).map(|machine| format!("{}@{}", machine + 1, controller(machine)));
+        let Shape { lag_max, session, fetch_bytes, .. } = options.shape;
+        settings.push(("replica.lag.time.max.ms", lag_max.as_millis().to_string()));
+        // A replica that asks is not behind before it was answered.
+        settings.push(("replica.fetch.wait.max.ms", (lag_max / 5).as_millis().min(500).to_string()));
+        settings.push(("broker.session.timeout.ms", session.as_millis().to_string()));
+        settings.push(("broker.heartbeat.interval.ms", (session / 4).as_millis().to_string()));
+        settings.push(("replica.fetch.max.bytes", fetch_bytes.to_string()));
         settings.push(("offsets.topic.replication.factor", options.replicas.to_string()));
+        settings.push(("min.insync.replicas", options.shape.replicas_min.to_string()));
         settings.push(("leader.imbalance.check.interval.seconds", "5".to_owned()));
         settings.push(("controller.quorum.voters", voters.collect::<Vec<_>>().join(",")));
         settings.push(("controller.listener.names", "CONTROLLER".to_owned()));

@@ -1,5 +1,6 @@
 //! How each strike of a plan comes about.
 
+use crate::chain::CUT;
 use crate::clock::At;
 use crate::disk::Armed;
 use crate::fault::{Strike, Way};
@@ -13,7 +14,18 @@ impl World {
         let Some((_, op)) = self.plan.ops.iter().find(|(known, _)| *known == number).copied() else { return };
         let at = op.machine;
         self.trace.event(self.now, (8, number), || ("nemesis".into(), format!("node {at}: {}", op.strike)));
-        match op.strike {
+        self.apply(at, op.strike);
+    }
+
+    /// A strike that belongs to a chain comes at a machine.
+    pub(crate) fn strike_on(&mut self, at: usize, strike: Strike) {
+        let text = format!("node {at}: {strike}");
+        self.trace.event(self.now, (12, &text), || ("nemesis".into(), text.clone()));
+        self.apply(at, strike);
+    }
+
+    fn apply(&mut self, at: usize, strike: Strike) {
+        match strike {
             Strike::Kill(down) => self.with_machine(at, |machine, now, out| machine.kill(now, down, out)),
             Strike::PowerLoss(_) if self.plan.options.relaxed => self.reckon(),
             Strike::PowerLoss(down) => self.with_machine(at, |machine, now, out| machine.lose_power(now, down, out)),
@@ -24,6 +36,10 @@ impl World {
                     let down = down + Duration::from_micros(self.rng.between(0, 500_000));
                     self.with_machine(at, |machine, now, out| machine.lose_power(now, down, out));
                 }
+            }
+            Strike::Wipe(down) => {
+                self.model.wiped = true;
+                self.with_machine(at, |machine, now, out| machine.wipe(now, down, out));
             }
             Strike::Stop(down) => self.with_machine(at, |machine, now, out| machine.stop(now, down, out)),
             Strike::Pause(wait) => self.with_machine(at, |machine, now, out| machine.pause(now, wait, out)),
@@ -68,6 +84,12 @@ impl World {
             }
             Strike::Rot => self.rot(at),
             Strike::Part(some, way, wait) => self.part(some, way, self.now + wait),
+            Strike::Cut(from, to, wait) => {
+                self.model.mark("one-way cuts");
+                let until = self.now + wait;
+                self.net().cut(from, to, until);
+            }
+            Strike::Chain(chain, seed) => self.begin_chain(chain, seed, self.now + CUT),
             Strike::Probe => self.probe(),
         }
     }

@@ -2,6 +2,7 @@
 //! one time, by the order in which they were foreseen.
 
 use crate::agree::Agreement;
+use crate::chain::{Chain, Chase};
 use crate::client::{Peer, PeerOut};
 use crate::clock::At;
 use crate::machine::{Machine, MachineOut};
@@ -33,6 +34,10 @@ pub enum Event {
     Client(usize),
     /// A strike comes, by its number in the plan.
     Strike(usize),
+    /// A chain of strikes looks for a partition, until then.
+    Seek(Chain, u64, At),
+    /// A chain of strikes looks whether its next moment has come.
+    Chase(usize),
     /// A disk that was full or slow is as it was.
     Relief(usize),
 }
@@ -98,6 +103,8 @@ pub struct World {
     /// A relaxed broker lost its power, and what was left was looked at: the clients know of things that are no more.
     pub(crate) is_over: bool,
     pub(crate) agreement: Agreement,
+    /// Chains of strikes that have begun.
+    pub(crate) chases: Vec<Chase>,
     /// Events since the clock last passed a multiple of [`PACE_NS`].
     lately: u64,
 }
@@ -136,6 +143,7 @@ impl World {
             peers: Vec::new(),
             is_over: false,
             agreement: Agreement::default(),
+            chases: Vec::new(),
             lately: 0,
         };
         for number in 0..world.machines.len() {
@@ -226,6 +234,8 @@ impl World {
                 self.with_peer(client, |peer, now, model, out| peer.woken(now, model, out));
             }
             Event::Strike(number) => self.strike(number),
+            Event::Seek(chain, seed, until) => self.begin_chain(chain, seed, until),
+            Event::Chase(number) => self.chase(number),
             Event::Relief(machine) => {
                 self.trace.event(self.now, (9, machine), || (format!("node {machine}"), "disk relieved".into()));
                 self.machines[machine].disk.relieve();

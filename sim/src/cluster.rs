@@ -1,0 +1,144 @@
+//! A seed → the plan of a cluster: several machines, each with a weather of its own, cuts between them, and chains of strikes
+//! that bring about what chance alone hardly ever does.
+
+use crate::chain::draw_chains;
+use crate::client::mover;
+use crate::fault::{Weather, draw_blackouts, draw_parts, draw_wipe};
+use crate::plan::{ClientSpec, Options, Plan, Role, STRIKES_FROM, draw_calm, draw_clients};
+use ottla_core::types::Rng;
+use std::time::Duration;
+
+/// The most replicas of a partition.
+const REPLICAS_MAX: u64 = 3;
+
+/// What a cluster is like: how its brokers wait for each other, and who votes.
+#[derive(Clone, Debug)]
+pub struct Shape {
+    /// So many of its machines, the first ones, are voters of its metadata quorum.
+    pub voters: usize,
+    /// `replica.lag.time.max.ms`.
+    pub lag_max: Duration,
+    /// `broker.session.timeout.ms`; heartbeats come several times as often.
+    pub session: Duration,
+    /// `replica.fetch.max.bytes`: a small one makes catching up slow.
+    pub fetch_bytes: u32,
+    /// How many replicas have what is acknowledged, of topics that do not say so.
+    pub replicas_min: i16,
+}
+
+impl Default for Shape {
+    /// Kafka's.
+    fn default() -> Self {
+        let (lag_max, session) = (Duration::from_secs(30), Duration::from_secs(9));
+        Self { voters: 1, lag_max, session, fetch_bytes: 1 << 20, replicas_min: 1 }
+    }
+}
+
+impl Shape {
+    fn draw(rng: &mut Rng) -> Self {
+        let usual = Self::default();
+        let lag_max = Duration::from_millis(1 << rng.between(9, 12));
+        let session = Duration::from_millis(rng.between(1_500, 6_000));
+        let fetch_bytes = 1 << rng.between(12, 14);
+        Self {
+            voters: usual.voters,
+            lag_max: if rng.chance(1, 6) { usual.lag_max } else { lag_max },
+            session: if rng.chance(1, 2) { usual.session } else { session },
+            fetch_bytes: if rng.chance(1, 2) { usual.fetch_bytes } else { fetch_bytes },
+            replicas_min: usual.replicas_min,
+        }
+    }
+}
+
+impl Plan {
+    /// The plan of a seed: several machines that are one cluster.
+    pub fn draw_cluster(seed: u64) -> Self {
+        let mut rng = Rng::new(seed).fork("cluster");
+        let machines = [2, 3, 3, 3, 4, 5][rng.below(6) as usize];
+        let mut options = Options { machines, cluster: true, ..Options::draw(&mut rng.fork("options")) };
+        let most = REPLICAS_MAX.min(machines as u64);
+        let replicas = if rng.chance(2, 3) { most } else { rng.between(1, most) };
+        options.replicas = replicas as i16;
+        for topic in &mut options.topics {
+            let least = rng.between(1, replicas);
+            topic.settings.push(("min.insync.replicas".to_owned(), least.to_string()));
+        }
+        options.shape = Shape::draw(&mut rng.fork("shape"));
+        let mut clients = draw_clients(&options, &mut rng.fork("clients"));
+        for client in &mut clients {
+            // What only the leader has may be lost with it.
+            if let Role::Producer(habits) = &mut client.role
+                && habits.acks == 1
+            {
+                habits.acks = -1;
+            }
+        }
+        let mut nemesis = rng.fork("nemesis");
+        let calm_from = draw_calm(&mut nemesis);
+        let span = (STRIKES_FROM, calm_from);
+        let mut ops = draw_parts(machines, span, &mut nemesis);
+        for machine in 0..machines {
+            ops.extend(Weather::draw(&mut nemesis).forecast(machine, span, &mut nemesis));
+        }
+        ops.extend(draw_chains(span, &mut nemesis));
+        // With damage on any of so many disks most runs could prove little.
+        if nemesis.chance(3, 4) {
+            ops.retain(|op| !op.strike.is_damage());
+        }
+        ops.extend(draw_blackouts(span, &mut rng.fork("blackouts")));
+        options.shape.voters = [1, 2, 3, 3, 3, machines][rng.fork("voters").below(6) as usize].min(machines);
+        let mut disks = rng.fork("disks");
+        if replicas > 1 && options.shape.voters < machines && disks.chance(1, 2) {
+            options.expect_loss();
+            ops.push(draw_wipe((options.shape.voters, machines), span, &mut disks));
+        }
+        ops.sort_by_key(|op| op.at);
+        let mut operator = rng.fork("operator");
+        if operator.chance(1, 2) {
+            let pace = Duration::from_millis(1 << operator.between(9, 14));
+            let role = Role::Mover(mover::Habits { brokers: machines, replicas: replicas as usize, pace });
+            clients.push(ClientSpec { number: clients.len(), role, seed: operator.next_u64() });
+        }
+        draw_racks(&options, &mut clients, &mut rng.fork("racks"));
+        Self { seed, options, clients, ops: ops.into_iter().enumerate().collect(), calm_from }
+    }
+}
+
+impl Options {
+    /// In so many racks a cluster's machines stand, in turn; in none in half of the runs, where consumers read from leaders only. Not
+    /// a draw of its own: the numbers of lanes have nothing to do with it.
+    pub fn racks(&self) -> usize {
+        match self.lanes {
+            2 | 4 if self.cluster && self.replicas > 1 => 1 + self.lanes / 2,
+            _ => 0,
+        }
+    }
+
+    /// The rack of a machine.
+    pub fn rack_of(&self, machine: usize) -> String {
+        format!("rack-{}", machine % self.racks())
+    }
+
+    /// A disk is going to be lost: what two must have outlives that of one, and nothing else does.
+    fn expect_loss(&mut self) {
+        self.shape.replicas_min = 2;
+        for topic in &mut self.topics {
+            topic.settings.retain(|(name, value)| name != "min.insync.replicas" || value != "1");
+            if !topic.settings.iter().any(|(name, _)| name == "min.insync.replicas") {
+                topic.settings.push(("min.insync.replicas".to_owned(), "2".to_owned()));
+            }
+        }
+    }
+}
+
+/// Where a cluster's machines stand in racks most consumers do too, and read from followers there (KIP-392).
+fn draw_racks(options: &Options, clients: &mut [ClientSpec], rng: &mut Rng) {
+    for client in clients {
+        if let Role::Consumer(habits) = &mut client.role
+            && options.racks() > 0
+            && rng.chance(3, 4)
+        {
+            habits.rack = options.rack_of(rng.below(options.racks() as u64) as usize);
+        }
+    }
+}
