@@ -188,6 +188,12 @@ fn who_ended_before_it_heard_of_its_registration_is_as_whole_as_before() {
     rig.register_as(1, Some(one), false);
     let unheard = rig.register_as(1, Some(one), false);
     assert_eq!(rig.state(log).2, ids(&[1]), "killed three times in a row");
+    rig.register_as(1, Some(one), false);
+    let unheard = rig.register_as(1, Some(unheard), false);
+    assert_eq!(rig.state(log).2, ids(&[1]), "it had copied one of them, but not the last");
+    let one = unheard;
+    rig.register_as(1, Some(one), false);
+    assert_eq!(rig.state(log).2, ids(&[1]));
     let heard = rig.join(1, Some(one));
     assert_eq!(rig.state(log).2, ids(&[1]));
     rig.leave(1, heard);
