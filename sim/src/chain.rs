@@ -27,6 +27,13 @@ pub enum Chain {
     Relay,
 }
 
+impl Chain {
+    /// The chain of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        CHAINS.into_iter().find(|chain| format!("{chain:?}") == name)
+    }
+}
+
 /// A chain under way at one partition.
 #[derive(Clone)]
 pub(crate) struct Chase {
@@ -42,11 +49,13 @@ pub(crate) struct Chase {
     rng: Rng,
 }
 
-/// Draws the chains of a run.
-pub fn draw_chains((from, to): (At, At), rng: &mut Rng) -> Vec<Op> {
+/// Draws the chains of a run: of all kinds, or many of one.
+pub fn draw_chains(only: Option<Chain>, (from, to): (At, At), rng: &mut Rng) -> Vec<Op> {
     let count = if rng.chance(3, 4) { 1 << rng.below(4) } else { 0 };
+    let count = if only.is_some() { MANY } else { count };
     let chain = |_| {
-        let chain = CHAINS[rng.below(CHAINS.len() as u64) as usize];
+        let drawn = CHAINS[rng.below(CHAINS.len() as u64) as usize];
+        let chain = only.unwrap_or(drawn);
         Op { at: At(rng.between(from.0, to.0)), machine: 0, strike: Strike::Chain(chain, rng.next_u64()) }
     };
     (0..count).map(chain).collect()
@@ -318,6 +327,8 @@ fn others_of(partition: &Partition) -> Vec<usize> {
 
 /// The chains, as often as they are drawn.
 const CHAINS: [Chain; 6] = [Chain::Island, Chain::Deaf, Chain::Deaf, Chain::Overtaken, Chain::Overtaken, Chain::Relay];
+/// So many chains are many.
+const MANY: u64 = 8;
 /// Of so many partitions that a chain can be at the longest is taken.
 const DRAWN: usize = 4;
 /// How often a chain looks whether its next moment has come.

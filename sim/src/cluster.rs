@@ -1,13 +1,15 @@
 //! A seed → the plan of a cluster: several machines, each with a weather of its own, cuts between them, and chains of strikes
 //! that bring about what chance alone hardly ever does.
 
-use crate::chain::draw_chains;
+use crate::chain::{Chain, draw_chains};
 use crate::client::mover;
 use crate::fault::{Weather, draw_blackouts, draw_parts, draw_wipe};
 use crate::plan::{ClientSpec, Options, Plan, Role, STRIKES_FROM, draw_calm, draw_clients};
 use ottla_core::types::Rng;
 use std::time::Duration;
 
+/// With many chains of one kind nobody waits for longer before a replica counts as behind.
+const AIMED_LAG_MAX: Duration = Duration::from_secs(2);
 /// The most replicas of a partition.
 const REPLICAS_MAX: u64 = 3;
 
@@ -52,7 +54,7 @@ impl Shape {
 
 impl Plan {
     /// The plan of a seed: several machines that are one cluster.
-    pub fn draw_cluster(seed: u64) -> Self {
+    pub fn draw_cluster(seed: u64, chain: Option<Chain>) -> Self {
         let mut rng = Rng::new(seed).fork("cluster");
         let machines = [2, 3, 3, 3, 4, 5][rng.below(6) as usize];
         let mut options = Options { machines, cluster: true, ..Options::draw(&mut rng.fork("options")) };
@@ -64,6 +66,9 @@ impl Plan {
             topic.settings.push(("min.insync.replicas".to_owned(), least.to_string()));
         }
         options.shape = Shape::draw(&mut rng.fork("shape"));
+        if chain.is_some() {
+            options.shape.lag_max = options.shape.lag_max.min(AIMED_LAG_MAX);
+        }
         let mut clients = draw_clients(&options, &mut rng.fork("clients"));
         for client in &mut clients {
             // What only the leader has may be lost with it.
@@ -80,7 +85,7 @@ impl Plan {
         for machine in 0..machines {
             ops.extend(Weather::draw(&mut nemesis).forecast(machine, span, &mut nemesis));
         }
-        ops.extend(draw_chains(span, &mut nemesis));
+        ops.extend(draw_chains(chain, span, &mut nemesis));
         // With damage on any of so many disks most runs could prove little.
         if nemesis.chance(3, 4) {
             ops.retain(|op| !op.strike.is_damage());

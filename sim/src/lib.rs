@@ -3,7 +3,7 @@
 
 mod agree;
 mod calls;
-mod chain;
+pub mod chain;
 mod check;
 pub mod client;
 pub mod clock;

@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
+use ottla_sim::chain::Chain;
 use ottla_sim::fleet::{CLUSTER_FLOORS, FLOORS, Fleet, STORE_FLOORS, cpu};
 use ottla_sim::plan::{Cut, Plan};
 use ottla_sim::report::Outcome;
@@ -46,6 +47,9 @@ struct Flags {
     /// Several machines that are one cluster.
     #[arg(long, conflicts_with = "store")]
     cluster: bool,
+    /// With --cluster: many chains of strikes, all of this kind: Island, Deaf, Overtaken or Relay.
+    #[arg(long, requires = "cluster", value_parser = chain)]
+    chain: Option<Chain>,
     /// The store alone, with actions that one broker never asks for.
     #[arg(long)]
     store: bool,
@@ -234,7 +238,7 @@ fn many(seeds: Range<u64>, flags: &Flags) -> ExitCode {
 
 /// The plan with everything in it.
 fn whole(flags: &Flags) -> Cut {
-    Cut { liar: flags.liar, cluster: flags.cluster, ..Cut::default() }
+    Cut { liar: flags.liar, cluster: flags.cluster, chain: flags.chain, ..Cut::default() }
 }
 
 /// Shortens a finding, says how to bring it back, and writes its trace.
@@ -277,6 +281,10 @@ fn enter(path: &Path, seeds: &Range<u64>, well: bool) {
     if let Err(error) = written {
         eprintln!("{}: {error}", path.display());
     }
+}
+
+fn chain(text: &str) -> Result<Chain, String> {
+    Chain::named(text).ok_or_else(|| "there is no such chain".to_owned())
 }
 
 fn range(text: &str) -> Result<Range<u64>, String> {

@@ -1,6 +1,7 @@
 //! A seed → everything that a run is given: what the world is like, who the clients are, what strikes when. A plan can be
 //! cut down without anything else in it changing, which is how a failing run is shortened.
 
+use crate::chain::Chain;
 use crate::clock::At;
 use crate::cluster::Shape;
 use crate::disk::Traits;
@@ -118,6 +119,8 @@ pub struct Cut {
     pub liar: bool,
     /// It is the plan of a cluster: several machines.
     pub cluster: bool,
+    /// All its chains of strikes are of this kind, and there are many.
+    pub chain: Option<Chain>,
 }
 
 impl Plan {
@@ -125,7 +128,7 @@ impl Plan {
     pub fn of(seed: u64, cut: &Cut) -> Self {
         match cut.cluster {
             false => Self::draw(seed),
-            true => Self::draw_cluster(seed),
+            true => Self::draw_cluster(seed, cut.chain),
         }
         .cut(cut)
     }
@@ -190,6 +193,9 @@ impl Cut {
         let mut text = String::new();
         if self.cluster {
             text.push_str(" --cluster");
+        }
+        if let Some(chain) = self.chain {
+            let _ = write!(text, " --chain {chain:?}");
         }
         if let Some(ops) = &self.ops {
             let _ = write!(text, " --strikes {}", list(ops));

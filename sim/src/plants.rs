@@ -1,5 +1,6 @@
 //! The campaign of planted bugs: how many seeds it takes until an oracle outside the core sees each of them.
 
+use crate::chain::Chain;
 use crate::fleet::{Fleet, cpu};
 use crate::plan::Cut;
 use crate::report::Outcome;
@@ -81,7 +82,7 @@ pub fn campaign(effort: Effort, tell: impl Fn(&Row)) -> Vec<Row> {
             breaks: bug.breaks(),
             history: bug.history(),
             kind,
-            hunts: kind.hunts(effort),
+            hunts: kind.hunts(bug, effort),
         };
         tell(&row);
         rows.push(row);
@@ -121,11 +122,11 @@ impl Kind {
         }
     }
 
-    fn hunts(self, effort: Effort) -> Vec<Option<Hunt>> {
+    fn hunts(self, bug: Bug, effort: Effort) -> Vec<Option<Hunt>> {
         let mut hunts: Vec<Option<Hunt>> = Vec::new();
         for world in self.worlds() {
             let is_enough = effort.is_quick && hunts.iter().flatten().any(|hunt: &Hunt| hunt.seeds.is_some());
-            hunts.push((!is_enough).then(|| world.hunt(effort)));
+            hunts.push((!is_enough).then(|| world.hunt(bug, effort)));
         }
         hunts
     }
@@ -140,8 +141,9 @@ impl Kind {
 }
 
 impl Where {
-    fn hunt(self, effort: Effort) -> Hunt {
-        let cluster = Cut { cluster: true, ..Cut::default() };
+    fn hunt(self, bug: Bug, effort: Effort) -> Hunt {
+        let chain = AIMS.into_iter().find(|(aim, _)| *aim == bug).map(|(_, chain)| chain);
+        let cluster = Cut { cluster: true, chain, ..Cut::default() };
         match self {
             Self::Store => hunt(effort, |seed| solo::run(seed, false).0),
             Self::Broker => hunt(effort, |seed| run::run(seed, &Cut::default(), false).0),
@@ -239,6 +241,13 @@ pub fn write(path: &Path, table: &str) -> std::io::Result<()> {
     std::fs::write(path, format!("{before}{BEGIN}\n{table}{END}{after}"))
 }
 
+/// Bugs whose state is so rare that the clusters in which they are hunted have many chains that bring it about.
+const AIMS: [(Bug, Chain); 4] = [
+    (Bug::EpochsNotCompared, Chain::Overtaken),
+    (Bug::GrowthCountsLate, Chain::Deaf),
+    (Bug::ShrinkCountsEarly, Chain::Island),
+    (Bug::GrowthIgnoresReign, Chain::Relay),
+];
 /// A history of voters alone is so much shorter than one of whole machines.
 const VOTERS_MORE: u64 = 10;
 const BEGIN: &str = "<!-- planted: begin -->";
