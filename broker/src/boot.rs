@@ -11,9 +11,9 @@ use ottla_core::node::{Boot, FoundLog, Node};
 use ottla_core::record::Functions;
 use ottla_core::store::{
     self, CATALOGUE, Claim, Identity, Recovered, RecoveredLog, Recovery, RecoveryRefusal, RecoveryStep, Store,
-    StoreConfig, StoreOut,
+    StoreConfig, StoreOut, Stores, named, unnamed,
 };
-use ottla_core::types::{FileOpId, OffsetRange, Rng, Str, Uuid, limit};
+use ottla_core::types::{FileOpId, LogId, OffsetRange, Rng, Str, Uuid, limit};
 use std::future::poll_fn;
 use std::path::{Path, PathBuf};
 use std::task::Poll;
@@ -26,10 +26,12 @@ pub type Disk = Box<dyn Fn(FileOpId, FileOp)>;
 
 /// What an engine is given of the world.
 pub struct World {
-    /// The disk.
+    /// The disk of the first data directory.
     pub disk: Disk,
     /// Where it is, for people.
     pub directory: PathBuf,
+    /// The other data directories.
+    pub more: Vec<(Disk, PathBuf)>,
     /// The clocks.
     pub clock: Clock,
     /// All chance of this process.
@@ -42,36 +44,140 @@ pub struct World {
     pub telemetry: Telemetry,
 }
 
-/// Recovers the directory and boots a node over it. The error is a line that says what to do.
+/// Recovers the directories and boots a node over them. The error is a line that says what to do.
 pub async fn boot(config: &Config, world: World) -> Result<Engine, String> {
-    let World { disk, directory, clock, seed, functions, mailbox, telemetry } = world;
+    let World { disk, directory, more, clock, seed, functions, mailbox, telemetry } = world;
+    is_first_made(&directory, &more)?;
     let mut rng = Rng::new(seed);
     let mut claim = claim(config, &mut rng);
     // The only voter may begin a cluster of its own; anybody else would be alone in it for ever.
     let is_sole = config.broker.roles.is_controller() && config.quorum.voters.len() <= 1;
     claim.new_cluster = is_sole.then(|| new_id(&mut rng));
+    let mut rooms = Rooms { mailbox: &mailbox, telemetry: &telemetry, later: Vec::new() };
     let recovery = Recovery::new(store_config(config), functions, claim);
-    let (store, recovered) =
-        recover(recovery, &disk, &mailbox, &telemetry).await.map_err(|refusal| explain(&refusal, &directory))?;
-    for log in recovered.logs.iter().filter(|log| !log.is_online) {
-        let note = Note::LogOffline { log: log.id, fault: DiskFault::Rot };
-        telemetry.note(&note, &|_| format!("{}-{}", log.spec.topic, log.id.partition));
-        error!("{}", damage(log, &directory));
+    let (store, recovered) = rooms.open(recovery, 0, (&disk, &directory)).await?;
+    let cluster_id = recovered.identity.cluster.clone();
+    let mut directories = vec![recovered.identity.directory];
+    let mut logs: Vec<FoundLog> = recovered.logs.into_iter().map(|log| found(log, 0)).collect();
+    let (mut stores, mut disks) = (Stores::new(store), vec![(disk, directory)]);
+    for (at, (disk, directory)) in (1..).zip(more) {
+        let mine = Claim { cluster: Some(cluster_id.clone()), ..self::claim(config, &mut rng) };
+        let recovery = Recovery::new(store_config(config), functions, mine);
+        let (store, recovered) = rooms.open(recovery, at, (&disk, &directory)).await?;
+        if let Some(log) = recovered.logs.iter().find(|log| logs.iter().any(|known| known.id == log.id)) {
+            return Err(twice(log, &directory));
+        }
+        stores.add(store, recovered.logs.iter().map(|log| log.id));
+        directories.push(recovered.identity.directory);
+        logs.extend(recovered.logs.into_iter().map(|log| found(log, at)));
+        disks.push((disk, directory));
     }
-    info!("{} logs in {}", recovered.logs.len(), directory.display());
+    rooms.later.into_iter().for_each(|mail| mailbox.put(mail));
     let mut effects = Effects::default();
     let boot = Boot {
         config: config.clone(),
         functions,
         seed: rng.next_u64(),
-        cluster_id: recovered.identity.cluster.clone(),
-        directory: recovered.identity.directory,
-        logs: recovered.logs.into_iter().map(found).collect(),
+        cluster_id,
+        directories,
+        logs,
         lane_delay_max: Duration::ZERO,
         request_cost_max: limit::REQUEST_COST_MAX,
     };
     let node = Node::boot(boot, clock.now(), &mut effects);
-    Ok(Engine::new(node, effects, store, disk, telemetry))
+    Ok(Engine::new(node, effects, stores, disks, telemetry))
+}
+
+/// What the first directory holds nobody else has: one that was never made beside others that were is not the one that it was.
+fn is_first_made(first: &Path, more: &[(Disk, PathBuf)]) -> Result<(), String> {
+    if more.is_empty() || owner(first)?.is_some() {
+        return Ok(());
+    }
+    for (_, directory) in more {
+        if owner(directory)?.is_some() {
+            return Err(format!(
+                "{}: the first of log.dirs, which holds the metadata, was never formatted, and {} was: name that one first, \
+                 or restore this one from a copy",
+                first.display(),
+                directory.display()
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn twice(log: &RecoveredLog, directory: &Path) -> String {
+    let name = format!("{}-{}", log.spec.topic, log.id.partition);
+    let advice = match log.id == LogId::METADATA {
+        true => {
+            "the metadata are in the first of log.dirs: one of the two directories was copied, or their order changed"
+        }
+        false => {
+            "one of the two was copied, or left out of log.dirs for a while: take the one out that is not up to date"
+        }
+    };
+    format!("{}: {name} is in another directory of log.dirs too: {advice}", directory.display())
+}
+
+/// Data directories that are opened one after the other.
+struct Rooms<'a> {
+    mailbox: &'a Mailbox,
+    telemetry: &'a Telemetry,
+    /// Ends of operations that directories which are open already asked for.
+    later: Vec<Mail>,
+}
+
+impl Rooms<'_> {
+    /// Opens one. The error is a line that says what to do.
+    async fn open(
+        &mut self,
+        recovery: Recovery,
+        at: usize,
+        (disk, directory): (&Disk, &Path),
+    ) -> Result<(Store, Recovered), String> {
+        let opened = self.recover(recovery, at, disk).await;
+        let (store, recovered) = opened.map_err(|refusal| explain(&refusal, directory))?;
+        for log in recovered.logs.iter().filter(|log| !log.is_online) {
+            let note = Note::LogOffline { log: log.id, fault: DiskFault::Rot };
+            self.telemetry.note(&note, &|_| format!("{}-{}", log.spec.topic, log.id.partition));
+            error!("{}", damage(log, directory));
+        }
+        info!("{} logs in {}", recovered.logs.len(), directory.display());
+        Ok((store, recovered))
+    }
+
+    async fn recover(
+        &mut self,
+        mut recovery: Recovery,
+        at: usize,
+        disk: &Disk,
+    ) -> Result<(Store, Recovered), RecoveryRefusal> {
+        let (mut outs, mut mail) = (Vec::new(), Vec::new());
+        recovery.start(&mut outs);
+        loop {
+            for out in outs.drain(..) {
+                match out {
+                    StoreOut::File { id, op } => disk(named(at, id), op),
+                    StoreOut::Note(note @ Note::LogProving { .. }) => self.telemetry.note(&note, &|_| String::new()),
+                    StoreOut::Note(_) | StoreOut::Done { .. } | StoreOut::Served { .. } => {}
+                }
+            }
+            let (id, outcome) = next_file(&mut mail, self.mailbox).await;
+            let (whose, own) = unnamed(id);
+            if whose != at {
+                self.later.push(Mail::File(id, outcome));
+                continue;
+            }
+            match recovery.file_done(own, outcome, &mut outs) {
+                RecoveryStep::More => {}
+                RecoveryStep::Ready(store, recovered) => {
+                    self.later.append(&mut mail);
+                    return Ok((*store, recovered));
+                }
+                RecoveryStep::Refused(refusal) => return Err(refusal),
+            }
+        }
+    }
 }
 
 /// Makes the directory for this node of this cluster, in which there is nothing yet. The error is a line that says what to
@@ -80,8 +186,8 @@ pub async fn format(config: &Config, cluster: Str, world: World) -> Result<(), S
     let World { disk, directory, seed, functions, mailbox, telemetry, .. } = world;
     let claim = Claim { cluster: Some(cluster), ..claim(config, &mut Rng::new(seed)) };
     let recovery = Recovery::new(store_config(config), functions, claim);
-    let made = recover(recovery, &disk, &mailbox, &telemetry).await;
-    made.map(|_| ()).map_err(|refusal| explain(&refusal, &directory))
+    let mut rooms = Rooms { mailbox: &mailbox, telemetry: &telemetry, later: Vec::new() };
+    rooms.recover(recovery, 0, &disk).await.map(|_| ()).map_err(|refusal| explain(&refusal, &directory))
 }
 
 /// Whom a directory belongs to; `None` if it was never formatted.
@@ -128,34 +234,9 @@ fn damage(log: &RecoveredLog, directory: &Path) -> String {
     }
 }
 
-fn found(log: RecoveredLog) -> FoundLog {
+fn found(log: RecoveredLog, directory: usize) -> FoundLog {
     let RecoveredLog { id, start, end, epochs, producers, vote, is_online, .. } = log;
-    FoundLog { id, log: Log::recovered(OffsetRange { start, end }, epochs, producers), vote, is_online }
-}
-
-async fn recover(
-    mut recovery: Recovery,
-    disk: &Disk,
-    mailbox: &Mailbox,
-    telemetry: &Telemetry,
-) -> Result<(Store, Recovered), RecoveryRefusal> {
-    let (mut outs, mut mail) = (Vec::new(), Vec::new());
-    recovery.start(&mut outs);
-    loop {
-        for out in outs.drain(..) {
-            match out {
-                StoreOut::File { id, op } => disk(id, op),
-                StoreOut::Note(note @ Note::LogProving { .. }) => telemetry.note(&note, &|_| String::new()),
-                StoreOut::Note(_) | StoreOut::Done { .. } | StoreOut::Served { .. } => {}
-            }
-        }
-        let (id, outcome) = next_file(&mut mail, mailbox).await;
-        match recovery.file_done(id, outcome, &mut outs) {
-            RecoveryStep::More => {}
-            RecoveryStep::Ready(store, recovered) => return Ok((*store, recovered)),
-            RecoveryStep::Refused(refusal) => return Err(refusal),
-        }
-    }
+    FoundLog { id, log: Log::recovered(OffsetRange { start, end }, epochs, producers), vote, is_online, directory }
 }
 
 /// An operation that ended; others may be left in `mail`. Nobody else sends any before there is a brain.

@@ -14,17 +14,22 @@ use ottla_core::msg::fetch::FetchResponse;
 use ottla_core::msg::{Request, Response};
 use ottla_core::node::Node;
 use ottla_core::record::Records;
-use ottla_core::store::{Store, StoreOut};
+use ottla_core::store::{StoreOut, Stores, unnamed};
 use ottla_core::types::{CallId, ConnId, FileOpId, LogId, Mono, Now, Offset, OpId, Str, Ticket};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tracing::error;
 
 /// Everything a broker decides with, and the disk.
 pub struct Engine {
     node: Node,
-    store: Store,
-    disk: Disk,
+    store: Stores,
+    /// Of each data directory: who works on it, and where it is.
+    disks: Vec<(Disk, PathBuf)>,
+    /// Those of them that were given up.
+    lost: BTreeSet<usize>,
     telemetry: Telemetry,
     /// Fetch answers whose records are being found.
     serving: HashMap<Ticket, Serving>,
@@ -92,12 +97,13 @@ pub enum Out {
 }
 
 impl Engine {
-    /// A node that has booted, with the effects of its boot, over a store that has recovered.
-    pub fn new(node: Node, boot: Effects, store: Store, disk: Disk, telemetry: Telemetry) -> Self {
+    /// A node that has booted, with the effects of its boot, over directories that have recovered.
+    pub fn new(node: Node, boot: Effects, store: Stores, disks: Vec<(Disk, PathBuf)>, telemetry: Telemetry) -> Self {
         Self {
             node,
             store,
-            disk,
+            disks,
+            lost: BTreeSet::new(),
             telemetry,
             serving: HashMap::new(),
             flushes: HashMap::new(),
@@ -198,7 +204,7 @@ impl Engine {
     }
 
     fn disk_state(&self) -> DiskState {
-        match (self.store.is_offline(), self.store.is_full()) {
+        match (self.store.is_offline(0), self.store.is_full()) {
             (true, _) => DiskState::Offline,
             (false, true) => DiskState::Full,
             (false, false) => DiskState::Well,
@@ -225,6 +231,7 @@ impl Engine {
                 Effect::Serve { ticket, body, slots, bytes_max } => {
                     self.serve(ticket, body, slots, bytes_max);
                 }
+                Effect::Place { log, directory } => self.store.place(log, directory),
                 Effect::Store { op, log, action } => self.store.submit(op, log, action),
                 Effect::Read { op, log, query } => self.store.query(op, log, &query, &mut self.store_outs),
                 Effect::Job { op, job } => out.push(Out::Job { op, job }),
@@ -260,6 +267,18 @@ impl Engine {
                 StoreOut::Note(note) => out.push(Out::Note(note)),
             }
         }
+        self.look_for_losses(out);
+    }
+
+    /// Without the first directory nothing goes on; the loss of another is for the node to deal with.
+    fn look_for_losses(&mut self, out: &mut Vec<Out>) {
+        for directory in 1..self.disks.len() {
+            if self.store.is_offline(directory) && self.lost.insert(directory) {
+                let path = self.disks[directory].1.display();
+                error!("the data directory {path} is given up: nothing in it is read or written until the next start");
+                out.push(Out::Input(Input::DirectoryLost { directory }));
+            }
+        }
     }
 
     fn file(&mut self, now: Now, id: FileOpId, op: FileOp) {
@@ -283,7 +302,7 @@ impl Engine {
             | FileOp::Remove { .. }
             | FileOp::List { .. } => {}
         }
-        (self.disk)(id, op);
+        (self.disks[unnamed(id).0].0)(id, op);
     }
 
     fn served(&mut self, ticket: Ticket, found: Vec<Result<Records, DiskFault>>, out: &mut Vec<Out>) {

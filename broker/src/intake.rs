@@ -65,6 +65,7 @@ pub fn is_request(input: &Input) -> bool {
         | Input::Done { .. }
         | Input::Served { .. }
         | Input::Closed { .. }
+        | Input::DirectoryLost { .. }
         | Input::Stop
         | Input::Wake => false,
     }

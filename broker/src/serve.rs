@@ -81,7 +81,8 @@ async fn live(flags: Serve, mut config: Config) -> Result<Outcome, String> {
     let seed = seed();
     let sockets = listen(&mut config).await?;
     let http = config.conn.http.as_mut().map(listen_http).transpose()?;
-    let home = if flags.ephemeral { Home::temporary(seed)? } else { Home::open(Path::new(config.store.dir.as_str()))? };
+    let mut homes = homes(&flags, &config, seed)?;
+    let home = homes.remove(0);
     let functions = ottla_codecs::functions();
     let (mailbox, telemetry) = (Mailbox::default(), Telemetry::new());
     let threads = thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2).min(JOB_THREADS_MAX));
@@ -94,10 +95,20 @@ async fn live(flags: Serve, mut config: Config) -> Result<Outcome, String> {
     }
     let stopper = spawn_local(stop_on_signal(mailbox.clone()));
     let directory = home.path().to_path_buf();
-    let world = World { disk, directory, clock, seed, functions, mailbox, telemetry };
+    let more = |home: &Home| Ok((start_disk(home, mailbox.clone())?, home.path().to_path_buf()));
+    let more = homes.iter().map(more).collect::<Result<Vec<_>, String>>()?;
+    let world = World { disk, directory, more, clock, seed, functions, mailbox, telemetry };
     let outcome = life::live(Parts { config, world, jobs, sockets }, |config| greet(&flags, config, &home)).await;
     stopper.abort();
     outcome
+}
+
+/// The data directories, locked. Where nothing is kept one is enough.
+fn homes(flags: &Serve, config: &Config, seed: u64) -> Result<Vec<Home>, String> {
+    match flags.ephemeral {
+        true => Home::temporary(seed).map(|home| vec![home]),
+        false => config.store.dirs.iter().map(|dir| Home::open(Path::new(dir.as_str()))).collect(),
+    }
 }
 
 fn start_disk(home: &Home, mailbox: Mailbox) -> Result<boot::Disk, String> {

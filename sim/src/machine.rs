@@ -370,7 +370,7 @@ impl Machine {
             functions: functions(),
             seed: self.rng.next_u64(),
             cluster_id: recovered.identity.cluster.clone(),
-            directory: recovered.identity.directory,
+            directories: vec![recovered.identity.directory],
             logs: recovered.logs.into_iter().map(found).collect(),
             lane_delay_max: self.options.lane_delay_max,
             request_cost_max: self.options.request_cost_max,
@@ -536,5 +536,5 @@ pub fn broker_id(machine: usize) -> BrokerId {
 fn found(log: RecoveredLog) -> FoundLog {
     let range = OffsetRange { start: log.start, end: log.end };
     let kept = Log::recovered(range, log.epochs, log.producers);
-    FoundLog { id: log.id, log: kept, vote: log.vote, is_online: log.is_online }
+    FoundLog { id: log.id, log: kept, vote: log.vote, is_online: log.is_online, directory: 0 }
 }

@@ -363,6 +363,7 @@ impl Process {
             | Input::Done { .. }
             | Input::Served { .. }
             | Input::Closed { .. }
+            | Input::DirectoryLost { .. }
             | Input::Stop
             | Input::Wake => {}
         }
@@ -396,6 +397,7 @@ impl Process {
                 Effect::Call { call, line, body, wait } => {
                     self.with_calls(out, |calls, said| calls.call(now.mono, call, line, (body, wait), said));
                 }
+                Effect::Place { .. } => unreachable!("a machine has one data directory"),
                 Effect::Store { op, log, action } => {
                     self.begin(op, out);
                     self.store.submit(op, log, self.shrunk(action));

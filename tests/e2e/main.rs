@@ -6,6 +6,7 @@
 mod apache_tools;
 mod cluster;
 mod command_line;
+mod directories;
 mod family;
 mod first_program;
 mod flood;

@@ -125,6 +125,7 @@ async fn broker(seed: u64) {
     let world = World {
         disk: submit(mailbox.clone()),
         directory: PathBuf::from("/simulated"),
+        more: Vec::new(),
         clock: Clock::start(),
         seed,
         functions,

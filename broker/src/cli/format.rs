@@ -56,39 +56,49 @@ pub fn random_uuid(flags: &RandomUuidFlags) -> Done<()> {
 /// Runs `ottla format`.
 pub fn run(flags: &FormatFlags) -> Done<()> {
     let serve = Serve { properties: flags.config.clone(), set: flags.set.clone(), ..Serve::default() };
-    let (config, home) = directory(&serve)?;
-    let is_new = made_for(&config, &home, &flags.cluster_id)?;
-    if !is_new && !flags.ignore_formatted {
-        let what = whose(&home, config.broker.id.0, &flags.cluster_id);
-        return Err(Mistake::new(what).then("--ignore-formatted leaves it as it is"));
+    let (config, homes) = directories(&serve)?;
+    let made = made_for(&config, &homes, &flags.cluster_id, flags.ignore_formatted)?;
+    for (home, is_new) in homes.iter().zip(made) {
+        tell(flags, &config, home, is_new)?;
     }
-    tell(flags, &config, &home, is_new)
+    Ok(())
 }
 
-/// Makes the directory of a node of this cluster, unless that was done before.
+/// Makes the directories of a node of this cluster, unless that was done before.
 pub fn ensure(serve: &Serve, cluster: &Str) -> Done<()> {
-    let (config, home) = directory(serve)?;
-    made_for(&config, &home, cluster).map(|_| ())
+    let (config, homes) = directories(serve)?;
+    made_for(&config, &homes, cluster, true).map(|_| ())
 }
 
-fn directory(serve: &Serve) -> Done<(Config, Home)> {
+fn directories(serve: &Serve) -> Done<(Config, Vec<Home>)> {
     // Each on a line of its own, as where a broker is started.
     let (config, _) = settings::gather(serve).map_err(|mistakes| Mistake::new(mistakes.join("\nottla: ")))?;
-    let home = Home::open(Path::new(config.store.dir.as_str())).map_err(Mistake::new)?;
-    Ok((config, home))
+    let homes = config.store.dirs.iter().map(|dir| Home::open(Path::new(dir.as_str())).map_err(Mistake::new));
+    let homes = homes.collect::<Done<Vec<Home>>>()?;
+    Ok((config, homes))
 }
 
-/// True if the directory is made now; false if it was made before, for this node of this cluster.
-fn made_for(config: &Config, home: &Home, cluster: &Str) -> Done<bool> {
-    let Some(owner) = boot::owner(home.path()).map_err(Mistake::new)? else {
-        make(config, home, cluster.clone()).map_err(Mistake::new)?;
-        return Ok(true);
-    };
-    if owner.cluster != *cluster || owner.node != config.broker.id {
-        let next = "it is left as it is: correct --cluster-id or node.id, or choose another directory with log.dirs";
-        return Err(Mistake::new(whose(home, owner.node.0, &owner.cluster)).then(next));
+/// Which of the directories are made now; the others were made before, for this node of this cluster. None is made before all were
+/// looked at.
+fn made_for(config: &Config, homes: &[Home], cluster: &Str, ignore_formatted: bool) -> Done<Vec<bool>> {
+    let mut made = Vec::new();
+    for home in homes {
+        let owner = boot::owner(home.path()).map_err(Mistake::new)?;
+        if let Some(owner) = owner.as_ref().filter(|one| one.cluster != *cluster || one.node != config.broker.id) {
+            let next =
+                "it is left as it is: correct --cluster-id or node.id, or choose another directory with log.dirs";
+            return Err(Mistake::new(whose(home, owner.node.0, &owner.cluster)).then(next));
+        }
+        if owner.is_some() && !ignore_formatted {
+            let what = whose(home, config.broker.id.0, cluster);
+            return Err(Mistake::new(what).then("--ignore-formatted leaves it as it is"));
+        }
+        made.push(owner.is_none());
     }
-    Ok(false)
+    for (home, _) in homes.iter().zip(&made).filter(|(_, is_new)| **is_new) {
+        make(config, home, cluster.clone()).map_err(Mistake::new)?;
+    }
+    Ok(made)
 }
 
 fn whose(home: &Home, node: i32, cluster: &str) -> String {
@@ -104,6 +114,7 @@ fn make(config: &Config, home: &Home, cluster: Str) -> Result<(), String> {
     let world = World {
         disk: Box::new(move |id, op| disk.submit(id, op)),
         directory: home.path().to_path_buf(),
+        more: Vec::new(),
         clock: Clock::start(),
         seed: seed(),
         functions: ottla_codecs::functions(),

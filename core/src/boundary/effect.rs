@@ -65,6 +65,13 @@ pub enum Effect {
         /// The change.
         action: Action,
     },
+    /// The log that is made next is to be in this data directory; a log of which this is not said is in the first.
+    Place {
+        /// Which log.
+        log: LogId,
+        /// The directory's place in the settings.
+        directory: usize,
+    },
     /// A question to a log. Ends in one `Done`.
     Read {
         /// Its name.

@@ -57,6 +57,11 @@ pub enum Input {
         /// What came of it; if it went wrong, which log could not be read.
         outcome: Result<(), (LogId, DiskFault)>,
     },
+    /// A data directory was given up: nothing in it is read or written any more.
+    DirectoryLost {
+        /// Its place in the settings.
+        directory: usize,
+    },
     /// The process is to end: what this broker leads is handed over. [`crate::node::View::is_released`] tells when it may.
     Stop,
     /// The connection is gone: its tickets are void, its lease ends.

@@ -40,7 +40,7 @@ pub(super) const BROKER_KEYS: &[Key] = &[
     acted("listeners", List, Some("PLAINTEXT://127.0.0.1:9092"), PerBroker, "The addresses to listen on. Unlike Kafka's, the default is the loopback interface only."),
     acted("log.cleanup.policy", ListOf(&["compact", "delete"]), Some("delete"), ClusterWide, "cleanup.policy of topics that do not set it."),
     acted("log.dir", List, Some("ottla-data"), ReadOnly, "The directory that holds all data, if log.dirs is not set."),
-    acted("log.dirs", List, None, ReadOnly, "The directories that hold all data; this version uses exactly one."),
+    acted("log.dirs", List, None, ReadOnly, "The directories that hold all data, separated by commas: one, or several on disks of their own. The first holds the metadata too."),
     acted("log.index.interval.bytes", Int(0, I32), Some("4096"), ClusterWide, "index.interval.bytes of topics that do not set it."),
     acted("log.message.timestamp.after.max.ms", Long(0, I64), Some("3600000"), ClusterWide, "message.timestamp.after.max.ms of topics that do not set it."),
     acted("log.message.timestamp.before.max.ms", Long(0, I64), Some("9223372036854775807"), ClusterWide, "message.timestamp.before.max.ms of topics that do not set it."),

@@ -176,7 +176,7 @@ fn kafkas_sample_file_for_one_node_is_understood() {
     assert_eq!(controller.advertised.as_ref().map(ToString::to_string).as_deref(), Some("localhost:9093"));
     assert_eq!(listener.bind.to_string(), ":9092");
     assert_eq!(listener.advertised.as_ref().map(ToString::to_string).as_deref(), Some("localhost:9092"));
-    assert_eq!(config.store.dir.as_str(), "/tmp/kraft-combined-logs");
+    assert_eq!(config.store.dirs[0].as_str(), "/tmp/kraft-combined-logs");
     assert_eq!(config.offsets.replication_factor, Some(1));
 }
 
@@ -457,4 +457,35 @@ fn times_that_would_never_let_a_follower_rest_are_refused() {
         let found = mistakes(&[(name, value)]);
         assert!(found.len() == 1 && found[0].contains(name), "{found:?}");
     }
+}
+
+#[test]
+fn data_may_be_in_several_directories_each_named_once() {
+    let dirs = |given: &[(&str, &str)]| -> Vec<String> {
+        read(given).store.dirs.iter().map(|dir| dir.as_str().to_string()).collect()
+    };
+    assert_eq!(dirs(&[("log.dir", "/one")]), ["/one"]);
+    assert_eq!(dirs(&[("log.dir", "/one"), ("log.dirs", "/two, /three")]), ["/two", "/three"]);
+    assert_eq!(
+        mistakes(&[("log.dirs", "/a,/b,/a")]),
+        ["log.dirs=/a,/b,/a: must be 1 to 64 directories, each once (test)"]
+    );
+}
+
+#[test]
+fn readers_are_sent_to_followers_by_kafkas_own_selector_or_by_none() {
+    let selector = "replica.selector.class";
+    assert!(!read(&[]).replica.reads_by_rack && !read(&[(selector, "")]).replica.reads_by_rack);
+    assert!(read(&[(selector, "org.apache.kafka.common.replica.RackAwareReplicaSelector")]).replica.reads_by_rack);
+    let refused = mistakes(&[(selector, "com.example.Nearest")]);
+    assert!(refused.len() == 1 && refused[0].contains("other classes cannot be loaded"), "{refused:?}");
+}
+
+#[test]
+fn throttled_replicas_are_all_or_those_that_are_named() {
+    let config = Config::default();
+    let list = |text: &str| topic(&[("follower.replication.throttled.replicas", text)], &config).expect("allowed");
+    let has = |text: &str, partition, broker| list(text).followers_throttled.has(partition, BrokerId(broker));
+    assert!(has("*", 7, 9) && has("0:1, 3:2", 3, 2));
+    assert!(!has("", 0, 1) && !has("0:1,3:2", 0, 2));
 }

@@ -120,8 +120,8 @@ pub struct ConnConfig {
 /// How data is kept.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct StoreConfig {
-    /// `log.dirs`, else `log.dir`.
-    pub dir: Str,
+    /// `log.dirs`, else `log.dir`: one at least, each once. The metadata are in the first.
+    pub dirs: Vec<Str>,
     /// `ottla.durability`.
     pub durability: Durability,
     /// `ottla.journal.bytes`.

@@ -5,6 +5,7 @@ use super::{
     BrokerConfig, Config, ConnConfig, Durability, FetchConfig, GroupConfig, LeadersConfig, OffsetsConfig,
     ProducerConfig, StoreConfig, TopicConfig, TopicsConfig, listener, quorum,
 };
+use crate::types::limit::DIRECTORIES_MAX;
 use crate::types::{BrokerId, Str, quoted};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -283,11 +284,12 @@ impl Reader {
     fn store(&mut self) -> StoreConfig {
         let name = if self.text("log.dirs").is_some() { "log.dirs" } else { "log.dir" };
         let dirs: Vec<Str> = items(self.text(name).unwrap_or_default()).map(Str::from).collect();
-        if dirs.len() != 1 {
-            self.mistake(name, "exactly one directory");
+        let is_twice = (1..dirs.len()).any(|at| dirs[..at].contains(&dirs[at]));
+        if dirs.is_empty() || dirs.len() > DIRECTORIES_MAX || is_twice {
+            self.mistake(name, &alloc::format!("1 to {DIRECTORIES_MAX} directories, each once"));
         }
         StoreConfig {
-            dir: dirs.into_iter().next().unwrap_or_default(),
+            dirs,
             durability: match self.text("ottla.durability") {
                 Some("relaxed") => Durability::Relaxed,
                 _ => Durability::Durable,

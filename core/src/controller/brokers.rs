@@ -7,7 +7,8 @@
 //!                                   └───────────────────┴─────────────────────────────┘
 //! ```
 
-use super::elect::{Turn, changes};
+use super::directories;
+use super::elect::{Turn, changes, lose};
 use super::{Reply, Verdict};
 use crate::config::Config;
 use crate::metadata::{Broker, Endpoint, Image, MetadataRecord, features};
@@ -61,7 +62,8 @@ pub(super) fn register(image: &Image, config: &Config, registration: &Registrati
     if let Some(same) = before.filter(|before| before.incarnation == registration.incarnation) {
         return Verdict::reply(Reply::Registered(same.epoch));
     }
-    let proved = before.and_then(|before| proved_since(before, registration));
+    let is_whole = !directories::is_any_missing(image, registration);
+    let proved = before.filter(|_| is_whole).and_then(|before| proved_since(before, registration));
     let proof = proved.filter(|_| !registration.is_controller).map(features::whole_since);
     let durable = registration.is_durable.then(features::durable);
     let broker = Broker {
@@ -87,6 +89,7 @@ pub(super) fn register(image: &Image, config: &Config, registration: &Registrati
         (false, false) => Turn::Forgot,
     });
     records.extend(turn.into_iter().flat_map(|turn| changes(image, config, registration.id, turn)));
+    records.extend(directories::replace(image, registration));
     Verdict { records, replies: alloc::vec![Reply::Registered(registration.epoch)] }
 }
 
@@ -104,7 +107,7 @@ fn proved_since(before: &Broker, registration: &Registration) -> Option<BrokerEp
 }
 
 /// What a broker says of itself now and then.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Heartbeat {
     /// Its number.
     pub id: BrokerId,
@@ -116,6 +119,8 @@ pub struct Heartbeat {
     pub want_fence: bool,
     /// It is about to stop.
     pub want_shut_down: bool,
+    /// Those of its data directories that it has lost.
+    pub lost: Vec<Uuid>,
 }
 
 /// A broker lives. It is unfenced once it knows of its own registration. One that wants to stop leaves what it leads and every
@@ -137,6 +142,8 @@ pub(super) fn heartbeat(image: &Image, config: &Config, heartbeat: &Heartbeat) -
     } else if heartbeat.want_shut_down && broker.is_active() {
         records.push(stopping(broker));
         records.extend(changes(image, config, heartbeat.id, Turn::Goes));
+    } else if broker.directories.iter().any(|id| heartbeat.lost.contains(id)) {
+        records = without(image, config, broker, &heartbeat.lost);
     }
     let response = BrokerHeartbeatResponse {
         is_caught_up,
@@ -181,6 +188,23 @@ pub(super) fn unregister(image: &Image, config: &Config, id: BrokerId) -> Verdic
 fn turn(image: &Image, config: &Config, broker: &Broker, fenced: bool) -> Vec<MetadataRecord> {
     let mut records = alloc::vec![fencing(broker.id, broker.epoch, fenced)];
     records.extend(changes(image, config, broker.id, if fenced { Turn::Goes } else { Turn::Comes }));
+    records
+}
+
+/// A broker goes on without some of its directories: others lead what was in there (KIP-858). One that has none left is not heard of
+/// any more.
+fn without(image: &Image, config: &Config, broker: &Broker, lost: &[Uuid]) -> Vec<MetadataRecord> {
+    let online: Vec<Uuid> = broker.directories.iter().copied().filter(|id| !lost.contains(id)).collect();
+    if online.is_empty() {
+        return Vec::new();
+    }
+    let mut records = alloc::vec![MetadataRecord::BrokerRegistrationChange(BrokerRegistrationChangeRecord {
+        broker_id: broker.id.0,
+        broker_epoch: broker.epoch.0,
+        log_dirs: online,
+        ..BrokerRegistrationChangeRecord::default()
+    })];
+    records.extend(lose(image, config, broker.id, lost));
     records
 }
 

@@ -2,12 +2,13 @@
 //! (KIP-460) or that are due (preferred leaders).
 
 use super::change::{Draft, Election, Terms};
+use super::directories::may_lead;
 use super::{Reply, Verdict};
 use crate::config::Config;
 use crate::metadata::{Image, MetadataRecord, Partition, Topic};
 use crate::msg::Response;
 use crate::msg::elect_leaders::{ElectLeadersRequest, ElectLeadersResponse, PartitionResult, ReplicaElectionResult};
-use crate::types::{BrokerId, ErrorCode, LogId, Str};
+use crate::types::{BrokerId, ErrorCode, LogId, Str, Uuid};
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -27,9 +28,24 @@ pub(super) enum Turn {
 
 /// The changes of partitions that follow from a broker's turn.
 pub(super) fn changes(image: &Image, config: &Config, who: BrokerId, turn: Turn) -> Vec<MetadataRecord> {
+    changes_of(image, config, (who, turn), |_| true)
+}
+
+/// The same for the replicas of a broker that were in these directories: they are gone for now, and what is in the others is not.
+pub(super) fn lose(image: &Image, config: &Config, who: BrokerId, lost: &[Uuid]) -> Vec<MetadataRecord> {
+    changes_of(image, config, (who, Turn::Goes), |partition| lost.contains(&partition.directory_of(who)))
+}
+
+fn changes_of(
+    image: &Image,
+    config: &Config,
+    (who, turn): (BrokerId, Turn),
+    is_meant: impl Fn(&Partition) -> bool,
+) -> Vec<MetadataRecord> {
     let mut records = Vec::new();
     for topic in image.topics() {
-        let held = topic.partitions.iter().filter(|(_, partition)| concerns(partition, who, turn));
+        let is_held = |partition: &Partition| concerns(partition, who, turn) && is_meant(partition);
+        let held = topic.partitions.iter().filter(|(_, partition)| is_held(partition));
         let mut terms = None;
         records.extend(held.filter_map(|(index, partition)| {
             let terms = *terms.get_or_insert_with(|| Terms::of(image, config, &topic.name));
@@ -55,10 +71,11 @@ fn change(
     terms: Terms,
     (who, turn): (BrokerId, Turn),
 ) -> Option<MetadataRecord> {
-    let lives = |id: BrokerId| image.broker(id).is_some_and(|broker| broker.is_active());
+    let lives = |id: BrokerId| may_lead(image, partition, id);
+    let is_there = |id: BrokerId| image.broker(id).is_none_or(|broker| broker.has_online(partition.directory_of(id)));
     let mut draft = Draft::new(image, partition, terms);
     let next = match turn {
-        Turn::Comes => draft.finish(|id| id == who || lives(id)),
+        Turn::Comes => draft.finish(|id| id == who && is_there(id) || lives(id)),
         Turn::Goes => {
             draft.leaves(who);
             draft.finish(|id| id != who && lives(id))
@@ -94,7 +111,7 @@ pub(super) fn retuned(image: &Image, topic: &Topic, terms: Terms) -> Vec<Metadat
     let is_open = |partition: &Partition| partition.leader == BrokerId::NONE || !partition.eligible.is_empty();
     let open = topic.partitions.iter().filter(|(_, partition)| is_open(partition));
     let record = |(index, partition): (&i32, &Arc<Partition>)| {
-        let next = Draft::new(image, partition, terms).finish(|id| is_live(image, id));
+        let next = Draft::new(image, partition, terms).finish(|id| may_lead(image, partition, id));
         next.record(LogId { topic: topic.id, partition: *index })
     };
     open.filter_map(record).collect()
@@ -128,11 +145,7 @@ fn is_ruled_by_another(partition: &Partition) -> bool {
 fn preferred(image: &Image, (log, partition): (LogId, &Arc<Partition>), terms: Terms) -> Option<MetadataRecord> {
     let mut draft = Draft::new(image, partition, terms);
     draft.election = Election::Preferred;
-    draft.finish(|id| is_live(image, id)).record(log)
-}
-
-fn is_live(image: &Image, id: BrokerId) -> bool {
-    image.broker(id).is_some_and(|broker| broker.is_active())
+    draft.finish(|id| may_lead(image, partition, id)).record(log)
 }
 
 /// Answers ElectLeaders: for each partition alone, or for all that need it.
@@ -210,7 +223,7 @@ fn election_of(
     }
     let mut draft = Draft::new(image, partition, Terms::of(image, config, name));
     draft.election = election;
-    let next = draft.finish(|id| is_live(image, id));
+    let next = draft.finish(|id| may_lead(image, partition, id));
     let unavailable = match election {
         Election::Preferred => ErrorCode::PreferredLeaderNotAvailable,
         Election::Any | Election::Unclean => ErrorCode::EligibleLeadersNotAvailable,

@@ -2,6 +2,7 @@
 //! wants to follow, and every member that it names is alive in the life in which the leader heard of it (KIP-841, KIP-903).
 
 use super::change::{Draft, Terms};
+use super::directories::may_lead;
 use super::{Reply, Verdict};
 use crate::config::Config;
 use crate::metadata::{Image, MetadataRecord, Partition};
@@ -77,7 +78,7 @@ fn altered(
     let mut draft = Draft::new(image, partition, Terms::of(image, config, &topic.name));
     draft.isr = partition.replicas.iter().copied().filter(|id| is_named(members, *id)).collect();
     draft.recovered = true;
-    let next = draft.finish(|id| image.broker(id).is_some_and(|broker| broker.is_active()));
+    let next = draft.finish(|id| may_lead(image, partition, id));
     records.extend(next.record(log));
     let after = next.after;
     if after.leader != leader {

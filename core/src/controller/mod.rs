@@ -23,6 +23,7 @@
 mod brokers;
 mod change;
 mod delete;
+mod directories;
 mod elect;
 mod isr;
 mod late;
@@ -151,6 +152,12 @@ impl Controller {
         if let Some(refused) = late::refused(ask) {
             return Verdict { records: Vec::new(), replies: alloc::vec![Reply::Response(refused)] };
         }
+        let mut verdict = self.judge(cx, ask);
+        directories::settle(&self.head, &mut verdict.records);
+        verdict
+    }
+
+    fn judge(&self, cx: &mut Cx<'_>, ask: &Ask) -> Verdict {
         match ask {
             Ask::Bootstrap => brokers::bootstrap(),
             Ask::Register(registration) => brokers::register(&self.head, cx.config, registration),
@@ -192,6 +199,9 @@ impl Controller {
 #[cfg(test)]
 #[path = "controller_test.rs"]
 mod controller_test;
+#[cfg(test)]
+#[path = "directories_test.rs"]
+mod directories_test;
 #[cfg(test)]
 #[path = "elect_test.rs"]
 mod elect_test;

@@ -9,6 +9,7 @@
 //! it is no replica any more. The state is all in the partition, so it outlives the controller.
 
 use super::change::{Draft, Terms};
+use super::directories::may_lead;
 use super::topics::check_listed;
 use super::{Refusal, Reply, Verdict};
 use crate::config::Config;
@@ -87,7 +88,7 @@ fn reassign(
         }
         None => cancel(partition, &mut draft, terms)?,
     }
-    let next = draft.finish(|id| image.broker(id).is_some_and(|broker| broker.is_active()));
+    let next = draft.finish(|id| may_lead(image, partition, id));
     Ok(next.record(LogId { topic: topic.id, partition: asked.partition_index }))
 }
 

@@ -12,7 +12,14 @@ use alloc::vec::Vec;
 
 impl Rig {
     fn heartbeat(&mut self, id: i32, epoch: BrokerEpoch, known: Offset) -> BrokerHeartbeatResponse {
-        self.heartbeat_as(Heartbeat { id: BrokerId(id), epoch, known, want_fence: false, want_shut_down: false })
+        self.heartbeat_as(Heartbeat {
+            id: BrokerId(id),
+            epoch,
+            known,
+            want_fence: false,
+            want_shut_down: false,
+            lost: Vec::new(),
+        })
     }
 
     fn heartbeat_as(&mut self, heartbeat: Heartbeat) -> BrokerHeartbeatResponse {
@@ -197,8 +204,9 @@ fn an_isr_is_changed_by_its_leader_only_from_the_state_that_is_and_for_members_t
 fn who_wants_to_stop_leads_no_more_and_may_stop_when_that_is_decided() {
     let (mut rig, log, [two, _]) = three();
     let known = rig.image().end();
-    let stop = Heartbeat { id: BrokerId(2), epoch: two, known, want_fence: false, want_shut_down: true };
-    let told = rig.heartbeat_as(stop);
+    let stop =
+        Heartbeat { id: BrokerId(2), epoch: two, known, want_fence: false, want_shut_down: true, lost: Vec::new() };
+    let told = rig.heartbeat_as(stop.clone());
     assert!(told.should_shut_down && !told.is_fenced);
     assert_eq!((rig.partition(log).leader, &rig.partition(log).isr), (BrokerId(3), &ids(&[3, 1])));
     let broker = rig.image().broker(BrokerId(2)).expect("registered").clone();
@@ -207,10 +215,10 @@ fn who_wants_to_stop_leads_no_more_and_may_stop_when_that_is_decided() {
     let back = rig.alter_isr((3, three), log, &[(3, -1), (1, -1), (2, two.0)]);
     assert_eq!(back.0, ErrorCode::IneligibleReplica, "it would be gone a moment later");
     let state = rig.image().end();
-    assert!(rig.heartbeat_as(stop).should_shut_down);
+    assert!(rig.heartbeat_as(stop.clone()).should_shut_down);
     assert_eq!(rig.image().end(), state, "asked again nothing more is decided");
     rig.leave(2, two);
-    assert!(rig.heartbeat_as(stop).should_shut_down, "one that leads nothing may stop at any time");
+    assert!(rig.heartbeat_as(stop.clone()).should_shut_down, "one that leads nothing may stop at any time");
     let two = rig.join(2, Some(two));
     assert!(rig.image().broker(BrokerId(2)).expect("registered").is_active() && two > epoch_of(&rig, 3));
 }

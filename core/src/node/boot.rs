@@ -28,9 +28,9 @@ pub struct Boot {
     pub seed: u64,
     /// The id of the cluster that the data directory belongs to.
     pub cluster_id: Str,
-    /// The id of the data directory.
-    pub directory: Uuid,
-    /// The logs that were found in it.
+    /// The ids of the data directories, in the order of the settings; the metadata are in the first.
+    pub directories: Vec<Uuid>,
+    /// The logs that were found in them.
     pub logs: Vec<FoundLog>,
     /// Letters between front and lanes take up to this long. Zero but in simulation.
     pub lane_delay_max: Duration,
@@ -49,17 +49,20 @@ pub struct FoundLog {
     pub vote: Option<(LeaderEpoch, Option<BrokerId>)>,
     /// False if bytes were lost: nothing of it can be trusted.
     pub is_online: bool,
+    /// In which data directory.
+    pub directory: usize,
 }
 
 impl Node {
     /// A node that has just started. It is [`super::View::is_ready`] after some steps; clients may come then.
     pub fn boot(boot: Boot, now: Now, out: &mut Effects) -> Self {
         let lanes = boot.config.broker.lanes;
-        let is_whole = boot.logs.iter().all(|found| found.is_online);
+        // That a second directory is the one of the last life, and not an older state of it, nothing proves.
+        let is_whole = boot.directories.len() == 1 && boot.logs.iter().all(|found| found.is_online);
         let mut found: BTreeMap<LogId, FoundLog> = boot.logs.into_iter().map(|found| (found.id, found)).collect();
         let metadata = found.remove(&LogId::METADATA);
         let is_new = metadata.is_none();
-        let me = Voter { id: boot.config.broker.id, directory: boot.directory };
+        let me = Voter { id: boot.config.broker.id, directory: boot.directories[0] };
         let (log, vote) = metadata.map_or((None, None), |found| (Some(found.log), found.vote));
         let mut rng = Rng::new(boot.seed);
         let incarnation = Uuid(rng.bytes16());
@@ -76,6 +79,7 @@ impl Node {
             lanes: (0..lanes as u64).map(|lane| Lane::new(OWNER_LANES + lane)).collect(),
             post: Post::new(lanes, boot.lane_delay_max),
             cluster,
+            directories: super::directories::Directories::new(boot.directories, found),
             coordinators: Coordinators::default(),
             groups: super::groups::Gathering::default(),
             following: super::follow::Following::default(),
@@ -85,7 +89,6 @@ impl Node {
             replicating: super::replicate::Replicating::default(),
             peers: Peers::NONE,
             lanes_wake_at: alloc::vec![None; lanes],
-            found,
             retaining: super::retain::Retaining::new(retain_at),
             scratch: Vec::new(),
         };

@@ -125,11 +125,11 @@ fn every_part_of_a_node_shows_in_its_digest() {
     let node = busy().node;
     // Named one by one, so that a new part has to be thought of here.
     let Node { config: _, file_config: _, functions: _, rng: _, front: _, lanes: _, post: _, .. } = &node;
-    let Node { cluster: _, coordinators: _, groups: _, found: _, retaining: _, scratch: _, .. } = &node;
+    let Node { cluster: _, coordinators: _, groups: _, directories: _, retaining: _, scratch: _, .. } = &node;
     let Node { following: _, slices: _, calls: _, .. } = &node;
     let log = LogId { topic: Uuid([3; 16]), partition: 0 };
     let vote = Some((LeaderEpoch(1), Some(BrokerId(1))));
-    let found = FoundLog { id: log, log: Log::empty(Offset(0)), vote, is_online: true };
+    let found = FoundLog { id: log, log: Log::empty(Offset(0)), vote, is_online: true, directory: 0 };
     let other_cluster = with_topic(1).node.cluster;
     let changes: &[Named<Node>] = &[
         ("config", &|node| node.config = other_config()),
@@ -142,7 +142,8 @@ fn every_part_of_a_node_shows_in_its_digest() {
         ("groups", &|node| node.groups = Gathering::default()),
         ("slices", &|node| node.slices = Slices::new(7)),
         ("calls", &|node| assert_eq!(node.calls.begin(CallFor::Metadata(BrokerId(1), ASK)), CallId(0))),
-        ("found", &|node| drop(node.found.insert(log, found.clone()))),
+        ("directories", &|node| node.directories.holds(log, 1)),
+        ("found", &|node| drop(node.directories.found.insert(log, found.clone()))),
         ("retaining", &|node| node.retaining.at = Mono(node.retaining.at.0 + 1)),
     ];
     for (part, change) in changes {

@@ -6,12 +6,12 @@ use super::groups::OFFSETS_TOPIC;
 use super::lane::Order;
 use super::news::news;
 use super::replicate::peers;
-use crate::boundary::{Effects, LogSpec, Note};
+use crate::boundary::{DiskFault, Effects, LogSpec, Note};
 use crate::config::TopicConfig;
 use crate::controller::Reply;
 use crate::metadata::{Delta, LogChange, Partition};
 use crate::partition::{Assignment, PartitionSpec};
-use crate::types::{ConnId, LogId, Mono, Now, Offset, OffsetRange, Str, Uuid};
+use crate::types::{BrokerId, ConnId, LogId, Mono, Now, Offset, OffsetRange, Str, Uuid};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -29,9 +29,12 @@ pub struct Following {
     notes: Vec<Note>,
 }
 
+/// What is to be done for one log, or said.
 #[derive(Clone, Hash, Debug)]
-enum Todo {
+pub(super) enum Todo {
     Change(LogChange),
+    /// Its directory is lost.
+    Unreadable(LogId),
     Configure(LogId),
     /// Topics that are gone.
     Forget(Vec<(Uuid, Str)>),
@@ -47,6 +50,12 @@ impl Following {
     /// True while something committed is not taken up yet.
     pub fn is_busy(&self) -> bool {
         !self.todo.is_empty()
+    }
+
+    /// These are to be done too, behind the others.
+    pub(super) fn do_soon(&mut self, now: Mono, todo: Vec<Todo>) {
+        self.todo.extend(todo);
+        self.at = Some(now);
     }
 
     /// A decision that is committed: it is told once everything before it was followed.
@@ -102,6 +111,7 @@ impl Node {
                 }
                 Todo::Change(LogChange::Changed { log, .. }) | Todo::Configure(log) => self.reshape(now, log, out),
                 Todo::Change(LogChange::Lost { log }) => self.lose(now, log, out),
+                Todo::Unreadable(log) => self.order(now, log, Order::Unreadable(log, DiskFault::Offline)),
                 Todo::Forget(gone) => {
                     self.with_hosts(now, out, |hosts, cx, said| hosts.topics_deleted(cx, &gone, said));
                 }
@@ -118,9 +128,13 @@ impl Node {
     }
 
     fn gain(&mut self, now: Now, log: LogId, topic: &Str, partition: &Partition) {
-        let found = self.found.remove(&log).map(Box::new);
+        let found = self.directories.found.remove(&log).map(Box::new);
+        let wanted = partition.directory_of(self.config.broker.id);
+        let logs = || self.lanes.iter().map(|lane| lane.partitions().count()).sum();
+        let directory = found.as_ref().map_or_else(|| self.directories.choose(wanted, logs), |found| found.directory);
+        self.directories.holds(log, directory);
         let spec = Box::new(self.spec(log, topic, partition));
-        self.order(now, log, Order::Hold(log, spec, found));
+        self.order(now, log, Order::Hold(log, spec, found, directory));
     }
 
     /// This broker leads the log from now on and knows what is committed of it. A coordinator's begins to be loaded.
@@ -146,6 +160,7 @@ impl Node {
 
     fn lose(&mut self, now: Now, log: LogId, out: &mut Effects) {
         self.with_hosts(now, out, |hosts, _, said| hosts.resign(log, said));
+        self.directories.forget(log);
         self.order(now, log, Order::Delete(log));
     }
 
@@ -173,6 +188,7 @@ impl Node {
                 partition_epoch: partition.partition_epoch,
                 replicas: partition.replicas.clone(),
                 isr: partition.isr.clone(),
+                lost: self.lost_replicas(partition),
                 // Nothing may be committed while anybody beside the ISR may be elected (KIP-966), whatever this broker is
                 // configured to.
                 isr_min: if partition.eligible.is_empty() { settings.min_insync_replicas } else { usize::MAX },
@@ -186,6 +202,13 @@ impl Node {
         };
         self.following.settings = Some((topic.clone(), settings));
         spec
+    }
+
+    fn lost_replicas(&self, partition: &Partition) -> Vec<BrokerId> {
+        let image = self.cluster.image();
+        let is_lost =
+            |id: &BrokerId| image.broker(*id).is_some_and(|broker| !broker.has_online(partition.directory_of(*id)));
+        partition.replicas.iter().copied().filter(is_lost).collect()
     }
 
     /// Settings that do not fit any more fall back to the broker's, for the same reason.

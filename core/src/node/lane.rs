@@ -23,8 +23,8 @@ pub enum Order {
     Ask(LogId, PartKey, PartAsk),
     /// The fetch is answered: nobody watches any more.
     Unwatch(LogId, Ticket),
-    /// Hold this partition from now on; its log is new or was recovered.
-    Hold(LogId, Box<PartitionSpec>, Option<Box<FoundLog>>),
+    /// Hold this partition from now on; its log is new or was recovered, in this data directory.
+    Hold(LogId, Box<PartitionSpec>, Option<Box<FoundLog>>, usize),
     /// The partition's settings or assignment changed.
     Assign(LogId, Box<PartitionSpec>),
     /// The partition is gone with its topic.
@@ -171,7 +171,10 @@ impl Lane {
                     partition.unwatch(ticket);
                 }
             }
-            Order::Hold(log, spec, found) => {
+            Order::Hold(log, spec, found, directory) => {
+                if found.is_none() && directory > 0 {
+                    said.push(Said::Effect(Effect::Place { log, directory }));
+                }
                 let partition = match found {
                     None => Partition::create(cx, log, *spec, scratch),
                     Some(found) => Partition::recovered(cx, log, *spec, (found.log, found.is_online), scratch),

@@ -15,6 +15,7 @@ mod boot;
 mod calls;
 mod cluster;
 mod coordinators;
+mod directories;
 mod fetch_session;
 mod fetchers;
 mod follow;
@@ -47,7 +48,6 @@ use crate::config::Config;
 use crate::partition::{PartitionOut, Peers};
 use crate::record::Functions;
 use crate::types::{LogId, Mono, Now, OpId, Rng};
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
 
@@ -64,6 +64,7 @@ pub struct Node {
     lanes: Vec<Lane>,
     post: Post,
     cluster: Cluster,
+    directories: directories::Directories,
     coordinators: Coordinators,
     groups: groups::Gathering,
     following: follow::Following,
@@ -75,8 +76,6 @@ pub struct Node {
     peers: Peers,
     /// When each lane is to be woken.
     lanes_wake_at: Vec<Option<Mono>>,
-    /// Logs that were on disk at start and that the metadata have not claimed yet.
-    found: BTreeMap<LogId, FoundLog>,
     retaining: retain::Retaining,
     /// Empty between steps; kept for its memory.
     scratch: Vec<PartitionOut>,
@@ -96,6 +95,7 @@ impl Node {
             Input::Done { op, outcome } => self.done(now, op, outcome, out),
             Input::Served { ticket, outcome } => self.served(now, ticket, outcome, out),
             Input::Closed { conn } => self.closed(now, conn, out),
+            Input::DirectoryLost { directory } => self.directory_lost(now, directory, out),
             Input::Stop => self.leave(now, out),
             Input::Wake => self.wake(now, out),
         }
@@ -160,6 +160,7 @@ impl Hash for Node {
         self.lanes.hash(state);
         self.post.hash(state);
         self.cluster.hash(state);
+        self.directories.hash(state);
         self.coordinators.hash(state);
         self.groups.hash(state);
         self.following.hash(state);
@@ -169,7 +170,6 @@ impl Hash for Node {
         self.replicating.hash(state);
         self.peers.hash(state);
         self.lanes_wake_at.hash(state);
-        self.found.hash(state);
         self.config.hash(state);
         self.retaining.hash(state);
     }

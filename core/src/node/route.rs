@@ -182,7 +182,7 @@ impl Node {
     ) {
         let mut said = Vec::new();
         let image = self.cluster.image();
-        let mut cx = FrontCx { now, config: &self.config, image, rng: &mut self.rng };
+        let mut cx = FrontCx { now, config: &self.config, image, directories: &self.directories, rng: &mut self.rng };
         act(&mut self.front, &mut cx, &mut said);
         self.carry_front(now, said, out);
     }

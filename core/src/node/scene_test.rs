@@ -24,6 +24,8 @@ pub struct Scene {
     /// How often it was started again.
     lives: u64,
     logs: BTreeMap<LogId, (Log, Vec<CheckedBatch>)>,
+    /// Logs that were put in another directory than the first.
+    pub places: BTreeMap<LogId, usize>,
     pub replies: Vec<(Ticket, Option<Response>)>,
     /// Answers that came encoded.
     pub sent: Vec<(Ticket, bytes::Bytes)>,
@@ -51,12 +53,13 @@ pub struct Scene {
 }
 
 fn boot(config: Config, logs: Vec<FoundLog>, life: u64) -> Boot {
+    let directories = (9..).take(config.store.dirs.len()).map(|number| Uuid([number; 16])).collect();
     Boot {
         config,
         functions: Functions::slow(),
         seed: 7 + life,
         cluster_id: Str::from("ottla-test-cluster-id0"),
-        directory: Uuid([9; 16]),
+        directories,
         logs,
         lane_delay_max: Duration::ZERO,
         request_cost_max: limit::REQUEST_COST_MAX,
@@ -82,6 +85,7 @@ impl Scene {
             now,
             lives: 0,
             logs: BTreeMap::new(),
+            places: BTreeMap::new(),
             replies: Vec::new(),
             sent: Vec::new(),
             hangups: Vec::new(),
@@ -103,11 +107,13 @@ impl Scene {
 
     /// The process dies and starts again with what its logs hold.
     pub fn restart(&mut self, pairs: &[(&str, &str)]) {
+        let places = &self.places;
         let found = |(id, (log, _)): (&LogId, &(Log, Vec<CheckedBatch>))| FoundLog {
             id: *id,
             log: log.clone(),
             vote: None,
             is_online: true,
+            directory: places.get(id).copied().unwrap_or(0),
         };
         let mut out = Effects::default();
         self.held.clear();
@@ -208,6 +214,7 @@ impl Scene {
                     self.replies.push((ticket, Some(Response::Fetch(body))));
                     inputs.push(Input::Served { ticket, outcome: Ok(()) });
                 }
+                Effect::Place { log, directory } => drop(self.places.insert(log, directory)),
                 Effect::Store { op, log, action } => inputs.push(self.store(op, log, action)),
                 Effect::Read { op, log, query } => {
                     let outcome = self.read(log, query);

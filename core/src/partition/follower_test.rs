@@ -34,6 +34,7 @@ fn spec(leader: BrokerId, epoch: i32) -> PartitionSpec {
             partition_epoch: PartitionEpoch(epoch),
             replicas: vec![ME, LEADER],
             isr: vec![LEADER],
+            lost: Vec::new(),
             isr_min: 1,
             recovering: false,
         },

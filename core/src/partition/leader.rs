@@ -147,9 +147,15 @@ impl Leader {
 
     /// The ends that the high watermark must not pass: of all who may be in the ISR, and of those who are about to join and
     /// would otherwise run after it for ever.
-    fn counted<'a>(&'a self, cx: &'a PartitionCx<'_>, durable: Offset) -> impl Iterator<Item = Offset> + 'a {
+    fn counted<'a>(
+        &'a self,
+        cx: &'a PartitionCx<'_>,
+        lost: &'a [BrokerId],
+        durable: Offset,
+    ) -> impl Iterator<Item = Offset> + 'a {
         let joins = move |follower: &Progress| {
-            follower.is_caught_up(durable, cx.now.mono, cx.lag_max) && cx.peers.may_join(follower)
+            let is_near = follower.is_caught_up(durable, cx.now.mono, cx.lag_max) && cx.peers.may_join(follower);
+            is_near && !lost.contains(&follower.id)
         };
         let counted = self.followers.iter().filter(move |one| self.isr.counts(one.id) || joins(one));
         counted.map(|follower| follower.end)
@@ -371,7 +377,8 @@ impl Partition {
         if planted(Bug::CommitBelowMinIsr) {
             size.needed = 0;
         }
-        self.high_watermark = watermark::of_leader(self.high_watermark, durable, leader.counted(&cx, durable), size);
+        let counted = leader.counted(&cx, &self.spec.assignment.lost, durable);
+        self.high_watermark = watermark::of_leader(self.high_watermark, durable, counted, size);
     }
 }
 

@@ -36,6 +36,7 @@ fn spec(leader: BrokerId, epoch: i32, partition_epoch: i32, isr: &[BrokerId]) ->
             partition_epoch: PartitionEpoch(partition_epoch),
             replicas: vec![ME, B, C],
             isr: isr.to_vec(),
+            lost: Vec::new(),
             isr_min: 2,
             recovering: false,
         },
@@ -581,4 +582,21 @@ fn whoever_joins_has_dropped_what_was_dropped_while_it_was_away() {
     assert!(scene.proposals().is_empty(), "it would bring back what it has not dropped");
     scene.fetched_by(B, FollowerFetch { log_start: Offset(2), ..fetch(4, 3) });
     assert_eq!(scene.proposals().len(), 1);
+}
+
+#[test]
+fn a_replica_whose_directory_is_lost_holds_nobody_up_however_lately_it_was_in_sync() {
+    let mut scene = Scene::led(&[ME, B, C]);
+    scene.fetched_by(B, fetch(0, -1));
+    scene.fetched_by(C, fetch(0, -1));
+    scene.produce(1, Acks::Committed, 2);
+    scene.stored(2);
+    scene.fetched_by(B, fetch(2, 3));
+    // It left the ISR, and might be about to join again: it is waited for as long as any that falls behind.
+    scene.assign(spec(ME, 3, 6, &[ME, B]));
+    assert_eq!(scene.committed(), 0);
+    let mut lost = spec(ME, 3, 7, &[ME, B]);
+    lost.assignment.lost = vec![C];
+    scene.assign(lost);
+    assert_eq!(scene.committed(), 2);
 }

@@ -43,6 +43,8 @@ pub struct Assignment {
     pub replicas: Vec<BrokerId>,
     /// The in-sync replicas.
     pub isr: Vec<BrokerId>,
+    /// Those of the replicas whose data directory is lost: they do not come into sync, however lately they were.
+    pub lost: Vec<BrokerId>,
     /// `min.insync.replicas`.
     pub isr_min: usize,
     /// Its leader may lack what was committed: an operator let it lead all the same (KIP-704).

@@ -38,6 +38,7 @@ mod retain;
 mod scan;
 mod segment;
 mod serve;
+mod stores;
 mod verify;
 mod walk;
 
@@ -45,6 +46,7 @@ pub use catalogue::Identity;
 pub use checkpoint::CATALOGUE;
 pub use format::{Claim, owner};
 pub use recover::{Recovered, RecoveredLog, Recovery, RecoveryRefusal, RecoveryStep};
+pub use stores::{Stores, named, unnamed};
 
 use crate::boundary::{Action, DiskFault, Done, FileDone, FileFault, FileOp, Note};
 use crate::record::{Functions, Records};

@@ -8,6 +8,9 @@ pub const BLOCK_BYTES: usize = 4096;
 /// The longest topic name, so that `name-partition` still fits a file name (Kafka's own bound).
 pub const TOPIC_NAME_BYTES_MAX: usize = 249;
 
+/// The most data directories that a broker may have.
+pub const DIRECTORIES_MAX: usize = 64;
+
 /// The most partitions that one topic may have; the sum over a broker is a matter of memory.
 pub const PARTITIONS_PER_TOPIC_MAX: i32 = 100_000;
 

@@ -65,7 +65,7 @@ impl Node {
             incarnation,
             endpoints: listeners.collect(),
             rack: me.rack.clone(),
-            directories: alloc::vec![self.cluster.life.me.directory],
+            directories: self.directories.online(),
             is_durable: self.config.store.durability == Durability::Durable,
             whole_since: self.cluster.whole_since(),
             is_controller: self.cluster.quorum.is_sole(),
@@ -86,7 +86,8 @@ impl Node {
                 (CallFor::Registration(line.to), register(&self.cluster.id, self.registration(incarnation)))
             }
             epoch => {
-                let told = heartbeat(self.config.broker.id, epoch, self.known(), self.cluster.is_leaving());
+                let lost = self.directories.lost();
+                let told = heartbeat((self.config.broker.id, epoch), self.known(), self.cluster.is_leaving(), lost);
                 (CallFor::Heartbeat(line.to), told)
             }
         };
@@ -107,7 +108,12 @@ impl Node {
             _ if self.cluster.epoch == BrokerEpoch::NONE => {
                 Ask::Register(self.registration(self.cluster.life.incarnation))
             }
-            Some(known) if !known.fenced && known.epoch == self.cluster.epoch && !self.cluster.is_leaving() => {
+            Some(known)
+                if !known.fenced
+                    && known.epoch == self.cluster.epoch
+                    && !self.cluster.is_leaving()
+                    && !known.directories.iter().any(|id| self.directories.lost().contains(id)) =>
+            {
                 return self.enlist_in(now, self.config.broker.heartbeat_interval);
             }
             Some(_) | None => Ask::Heartbeat(Heartbeat {
@@ -116,6 +122,7 @@ impl Node {
                 known: self.known(),
                 want_fence: false,
                 want_shut_down: self.cluster.is_leaving(),
+                lost: self.directories.lost(),
             }),
         };
         self.ask_controller(now, From::Own, &ask, out);
@@ -127,7 +134,7 @@ impl Node {
     }
 
     /// What is to be said is said at once, or as soon as the controller has answered what was said before.
-    pub(super) fn enlist_soon(&mut self, now: Now, out: &mut Effects) {
+    pub(in crate::node) fn enlist_soon(&mut self, now: Now, out: &mut Effects) {
         self.cluster.enlisting.call_at = now.mono;
         self.enlist(now, out);
     }
@@ -270,6 +277,7 @@ impl Node {
             known: Offset(body.current_metadata_offset),
             want_fence: body.want_fence,
             want_shut_down: body.want_shut_down,
+            lost: body.offline_log_dirs.clone(),
         };
         self.ask_controller(now, From::Client(ticket), &Ask::Heartbeat(heartbeat), out);
     }
@@ -345,14 +353,14 @@ fn told(body: BrokerRegistrationRequest, epoch: BrokerEpoch) -> Registration {
     }
 }
 
-fn heartbeat(me: BrokerId, epoch: BrokerEpoch, known: Offset, want_shut_down: bool) -> Request {
+fn heartbeat((me, epoch): (BrokerId, BrokerEpoch), known: Offset, want_shut_down: bool, lost: Vec<Uuid>) -> Request {
     Request::BrokerHeartbeat(BrokerHeartbeatRequest {
         broker_id: me.0,
         broker_epoch: epoch.0,
         current_metadata_offset: known.0,
         want_fence: false,
         want_shut_down,
-        offline_log_dirs: Vec::new(),
+        offline_log_dirs: lost,
         cordoned_log_dirs: None,
     })
 }

@@ -65,7 +65,14 @@ impl Node {
             false => self.enlist_soon(now, out),
             true => {
                 let (known, epoch) = (self.cluster.image.end(), self.cluster.epoch);
-                let heartbeat = Heartbeat { id: me, epoch, known, want_fence: false, want_shut_down: true };
+                let heartbeat = Heartbeat {
+                    id: me,
+                    epoch,
+                    known,
+                    want_fence: false,
+                    want_shut_down: true,
+                    lost: self.directories.lost(),
+                };
                 self.ask_controller(now, From::Own, &Ask::Heartbeat(heartbeat), out);
             }
         }

@@ -149,6 +149,8 @@ enum Then {
     /// A piece of the log from here on, to be applied.
     Load(Offset),
     Created,
+    /// A log that nobody claims is gone, as far as its directory goes.
+    Stray,
     Voted(LeaderEpoch, Option<BrokerId>),
     Appended(Offset),
     /// The log was cut back to here, or begins anew here.
@@ -355,7 +357,7 @@ impl Node {
                 }
             }
             (Then::Changed(end), Ok(_)) => self.with_quorum(now, out, |quorum, _, said| quorum.stored(end, said)),
-            (Then::Created, Ok(_)) => {}
+            (Then::Created, Ok(_)) | (Then::Stray, _) => {}
             (Then::Trimmed(start), Ok(_)) => self.cluster.quorum.trimmed(start),
             (Then::Reload, Ok(Done::Log(log))) => {
                 if self.cluster.quorum.is_sole() {
@@ -398,7 +400,7 @@ impl Node {
 
     /// Logs that no topic claims are what a crash left of a deletion: ids are never reused.
     fn drop_strays(&mut self, out: &mut Effects) {
-        for (log, _) in core::mem::take(&mut self.found) {
+        for (log, _) in core::mem::take(&mut self.directories.found) {
             self.cluster.store_for(log, Action::Delete, out);
         }
     }
@@ -411,7 +413,7 @@ impl Node {
 
 impl Cluster {
     fn store_for(&mut self, log: LogId, action: Action, out: &mut Effects) {
-        let op = self.begin(Then::Created);
+        let op = self.begin(Then::Stray);
         out.push(Effect::Store { op, log, action });
     }
 }

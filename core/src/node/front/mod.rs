@@ -11,6 +11,7 @@ mod session;
 use fetch::PendingFetch;
 use session::Sessions;
 
+use super::directories::Directories;
 use super::lane::{Order, PartAsk};
 use super::throttle::Throttle;
 use crate::boundary::{Effect, Ignored, Note};
@@ -79,6 +80,8 @@ pub struct FrontCx<'a> {
     pub config: &'a Config,
     /// What this broker knows of the cluster.
     pub image: &'a Image,
+    /// Where logs are.
+    pub directories: &'a Directories,
     /// The node's stream of chance.
     pub rng: &'a mut Rng,
 }

@@ -21,7 +21,6 @@ use crate::msg::offset_for_leader_epoch::{
 use crate::node::lane::PartAsk;
 use crate::partition::{ActiveProducer, PartKey, WantedOffset};
 use crate::types::{ErrorCode, LeaderEpoch, LogId, Offset, Str, Ticket, Uuid, Wall};
-use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -161,26 +160,30 @@ impl Front {
             Some(topics) => topics.into_iter().map(|topic| (topic.topic, topic.partitions)).collect(),
             None => everything(cx.image),
         };
-        let mut topics = Vec::new();
+        let mut results = directories(cx);
+        let count = results.len();
         let mut parts = Vec::new();
         for (name, indexes) in wanted {
             // Partitions that are not here are left out, as a directory does not list what it does not hold.
             let Some(topic) = cx.image.topic_named(&name) else { continue };
             let me = &cx.config.broker.id;
             let is_here = |index: &i32| topic.partitions.get(index).is_some_and(|one| one.replicas.contains(me));
-            let mut answers = Vec::with_capacity(indexes.len());
             for index in indexes.into_iter().filter(is_here) {
                 let log = LogId { topic: topic.id, partition: index };
-                parts.push((log, key(ticket, topics.len(), answers.len()), PartAsk::Size));
+                let at = cx.directories.place_of(log);
+                if cx.directories.is_lost(at) {
+                    continue;
+                }
+                let topics = &mut results[at].topics;
+                if topics.last().is_none_or(|last| last.name != name) {
+                    topics.push(DescribeLogDirsTopic { name: name.clone(), partitions: Vec::new() });
+                }
+                let (topic, answers) = (topics.len() - 1, &mut topics.last_mut().expect("just made").partitions);
+                parts.push((log, key(ticket, topic * count + at, answers.len()), PartAsk::Size));
                 answers.push(DescribeLogDirsPartition { partition_index: index, ..Default::default() });
             }
-            if !answers.is_empty() {
-                topics.push(DescribeLogDirsTopic { name, partitions: answers });
-            }
         }
-        let result =
-            DescribeLogDirsResult { log_dir: cx.config.store.dir.clone(), topics, ..DescribeLogDirsResult::default() };
-        let response = DescribeLogDirsResponse { results: vec![result], ..DescribeLogDirsResponse::default() };
+        let response = DescribeLogDirsResponse { results, ..DescribeLogDirsResponse::default() };
         self.ask_all(cx, ticket, Body::LogDirs(response), parts, out);
     }
 
@@ -205,6 +208,16 @@ fn ask_part(
         }
         (Err(error), _) | (_, Err(error)) => error,
     }
+}
+
+/// All data directories, of which nothing is told yet but whether they are lost.
+fn directories(cx: &FrontCx<'_>) -> Vec<DescribeLogDirsResult> {
+    let told = |at: usize| DescribeLogDirsResult {
+        error_code: if cx.directories.is_lost(at) { ErrorCode::KafkaStorageError } else { ErrorCode::None }.code(),
+        log_dir: cx.config.store.dirs.get(at).cloned().unwrap_or_default(),
+        ..DescribeLogDirsResult::default()
+    };
+    (0..cx.directories.count()).map(told).collect()
 }
 
 fn everything(image: &Image) -> Vec<(Str, Vec<i32>)> {
@@ -287,7 +300,9 @@ pub(super) fn fill_producers(
 }
 
 pub(super) fn fill_size(response: &mut DescribeLogDirsResponse, key: PartKey, outcome: Result<u64, ErrorCode>) {
-    let answer = &mut response.results[0].topics[key.topic as usize].partitions[key.partition as usize];
+    let count = response.results.len();
+    let (at, topic) = (key.topic as usize % count, key.topic as usize / count);
+    let answer = &mut response.results[at].topics[topic].partitions[key.partition as usize];
     // A log that cannot be measured is listed with what a missing one has; the directory's own error says more.
     answer.partition_size = outcome.map_or(-1, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
 }

@@ -238,9 +238,9 @@ pub fn join(whole: &mut Response, piece: Response) {
             glue(&mut whole.topics, piece.topics, |a, b| a.name == b.name, |it| &mut it.partitions);
         }
         (Response::DescribeLogDirs(whole), Response::DescribeLogDirs(piece)) => {
-            let pieces = piece.results.into_iter().flat_map(|result| result.topics).collect();
-            if let Some(result) = whole.results.first_mut() {
-                glue(&mut result.topics, pieces, |a, b| a.name == b.name, |it| &mut it.partitions);
+            // One for each directory, in the same order.
+            for (whole, piece) in whole.results.iter_mut().zip(piece.results) {
+                glue(&mut whole.topics, piece.topics, |a, b| a.name == b.name, |it| &mut it.partitions);
             }
         }
         (Response::CreateTopics(whole), Response::CreateTopics(piece)) => whole.topics.extend(piece.topics),

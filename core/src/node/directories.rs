@@ -1,0 +1,98 @@
+//! The data directories of this broker: which log is where, and which of them are lost.
+
+use super::follow::Todo;
+use super::{FoundLog, Node};
+use crate::boundary::Effects;
+use crate::types::{LogId, Now, Uuid};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+/// The data directories of a broker, by their place in its settings.
+#[derive(Clone, Hash, Debug)]
+pub struct Directories {
+    ids: Vec<Uuid>,
+    lost: BTreeSet<usize>,
+    /// Logs that are not in the first.
+    places: BTreeMap<LogId, usize>,
+    /// Logs that were on disk at start and that the metadata have not claimed yet.
+    pub found: BTreeMap<LogId, FoundLog>,
+}
+
+impl Directories {
+    /// These, of which none is lost, and what was found in them.
+    pub fn new(ids: Vec<Uuid>, found: BTreeMap<LogId, FoundLog>) -> Self {
+        Self { ids, lost: BTreeSet::new(), places: BTreeMap::new(), found }
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// The ids of those that are not lost.
+    pub fn online(&self) -> Vec<Uuid> {
+        let online = self.ids.iter().enumerate().filter(|(at, _)| !self.is_lost(*at));
+        online.map(|(_, id)| *id).collect()
+    }
+
+    /// The ids of those that are lost.
+    pub fn lost(&self) -> Vec<Uuid> {
+        self.lost.iter().map(|at| self.ids[*at]).collect()
+    }
+
+    /// Is this one lost?
+    pub fn is_lost(&self, at: usize) -> bool {
+        self.lost.contains(&at)
+    }
+
+    /// Where a log is.
+    pub fn place_of(&self, log: LogId) -> usize {
+        self.places.get(&log).copied().unwrap_or(0)
+    }
+
+    /// A log is held there from now on.
+    pub fn holds(&mut self, log: LogId, at: usize) {
+        match at {
+            0 => drop(self.places.remove(&log)),
+            _ => drop(self.places.insert(log, at)),
+        }
+    }
+
+    /// A log is held no longer.
+    pub fn forget(&mut self, log: LogId) {
+        self.places.remove(&log);
+    }
+
+    /// Where a new log is to be: in the directory that the cluster chose, else in that with the fewest of `logs` logs.
+    pub fn choose(&self, wanted: Uuid, logs: impl FnOnce() -> usize) -> usize {
+        let online = |at: &usize| !self.is_lost(*at);
+        if let Some(at) = (0..self.count()).filter(online).find(|at| self.ids[*at] == wanted) {
+            return at;
+        }
+        if self.count() == 1 {
+            return 0;
+        }
+        let mut counts = alloc::vec![0; self.count()];
+        self.places.values().for_each(|at| counts[*at] += 1);
+        counts[0] = logs().saturating_sub(self.places.len());
+        (0..self.count()).filter(online).min_by_key(|at| counts[*at]).unwrap_or(0)
+    }
+}
+
+impl Node {
+    /// A data directory was given up: its logs can be neither read nor written, and others are to lead them. Without the first one there
+    /// are no metadata, and nothing can go on; that is seen by whoever writes them.
+    pub(super) fn directory_lost(&mut self, now: Now, at: usize, out: &mut Effects) {
+        if at == 0 || at >= self.directories.count() || !self.directories.lost.insert(at) {
+            return;
+        }
+        let logs = self.directories.places.iter().filter(|(_, place)| **place == at).map(|(log, _)| *log);
+        let todo: Vec<Todo> = logs.map(Todo::Unreadable).collect();
+        self.following.do_soon(now.mono, todo);
+        self.enlist_soon(now, out);
+    }
+}
+
+#[cfg(test)]
+#[path = "directories_test.rs"]
+mod directories_test;
