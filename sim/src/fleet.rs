@@ -54,7 +54,7 @@ pub const STORE_FLOORS: [(&str, u64); 9] = [
 ];
 
 /// The same for clusters.
-pub const CLUSTER_FLOORS: [(&str, u64); 13] = [
+pub const CLUSTER_FLOORS: [(&str, u64); 22] = [
     ("acked batches", 200_000),
     ("records read", 2_000_000),
     ("partitions read whole", 4_000),
@@ -68,6 +68,15 @@ pub const CLUSTER_FLOORS: [(&str, u64); 13] = [
     ("calls lost", 50_000),
     ("metadata compared", 15_000),
     ("replicas compared", 600),
+    ("blackouts", 250),
+    ("controllers elected", 1_500),
+    ("reigns begun", 15_000),
+    ("logs cut back", 1_000),
+    ("proposals lost", 1_500),
+    ("leaders short of replicas seen", 600),
+    ("partitions with eligible leaders seen", 100_000),
+    ("partitions moved", 1_500),
+    ("preferred leaders elected", 200),
 ];
 
 /// What a fleet has to say.
