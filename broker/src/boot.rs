@@ -3,9 +3,10 @@
 use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::mail::{Mail, Mailbox};
+use crate::meta;
 use crate::telemetry::Telemetry;
 use ottla_core::boundary::{DiskFault, Effects, FileDone, FileFault, FileOp, Note};
-use ottla_core::config::{Config, Durability};
+use ottla_core::config::{Address, Config, Durability};
 use ottla_core::log::Log;
 use ottla_core::node::{Boot, FoundLog, Node};
 use ottla_core::record::Functions;
@@ -13,13 +14,13 @@ use ottla_core::store::{
     self, CATALOGUE, Claim, Identity, Recovered, RecoveredLog, Recovery, RecoveryRefusal, RecoveryStep, Store,
     StoreConfig, StoreOut, Stores, named, unnamed,
 };
-use ottla_core::types::{FileOpId, LogId, OffsetRange, Rng, Str, Uuid, limit};
+use ottla_core::types::{FileOpId, ListenerType, LogId, OffsetRange, Rng, Str, Uuid, limit};
 use std::future::poll_fn;
 use std::path::{Path, PathBuf};
 use std::task::Poll;
 use std::time::Duration;
 use std::{fs, io};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 /// Whoever does file operations. Each ends in one [`Mail::File`].
 pub type Disk = Box<dyn Fn(FileOpId, FileOp)>;
@@ -51,7 +52,8 @@ pub async fn boot(config: &Config, world: World) -> Result<Engine, String> {
     let mut rng = Rng::new(seed);
     let mut claim = claim(config, &mut rng);
     // The only voter may begin a cluster of its own; anybody else would be alone in it for ever.
-    let is_sole = config.broker.roles.is_controller() && config.quorum.voters.len() <= 1;
+    let quorum = &config.quorum;
+    let is_sole = config.broker.roles.is_controller() && quorum.voters.len() <= 1 && quorum.bootstrap.is_empty();
     claim.new_cluster = is_sole.then(|| new_id(&mut rng));
     let mut rooms = Rooms { mailbox: &mailbox, telemetry: &telemetry, later: Vec::new() };
     let recovery = Recovery::new(store_config(config), functions, claim);
@@ -73,6 +75,8 @@ pub async fn boot(config: &Config, world: World) -> Result<Engine, String> {
         disks.push((disk, directory));
     }
     rooms.later.into_iter().for_each(|mail| mailbox.put(mail));
+    let listener = controller_endpoint(config).map(|(name, _)| name).unwrap_or_default();
+    let founders = meta::voters(meta::founders(&disks[0].1)?, &listener);
     let mut effects = Effects::default();
     let boot = Boot {
         config: config.clone(),
@@ -80,6 +84,7 @@ pub async fn boot(config: &Config, world: World) -> Result<Engine, String> {
         seed: rng.next_u64(),
         cluster_id,
         directories,
+        founders,
         logs,
         lane_delay_max: Duration::ZERO,
         request_cost_max: limit::REQUEST_COST_MAX,
@@ -143,6 +148,11 @@ impl Rooms<'_> {
             error!("{}", damage(log, directory));
         }
         info!("{} logs in {}", recovered.logs.len(), directory.display());
+        if !meta::is_there(directory)
+            && let Err(fault) = meta::write(directory, &recovered.identity, &[])
+        {
+            warn!("meta.properties in {}, for Kafka's tools: {fault}", directory.display());
+        }
         Ok((store, recovered))
     }
 
@@ -180,14 +190,22 @@ impl Rooms<'_> {
     }
 }
 
-/// Makes the directory for this node of this cluster, in which there is nothing yet. The error is a line that says what to
-/// do.
-pub async fn format(config: &Config, cluster: Str, world: World) -> Result<(), String> {
+/// Makes the directory for this node of this cluster, in which there is nothing yet, with this id or a new one. The error is a line
+/// that says what to do.
+pub async fn format(config: &Config, (cluster, id): (Str, Option<Uuid>), world: World) -> Result<Identity, String> {
     let World { disk, directory, seed, functions, mailbox, telemetry, .. } = world;
-    let claim = Claim { cluster: Some(cluster), ..claim(config, &mut Rng::new(seed)) };
+    let drawn = claim(config, &mut Rng::new(seed));
+    let claim = Claim { cluster: Some(cluster), new_directory: id.unwrap_or(drawn.new_directory), ..drawn };
     let recovery = Recovery::new(store_config(config), functions, claim);
     let mut rooms = Rooms { mailbox: &mailbox, telemetry: &telemetry, later: Vec::new() };
-    rooms.recover(recovery, 0, &disk).await.map(|_| ()).map_err(|refusal| explain(&refusal, &directory))
+    let made = rooms.recover(recovery, 0, &disk).await;
+    made.map(|(_, recovered)| recovered.identity).map_err(|refusal| explain(&refusal, &directory))
+}
+
+/// The listener at which other nodes of the metadata quorum reach this one, and what they are told of it.
+pub fn controller_endpoint(config: &Config) -> Option<(Str, Address)> {
+    let listener = config.broker.listeners.iter().find(|one| one.listener_type == ListenerType::Controller)?;
+    Some((listener.name.clone(), listener.advertised.clone()?))
 }
 
 /// Whom a directory belongs to; `None` if it was never formatted.

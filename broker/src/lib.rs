@@ -22,6 +22,7 @@ pub mod intake;
 pub mod jobs;
 pub mod life;
 pub mod mail;
+pub mod meta;
 pub mod net;
 pub mod room;
 pub mod seam;

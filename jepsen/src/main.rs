@@ -94,6 +94,7 @@ impl KillFlags {
                 purpose: Purpose::Measure,
                 brokers: self.brokers,
                 voters: self.voters.min(self.brokers),
+                turnover: false,
             },
             load: Load {
                 partitions: self.partitions,

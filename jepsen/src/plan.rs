@@ -90,7 +90,7 @@ impl Plan {
     /// A run of a few kills as fast as the machine goes, to prove that all of it works.
     pub fn short(out: PathBuf) -> Plan {
         Plan {
-            shape: Shape { kind: Kind::Ottla, purpose: Purpose::Test, brokers: 3, voters: 3 },
+            shape: Shape { kind: Kind::Ottla, purpose: Purpose::Test, brokers: 3, voters: 3, turnover: false },
             load: Load {
                 partitions: 4,
                 topics: 1,

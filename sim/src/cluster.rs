@@ -2,7 +2,7 @@
 //! that bring about what chance alone hardly ever does.
 
 use crate::chain::{Chain, draw_chains};
-use crate::client::mover;
+use crate::client::{mover, turnover};
 use crate::fault::{Weather, draw_blackouts, draw_parts, draw_wipe};
 use crate::plan::{ClientSpec, Options, Plan, Role, STRIKES_FROM, draw_calm, draw_clients};
 use ottla_core::types::Rng;
@@ -18,6 +18,8 @@ const REPLICAS_MAX: u64 = 3;
 pub struct Shape {
     /// So many of its machines, the first ones, are voters of its metadata quorum.
     pub voters: usize,
+    /// All machines are controllers, and voters come and go; those are the ones that the quorum begins with.
+    pub turnover: bool,
     /// `replica.lag.time.max.ms`.
     pub lag_max: Duration,
     /// `broker.session.timeout.ms`; heartbeats come several times as often.
@@ -32,7 +34,7 @@ impl Default for Shape {
     /// Kafka's.
     fn default() -> Self {
         let (lag_max, session) = (Duration::from_secs(30), Duration::from_secs(9));
-        Self { voters: 1, lag_max, session, fetch_bytes: 1 << 20, replicas_min: 1 }
+        Self { voters: 1, turnover: false, lag_max, session, fetch_bytes: 1 << 20, replicas_min: 1 }
     }
 }
 
@@ -44,6 +46,7 @@ impl Shape {
         let fetch_bytes = 1 << rng.between(12, 14);
         Self {
             voters: usual.voters,
+            turnover: usual.turnover,
             lag_max: if rng.chance(1, 6) { usual.lag_max } else { lag_max },
             session: if rng.chance(1, 2) { usual.session } else { session },
             fetch_bytes: if rng.chance(1, 2) { usual.fetch_bytes } else { fetch_bytes },
@@ -96,6 +99,8 @@ impl Plan {
         if replicas > 1 && options.shape.voters < machines && disks.chance(1, 2) {
             options.expect_loss();
             ops.push(draw_wipe((options.shape.voters, machines), span, &mut disks));
+        } else {
+            draw_turnover(&mut options, &mut clients, &mut rng.fork("turnover"));
         }
         ops.sort_by_key(|op| op.at);
         let mut operator = rng.fork("operator");
@@ -106,6 +111,16 @@ impl Plan {
         }
         draw_racks(&options, &mut clients, &mut rng.fork("racks"));
         Self { seed, options, clients, ops: ops.into_iter().enumerate().collect(), calm_from }
+    }
+}
+
+/// In some clusters voters come and go.
+fn draw_turnover(options: &mut Options, clients: &mut Vec<ClientSpec>, rng: &mut Rng) {
+    if rng.chance(1, 3) {
+        options.shape.turnover = true;
+        let pace = Duration::from_millis(1 << rng.between(9, 14));
+        let role = Role::Turnover(turnover::Habits { controllers: options.machines, pace });
+        clients.push(ClientSpec { number: clients.len(), role, seed: rng.next_u64() });
     }
 }
 

@@ -1,4 +1,5 @@
 use crate::clock::At;
+use crate::cluster::Shape;
 use crate::net::{Quality, Told};
 use crate::plan::Plan;
 use crate::report::Trace;
@@ -11,7 +12,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// A cluster of two, of which the second follows the metadata of the first, and nothing that strikes.
 fn pair(seed: u64) -> World {
     let mut plan = Plan::draw_cluster(seed, None);
-    (plan.options.machines, plan.options.shape.voters) = (2, 1);
+    (plan.options.machines, plan.options.shape) = (2, Shape::default());
     plan.options.net = Quality::default();
     plan.clients.clear();
     plan.ops.clear();

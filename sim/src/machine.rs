@@ -6,7 +6,7 @@ use crate::net::{End, LinkId, Plug};
 use crate::plan::{EPOCH_MS, Options, Plan};
 use crate::process::{Process, ProcessOut};
 use crate::run::functions;
-use crate::settings::{CONTROLLER_PORT, config, store_config};
+use crate::settings::{CONTROLLER_PORT, config, directory_of, founders, store_config};
 use crate::world::MachineEvent;
 use bytes::Bytes;
 use ottla_core::boundary::{Effects, FileDone, FileFault, FileId, FileOp, Note, OpenMode};
@@ -329,10 +329,11 @@ impl Machine {
         self.clock.reboot(at);
         self.starts += 1;
         self.ailing = false;
+        let drawn = Uuid(self.rng.bytes16());
         let claim = Claim {
             node: broker_id(self.number),
             cluster: None,
-            new_directory: Uuid(self.rng.bytes16()),
+            new_directory: if self.options.shape.turnover { directory_of(self.number) } else { drawn },
             new_cluster: Some(Str::from_static("simulated-cluster-0001")),
             new_salt: self.rng.next_u64(),
         };
@@ -372,6 +373,7 @@ impl Machine {
             cluster_id: recovered.identity.cluster.clone(),
             directories: vec![recovered.identity.directory],
             logs: recovered.logs.into_iter().map(found).collect(),
+            founders: founders(&self.options, recovered.identity.directory),
             lane_delay_max: self.options.lane_delay_max,
             request_cost_max: self.options.request_cost_max,
         };

@@ -13,7 +13,7 @@ use ottla_core::types::{Rng, limit};
 use std::fmt::Write;
 use std::time::Duration;
 
-use crate::client::{consumer, member, mover, producer};
+use crate::client::{consumer, member, mover, producer, turnover};
 
 /// The wall clock at the start of every run: 21 November 2026.
 pub const EPOCH_MS: i64 = 1_795_219_200_000;
@@ -78,6 +78,8 @@ pub enum Role {
     Trimmer(Vec<usize>, Duration),
     /// Moves replicas of a cluster.
     Mover(mover::Habits),
+    /// An operator who has controllers vote and not vote.
+    Turnover(turnover::Habits),
 }
 
 /// A client and its chance.

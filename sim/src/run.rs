@@ -5,6 +5,7 @@ use crate::client::consumer::{self, Consumer};
 use crate::client::member::{self, Member};
 use crate::client::mover::Mover;
 use crate::client::producer::{self, Producer};
+use crate::client::turnover::Turnover;
 use crate::client::{Actor, Peer};
 use crate::machine::Machine;
 use crate::model::Finding;
@@ -207,6 +208,7 @@ fn peer_of(spec: &ClientSpec) -> Peer {
             (format!("consumer-{}", spec.number), Box::new(Consumer::new(habits.clone(), functions())))
         }
         Role::Member(habits) => (format!("member-{}", spec.number), Box::new(Member::new(habits.clone()))),
+        Role::Turnover(habits) => (format!("turnover-{}", spec.number), Box::new(Turnover::new(habits.clone()))),
         Role::Mover(habits) => (format!("mover-{}", spec.number), Box::new(Mover::new(habits.clone()))),
         Role::Trimmer(topics, pace) => {
             (format!("trimmer-{}", spec.number), Box::new(Trimmer::new(topics.clone(), *pace)))

@@ -4,8 +4,9 @@ use crate::cluster::Shape;
 use crate::links::host_of;
 use crate::plan::Options;
 use ottla_core::config::{Config, Setting};
+use ottla_core::quorum::{VoterEndpoint, VoterNode, Voters};
 use ottla_core::store::StoreConfig;
-use ottla_core::types::Str;
+use ottla_core::types::{BrokerId, Str, Uuid};
 
 /// The port at which every machine listens for clients and for other brokers.
 pub const PORT: u16 = 9092;
@@ -30,6 +31,29 @@ pub fn store_config(options: &Options) -> StoreConfig {
     }
 }
 
+/// The id of the first data directory of a machine.
+pub fn directory_of(machine: usize) -> Uuid {
+    Uuid([machine as u8 + 1; 16])
+}
+
+/// The voters that the quorum begins with, as the directory of each of them was formatted; nobody else knows any.
+pub fn founders(options: &Options, directory: Uuid) -> Voters {
+    let founders = if options.shape.turnover { 0..options.shape.voters } else { 0..0 };
+    let node = |machine: usize| VoterNode {
+        id: BrokerId(machine as i32 + 1),
+        directory: directory_of(machine),
+        endpoints: vec![VoterEndpoint {
+            name: Str::from_static("CONTROLLER"),
+            host: Str::from(host_of(machine)),
+            port: CONTROLLER_PORT,
+        }],
+    };
+    match founders.clone().any(|machine| directory_of(machine) == directory) {
+        true => Voters::new(founders.map(node)),
+        false => Voters::default(),
+    }
+}
+
 /// The settings of a machine's broker. One that is alone tells nobody where it is.
 pub fn config(options: &Options, machine: usize) -> Config {
     let mut settings = vec![
@@ -44,7 +68,7 @@ pub fn config(options: &Options, machine: usize) -> Config {
     ];
     let own = format!("PLAINTEXT://{}:{PORT}", host_of(machine));
     let controller = |machine: usize| format!("{}:{CONTROLLER_PORT}", host_of(machine));
-    let is_voter = options.cluster && machine < options.shape.voters;
+    let is_voter = options.cluster && (options.shape.turnover || machine < options.shape.voters);
     if options.cluster {
         let voters = (0..options.shape.voters).map(|machine| format!("{}@{}", machine + 1, controller(machine)));
         let Shape { lag_max, session, fetch_bytes, .. } = options.shape;
@@ -57,7 +81,13 @@ pub fn config(options: &Options, machine: usize) -> Config {
         settings.push(("offsets.topic.replication.factor", options.replicas.to_string()));
         settings.push(("min.insync.replicas", options.shape.replicas_min.to_string()));
         settings.push(("leader.imbalance.check.interval.seconds", "5".to_owned()));
-        settings.push(("controller.quorum.voters", voters.collect::<Vec<_>>().join(",")));
+        settings.push(match options.shape.turnover {
+            true => {
+                let all: Vec<String> = (0..options.machines).map(controller).collect();
+                ("controller.quorum.bootstrap.servers", all.join(","))
+            }
+            false => ("controller.quorum.voters", voters.collect::<Vec<_>>().join(",")),
+        });
         settings.push(("controller.listener.names", "CONTROLLER".to_owned()));
         settings.push(("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned()));
     }

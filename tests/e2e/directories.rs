@@ -24,7 +24,7 @@ struct Doubled {
 impl Doubled {
     /// Three brokers with two directories each, and a topic `t` that all of them hold.
     fn start() -> Option<Doubled> {
-        let shape = Shape { kind: broker::chosen(), purpose: Purpose::Test, brokers: 3, voters: 3 };
+        let shape = Shape { kind: broker::chosen(), purpose: Purpose::Test, brokers: 3, voters: 3, turnover: false };
         if shape.kind != Kind::Ottla {
             // Kafka wants both directories formatted.
             return None;

@@ -18,3 +18,4 @@ mod operator;
 mod racks;
 mod records;
 mod together;
+mod turnover;

@@ -18,17 +18,23 @@ const LEADERS: &str = "org.apache.kafka.tools.LeaderElectionCommand";
 const LOG_DIRS: &str = "org.apache.kafka.tools.LogDirsCommand";
 const MOVES: &str = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand";
 const CLUSTER: &str = "org.apache.kafka.tools.ClusterTool";
-const PARTITIONS: usize = 6;
+/// How many partitions `t` has.
+pub const PARTITIONS: usize = 6;
 
 /// A cluster whose first three brokers run, with a topic `t` on all of them, and a Java process that runs tools against it.
-struct Operated {
-    cluster: Cluster,
+pub struct Operated {
+    /// The brokers.
+    pub cluster: Cluster,
     java: Driver,
 }
 
 impl Operated {
     fn start(brokers: usize) -> Operated {
-        let shape = Shape { kind: broker::chosen(), purpose: Purpose::Test, brokers, voters: 3 };
+        Operated::made(Shape { kind: broker::chosen(), purpose: Purpose::Test, brokers, voters: 3, turnover: false })
+    }
+
+    /// Of this shape.
+    pub fn made(shape: Shape) -> Operated {
         let settings = [
             ("default.replication.factor", "3"),
             ("min.insync.replicas", "2"),
@@ -51,12 +57,13 @@ impl Operated {
     }
 
     /// What the tool printed; it must have ended well.
-    fn run(&mut self, class: &str, args: &[&str]) -> String {
+    pub fn run(&mut self, class: &str, args: &[&str]) -> String {
         self.run_with(class, args, "")
     }
 
     fn run_with(&mut self, class: &str, args: &[&str], stdin: &str) -> String {
-        let bootstrap = self.cluster.address(1);
+        let running = self.cluster.nodes().find(|node| self.cluster.is_running(*node));
+        let bootstrap = self.cluster.address(running.expect("a broker runs"));
         // One of the tools takes its command first.
         let (command, args) = if class == CLUSTER { args.split_at(1) } else { args.split_at(0) };
         let args = [command, &["--bootstrap-server", &bootstrap], args].concat();
@@ -66,7 +73,7 @@ impl Operated {
     }
 
     /// Leader and replicas of each partition.
-    fn described(&mut self) -> Vec<(u64, Vec<u64>)> {
+    pub fn described(&mut self) -> Vec<(u64, Vec<u64>)> {
         let told = self.run(TOPICS, &["--describe", "--topic", "t"]);
         let row = |line: &str| {
             let word = |name: &str| line.split_once(&format!("\t{name}: ")).map(|(_, rest)| rest.split('\t').next());
@@ -77,6 +84,30 @@ impl Operated {
         let rows: Vec<(u64, Vec<u64>)> = told.lines().filter_map(row).collect();
         assert_eq!(rows.len(), PARTITIONS, "{told}");
         rows
+    }
+
+    /// Moves the replicas of each partition of `t` there, and returns when they are.
+    pub fn reassign(&mut self, target: &[Vec<u64>], throttle: &[&str]) {
+        let partitions: Vec<Value> = (0..)
+            .zip(target)
+            .map(|(index, replicas): (u32, _)| json!({"topic": "t", "partition": index, "replicas": replicas}))
+            .collect();
+        let plan = self.cluster.home().join("moves.json");
+        fs::write(&plan, json!({"version": 1, "partitions": partitions}).to_string()).expect("the plan can be written");
+        let plan = plan.to_str().expect("a plain path").to_owned();
+        let file = ["--reassignment-json-file", plan.as_str()];
+        let told = self.run(MOVES, &[&file[..], &["--execute"], throttle].concat());
+        assert!(told.contains("Successfully started partition reassignments"), "{told}");
+        loop {
+            let told = self.run(MOVES, &[&file[..], &["--verify"]].concat());
+            if told.matches("is completed").count() == PARTITIONS {
+                assert!(told.contains("Clearing topic-level throttles"), "{told}");
+                break;
+            }
+            assert!(told.contains("is still in progress"), "{told}");
+        }
+        assert!(self.run(MOVES, &["--list"]).contains("No partition reassignments found"));
+        assert_eq!(self.described().iter().map(|(_, replicas)| replicas.clone()).collect::<Vec<_>>(), target);
     }
 
     /// Which partitions of `t` a broker says that it holds.
@@ -116,28 +147,9 @@ fn replicas_move_to_a_new_broker_and_the_old_one_is_forgotten() {
     operated.cluster.restart(4);
     let moved = |replicas: &[u64]| replicas.iter().map(|id| if *id == 3 { 4 } else { *id }).collect::<Vec<u64>>();
     let target: Vec<Vec<u64>> = operated.described().iter().map(|(_, replicas)| moved(replicas)).collect();
-    let partitions: Vec<Value> = (0..)
-        .zip(&target)
-        .map(|(index, replicas): (u32, _)| json!({"topic": "t", "partition": index, "replicas": replicas}))
-        .collect();
-    let plan = operated.cluster.home().join("moves.json");
-    fs::write(&plan, json!({"version": 1, "partitions": partitions}).to_string()).expect("the plan can be written");
-    let plan = plan.to_str().expect("a plain path").to_owned();
     operated.cluster.wait_until(|cluster| (cluster.metadata(&[])?.brokers.len() == 4).then_some(()));
-    let file = ["--reassignment-json-file", plan.as_str()];
-    let told = operated.run(MOVES, &[&file[..], &["--execute", "--throttle", "50000000"]].concat());
-    assert!(told.contains("Successfully started partition reassignments"), "{told}");
-    loop {
-        let told = operated.run(MOVES, &[&file[..], &["--verify"]].concat());
-        if told.matches("is completed").count() == PARTITIONS {
-            assert!(told.contains("Clearing topic-level throttles"), "{told}");
-            break;
-        }
-        assert!(told.contains("is still in progress"), "{told}");
-    }
-    assert!(operated.run(MOVES, &["--list"]).contains("No partition reassignments found"));
+    operated.reassign(&target, &["--throttle", "50000000"]);
     let after = operated.described();
-    assert_eq!(after.iter().map(|(_, replicas)| replicas.clone()).collect::<Vec<_>>(), target);
     assert!(after.iter().all(|(leader, replicas)| replicas.contains(leader)), "{after:?}");
     assert_eq!((operated.held(3).len(), operated.held(4).len()), (0, PARTITIONS));
 

@@ -15,7 +15,7 @@ const SELECTOR: &str = "org.apache.kafka.common.replica.RackAwareReplicaSelector
 
 #[test]
 fn a_consumer_reads_from_the_follower_of_its_rack() {
-    let shape = Shape { kind: broker::chosen(), purpose: Purpose::Test, brokers: 3, voters: 1 };
+    let shape = Shape { kind: broker::chosen(), purpose: Purpose::Test, brokers: 3, voters: 1, turnover: false };
     if shape.kind != Kind::Ottla {
         // What it counts is told by other names there.
         return;

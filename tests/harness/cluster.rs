@@ -13,6 +13,7 @@ use ottla_core::msg::describe_quorum::{DescribeQuorumRequest, RequestPartitionDa
 use ottla_core::msg::find_coordinator::FindCoordinatorRequest;
 use ottla_core::msg::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
 use ottla_core::msg::{Request, Response};
+use ottla_core::types::Uuid;
 
 use crate::harness::broker::{self, Kind, Purpose, START_MAX};
 use crate::harness::{log, probe, tools};
@@ -28,6 +29,8 @@ pub struct Shape {
     pub brokers: usize,
     /// How many of them, from the first on, vote in the metadata quorum.
     pub voters: usize,
+    /// All are controllers, and voters come and go (KIP-853).
+    pub turnover: bool,
 }
 
 /// Broker processes with data folders of their own. Dropping it kills them and removes the folders.
@@ -45,7 +48,7 @@ struct Node {
 impl Cluster {
     /// Three running brokers of the kind that the environment chose, with these settings by Kafka's names.
     pub fn start(settings: &[(&str, &str)]) -> Cluster {
-        let shape = Shape { kind: broker::chosen(), purpose: Purpose::Test, brokers: 3, voters: 3 };
+        let shape = Shape { kind: broker::chosen(), purpose: Purpose::Test, brokers: 3, voters: 3, turnover: false };
         let mut settings = settings.to_vec();
         settings.push(("group.initial.rebalance.delay.ms", "0"));
         let mut cluster = Cluster::make(shape, &settings);
@@ -61,12 +64,13 @@ impl Cluster {
         fs::create_dir_all(&home).expect("the folder can be made");
         let nodes = (0..shape.brokers).map(|_| Node { port: quiet_port(), child: None }).collect();
         let cluster = Cluster { shape, home, nodes };
-        let voters: Vec<u16> = (0..shape.voters).map(|_| quiet_port()).collect();
+        let controllers = if shape.turnover { shape.brokers } else { shape.voters };
+        let controllers: Vec<u16> = (0..controllers).map(|_| quiet_port()).collect();
         let id = cluster.new_id();
         for node in cluster.nodes() {
-            fs::write(cluster.properties(node), cluster.settings(node, &voters, settings))
+            fs::write(cluster.properties(node), cluster.settings(node, &controllers, settings))
                 .expect("the settings can be written");
-            cluster.format(node, &id);
+            cluster.format(node, &id, &cluster.founding(node, &controllers));
         }
         cluster
     }
@@ -265,7 +269,8 @@ impl Cluster {
         tools::ottla(if self.shape.purpose == Purpose::Measure { "release" } else { "sim" })
     }
 
-    fn properties(&self, node: usize) -> PathBuf {
+    /// The settings file of a broker.
+    pub fn properties(&self, node: usize) -> PathBuf {
         self.home.join(format!("{node}.properties"))
     }
 
@@ -273,15 +278,21 @@ impl Cluster {
         let voters: Vec<String> =
             controllers.iter().zip(1..).map(|(port, id): (_, u32)| format!("{id}@127.0.0.1:{port}")).collect();
         let broker = format!("PLAINTEXT://{}", self.address(node));
+        let quorum = match self.shape.turnover {
+            false => format!("voters={}", voters.join(",")),
+            true => {
+                let doors: Vec<String> = controllers.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+                format!("bootstrap.servers={}", doors.join(","))
+            }
+        };
         let (roles, listeners) = match controllers.get(node - 1) {
             Some(port) => ("broker,controller", format!("{broker},CONTROLLER://127.0.0.1:{port}")),
             None => ("broker", broker.clone()),
         };
         let mut file = format!(
-            "process.roles={roles}\nnode.id={node}\ncontroller.quorum.voters={}\nlisteners={listeners}\n\
+            "process.roles={roles}\nnode.id={node}\ncontroller.quorum.{quorum}\nlisteners={listeners}\n\
              advertised.listeners={broker}\ncontroller.listener.names=CONTROLLER\n\
              listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\nlog.dirs={}\n",
-            voters.join(","),
             self.data(node).display()
         );
         if self.shape.kind == Kind::Kafka && self.shape.purpose == Purpose::Test {
@@ -304,7 +315,24 @@ impl Cluster {
         }
     }
 
-    fn format(&self, node: usize, id: &str) {
+    /// What its formatting is told of the voters that the quorum begins with.
+    fn founding(&self, node: usize, controllers: &[u16]) -> Vec<String> {
+        let Shape { voters, turnover, .. } = self.shape;
+        let founder = |(port, id): (&u16, usize)| format!("{id}@127.0.0.1:{port}:{}", Cluster::directory_id(id));
+        let founders: Vec<String> = controllers.iter().zip(1..).take(voters).map(founder).collect();
+        match turnover {
+            false => Vec::new(),
+            true if node <= voters => vec!["--initial-controllers".into(), founders.join(",")],
+            true => vec!["--no-initial-controllers".into()],
+        }
+    }
+
+    /// The id of the data directory of one of the first voters, where those come and go.
+    pub fn directory_id(node: usize) -> String {
+        Uuid([u8::try_from(node).expect("few nodes"); 16]).to_string()
+    }
+
+    fn format(&self, node: usize, id: &str, more: &[String]) {
         let mut command = match self.shape.kind {
             Kind::Ottla => tools::mortal(&self.program()),
             Kind::Kafka => broker::kafka_storage(),
@@ -315,7 +343,7 @@ impl Cluster {
         } else {
             command.args(["format", "-t", id, "-c"]).arg(self.properties(node));
         }
-        tools::finish(&mut command, "format");
+        tools::finish(command.args(more), "format");
     }
 }
 

@@ -9,11 +9,12 @@ use crate::disk::Disk;
 use crate::flags::Serve;
 use crate::home::Home;
 use crate::mail::{Mail, Mailbox};
+use crate::meta::{self, Founder};
 use crate::settings;
 use crate::telemetry::Telemetry;
 use clap::Args;
-use ottla_core::config::Config;
-use ottla_core::types::{Rng, Str};
+use ottla_core::config::{Address, Config};
+use ottla_core::types::{Rng, Str, Uuid};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use tokio::runtime::Builder;
@@ -31,6 +32,16 @@ pub struct FormatFlags {
     /// One setting by its Kafka name; may be given many times, and wins over file and environment
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// The metadata quorum begins with this controller as its only voter; others join it at run time (KIP-853)
+    #[arg(short = 's', long, conflicts_with_all = ["initial_controllers", "no_initial_controllers"])]
+    standalone: bool,
+    /// The metadata quorum begins with these voters, of which this controller is one: ID@HOST:PORT:DIRECTORY_ID, with commas
+    /// between. All of them are given the same
+    #[arg(short = 'I', long, value_name = "VOTERS", value_parser = founders, conflicts_with = "no_initial_controllers")]
+    initial_controllers: Option<Founders>,
+    /// This controller votes when it is added to a quorum (`kafka-metadata-quorum add-controller`)
+    #[arg(short = 'N', long)]
+    no_initial_controllers: bool,
     /// Leave a directory as it is that was formatted for this node and cluster already
     #[arg(short = 'g', long)]
     ignore_formatted: bool,
@@ -57,7 +68,8 @@ pub fn random_uuid(flags: &RandomUuidFlags) -> Done<()> {
 pub fn run(flags: &FormatFlags) -> Done<()> {
     let serve = Serve { properties: flags.config.clone(), set: flags.set.clone(), ..Serve::default() };
     let (config, homes) = directories(&serve)?;
-    let made = made_for(&config, &homes, &flags.cluster_id, flags.ignore_formatted)?;
+    let founding = founders_of(flags, &config)?;
+    let made = made_for(&config, &homes, (&flags.cluster_id, founding), flags.ignore_formatted)?;
     for (home, is_new) in homes.iter().zip(made) {
         tell(flags, &config, home, is_new)?;
     }
@@ -67,7 +79,7 @@ pub fn run(flags: &FormatFlags) -> Done<()> {
 /// Makes the directories of a node of this cluster, unless that was done before.
 pub fn ensure(serve: &Serve, cluster: &Str) -> Done<()> {
     let (config, homes) = directories(serve)?;
-    made_for(&config, &homes, cluster, true).map(|_| ())
+    made_for(&config, &homes, (cluster, Founding::default()), true).map(|_| ())
 }
 
 fn directories(serve: &Serve) -> Done<(Config, Vec<Home>)> {
@@ -79,8 +91,13 @@ fn directories(serve: &Serve) -> Done<(Config, Vec<Home>)> {
 }
 
 /// Which of the directories are made now; the others were made before, for this node of this cluster. None is made before all were
-/// looked at.
-fn made_for(config: &Config, homes: &[Home], cluster: &Str, ignore_formatted: bool) -> Done<Vec<bool>> {
+/// looked at. What is said of voters is the first one's.
+fn made_for(
+    config: &Config,
+    homes: &[Home],
+    (cluster, mut founding): (&Str, Founding),
+    ignore_formatted: bool,
+) -> Done<Vec<bool>> {
     let mut made = Vec::new();
     for home in homes {
         let owner = boot::owner(home.path()).map_err(Mistake::new)?;
@@ -95,8 +112,11 @@ fn made_for(config: &Config, homes: &[Home], cluster: &Str, ignore_formatted: bo
         }
         made.push(owner.is_none());
     }
-    for (home, _) in homes.iter().zip(&made).filter(|(_, is_new)| **is_new) {
-        make(config, home, cluster.clone()).map_err(Mistake::new)?;
+    for (home, is_new) in homes.iter().zip(&made) {
+        let founding = core::mem::take(&mut founding);
+        if *is_new {
+            make(config, home, cluster.clone(), &founding).map_err(Mistake::new)?;
+        }
     }
     Ok(made)
 }
@@ -105,7 +125,45 @@ fn whose(home: &Home, node: i32, cluster: &str) -> String {
     format!("{} was formatted already, for node {node} of cluster {cluster}", home.path().display())
 }
 
-fn make(config: &Config, home: &Home, cluster: Str) -> Result<(), String> {
+/// The voters that a quorum begins with, as far as it is this directory's to know.
+#[derive(Default)]
+struct Founding {
+    /// The id that the directory is to have.
+    directory: Option<Uuid>,
+    /// All of them; of a quorum with this voter alone, where that is reached.
+    founders: Vec<Founder>,
+    alone_at: Option<Address>,
+}
+
+/// Which of the three ways it is. A controller has to be told; nobody else may be.
+fn founders_of(flags: &FormatFlags, config: &Config) -> Done<Founding> {
+    let (id, quorum) = (config.broker.id, &config.quorum);
+    let is_told = flags.standalone || flags.no_initial_controllers || flags.initial_controllers.is_some();
+    let comes_and_goes =
+        config.broker.roles.is_controller() && quorum.voters.is_empty() && !quorum.bootstrap.is_empty();
+    if !comes_and_goes && is_told {
+        let next = "--standalone, --initial-controllers and --no-initial-controllers are for controllers with \
+                    controller.quorum.bootstrap.servers, and without controller.quorum.voters";
+        return Err(Mistake::new(format!("the settings of node {id} say who votes", id = id.0)).then(next));
+    }
+    if comes_and_goes && !is_told {
+        let next = "give one of --standalone (the first controller of a new cluster), --initial-controllers (one of the first), \
+                    --no-initial-controllers (one that is added later)";
+        return Err(Mistake::new("it is not said with which voters the metadata quorum begins").then(next));
+    }
+    if flags.standalone {
+        let alone_at = boot::controller_endpoint(config).map(|(_, at)| at);
+        return Ok(Founding { alone_at, ..Founding::default() });
+    }
+    let Some(Founders(founders)) = flags.initial_controllers.clone() else { return Ok(Founding::default()) };
+    match founders.iter().find(|one| one.id == id).map(|one| one.directory) {
+        Some(directory) => Ok(Founding { directory: Some(directory), founders, alone_at: None }),
+        None => Err(Mistake::new(format!("--initial-controllers does not have node {}", id.0))
+            .then("give --no-initial-controllers to a controller that is added later, or correct node.id")),
+    }
+}
+
+fn make(config: &Config, home: &Home, cluster: Str, founding: &Founding) -> Result<(), String> {
     let mailbox = Mailbox::default();
     let inbox = mailbox.clone();
     let disk = Disk::start(home.path(), move |id, outcome| inbox.put(Mail::File(id, outcome)))
@@ -121,7 +179,16 @@ fn make(config: &Config, home: &Home, cluster: Str) -> Result<(), String> {
         mailbox,
         telemetry: Telemetry::new(),
     };
-    runtime.block_on(boot::format(config, cluster, world))
+    let owner = runtime.block_on(boot::format(config, (cluster, founding.directory), world))?;
+    let alone =
+        founding.alone_at.iter().map(|at| Founder { id: owner.node, at: at.clone(), directory: owner.directory });
+    let founders: Vec<Founder> = founding.founders.iter().cloned().chain(alone).collect();
+    meta::write(home.path(), &owner, &founders).map_err(|fault| {
+        format!(
+            "meta.properties cannot be written in {}: {fault}. Remove the directory, and try again",
+            home.path().display()
+        )
+    })
 }
 
 fn tell(flags: &FormatFlags, config: &Config, home: &Home, is_new: bool) -> Done<()> {
@@ -132,6 +199,14 @@ fn tell(flags: &FormatFlags, config: &Config, home: &Home, is_new: bool) -> Done
     }
     let how = if is_new { "is formatted" } else { "was formatted already" };
     show::line(&format!("{directory} {how} for node {node} of cluster {cluster}"))
+}
+
+/// Voters, as they stand on the command line.
+#[derive(Clone, Debug)]
+struct Founders(Vec<Founder>);
+
+fn founders(text: &str) -> Result<Founders, String> {
+    meta::parse(text).map(Founders)
 }
 
 /// Kafka takes any text; one that needs no quoting anywhere is enough.
@@ -150,6 +225,7 @@ Examples:
   ottla random-uuid                                        an id for a new cluster
   ottla format --cluster-id 4L6g3nShT-eMCtK--X86sw --config server.properties
   ottla format -t 4L6g3nShT-eMCtK--X86sw --set node.id=2 --set log.dirs=/var/lib/ottla -g
+  ottla format -t 4L6g3nShT-eMCtK--X86sw --config controller.properties --standalone
 
 A node that is broker and controller in one formats its directory by itself when it is first
 started, for a cluster of its own. Where several are to be one, each is formatted before that.";

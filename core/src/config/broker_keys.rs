@@ -19,6 +19,7 @@ pub(super) const BROKER_KEYS: &[Key] = &[
     acted("compression.type", OneOf(COMPRESSIONS), Some("producer"), ClusterWide, "The compression of topics that do not set compression.type; producer keeps batches as they came."),
     acted("connections.max.idle.ms", ANY_LONG, Some("600000"), ReadOnly, "A connection on which nothing happened for this many milliseconds is closed; a negative value never closes one."),
     acted("controller.listener.names", List, None, ReadOnly, "Which listeners are for controllers: tools reach the metadata quorum there with --bootstrap-controller."),
+    acted("controller.quorum.bootstrap.servers", List, Some(""), ReadOnly, "Where to find controllers that come and go, as HOST:PORT of some of them. Their directories are formatted for them."),
     acted("controller.quorum.election.backoff.max.ms", Int(0, I32), Some("1000"), ReadOnly, "The longest pause between two elections that nobody won, in milliseconds."),
     acted("controller.quorum.election.timeout.ms", Int(0, I32), Some("1000"), ReadOnly, "How long a candidate of the metadata quorum waits for votes, in milliseconds."),
     acted("controller.quorum.fetch.timeout.ms", Int(0, I32), Some("2000"), ReadOnly, "How long the leader of the metadata quorum may be silent before a voter stands for election, in milliseconds; at least 1."),

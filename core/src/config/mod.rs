@@ -222,6 +222,8 @@ pub struct QuorumConfig {
     pub snapshot_bytes_between: u64,
     /// `controller.quorum.voters`; empty on a node that is its own controller and tells nobody.
     pub voters: Vec<QuorumVoter>,
+    /// `controller.quorum.bootstrap.servers`: where controllers are found that come and go (KIP-853).
+    pub bootstrap: Vec<Address>,
     /// `controller.quorum.fetch.timeout.ms`: whoever follows the metadata log looks for its leader again after so long
     /// without an answer.
     pub fetch_timeout: Duration,

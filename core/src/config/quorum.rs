@@ -32,17 +32,24 @@ pub(super) fn roles(reader: &mut Reader) -> Roles {
 pub(super) fn read(reader: &mut Reader, broker: &BrokerConfig) -> QuorumConfig {
     const VOTERS: &str = "controller.quorum.voters";
     let text = reader.text(VOTERS).unwrap_or_default().to_string();
+    const DOORS: &str = "controller.quorum.bootstrap.servers";
+    let doors = reader.text(DOORS).unwrap_or_default().to_string();
+    let bootstrap: Option<Vec<Address>> =
+        items(&doors).map(|item| Address::parse(item).filter(Address::is_reachable)).collect();
+    if bootstrap.is_none() {
+        reader.mistake(DOORS, "HOST:PORT of controllers, addresses that others can connect to");
+    }
     let voters: Option<Vec<QuorumVoter>> = items(&text).map(voter).collect();
     match voters.as_deref() {
         None => reader.mistake(VOTERS, "ID@HOST:PORT, an address that others can connect to"),
         Some(voters) => {
-            if let Some(allowed) = disagreement(voters, broker) {
+            if let Some(allowed) = disagreement(voters, !doors.is_empty(), broker) {
                 reader.mistake(VOTERS, &allowed);
             }
         }
     }
     let has_door = broker.listeners.iter().any(|one| one.listener_type == ListenerType::Controller);
-    if broker.roles.is_controller() && !text.is_empty() && !has_door {
+    if broker.roles.is_controller() && !(text.is_empty() && doors.is_empty()) && !has_door {
         reader.mistake("controller.listener.names", "the name of a listener: a voter is reached through it");
     }
     let bytes = reader.number_or_zero("metadata.log.max.record.bytes.between.snapshots");
@@ -51,6 +58,7 @@ pub(super) fn read(reader: &mut Reader, broker: &BrokerConfig) -> QuorumConfig {
         election_backoff_max: reader.millis("controller.quorum.election.backoff.max.ms"),
         snapshot_bytes_between: bytes.unsigned_abs(),
         voters: voters.unwrap_or_default(),
+        bootstrap: bootstrap.unwrap_or_default(),
         fetch_timeout: reader.millis("controller.quorum.fetch.timeout.ms"),
         request_timeout: reader.millis("controller.quorum.request.timeout.ms"),
         retry_backoff: reader.millis("controller.quorum.retry.backoff.ms"),
@@ -65,7 +73,7 @@ fn voter(item: &str) -> Option<QuorumVoter> {
 }
 
 /// What would have to be given where these cannot be the voters of a cluster that has this broker.
-fn disagreement(voters: &[QuorumVoter], broker: &BrokerConfig) -> Option<String> {
+fn disagreement(voters: &[QuorumVoter], has_doors: bool, broker: &BrokerConfig) -> Option<String> {
     let id = broker.id.0;
     let is_named = voters.iter().any(|voter| voter.id == broker.id);
     let is_twice = |place: usize| voters[..place].iter().any(|other| other.id == voters[place].id);
@@ -73,9 +81,11 @@ fn disagreement(voters: &[QuorumVoter], broker: &BrokerConfig) -> Option<String>
         return Some("each voter once".to_string());
     }
     match broker.roles {
-        Roles::Broker if voters.is_empty() => {
-            Some("ID@HOST:PORT of each controller: process.roles has this node as a broker only".to_string())
-        }
+        Roles::Broker if voters.is_empty() && !has_doors => Some(
+            "ID@HOST:PORT of each controller, or controller.quorum.bootstrap.servers where controllers come and go: process.roles has \
+             this node as a broker only"
+                .to_string(),
+        ),
         Roles::Broker if is_named => Some(format!(
             "the controllers, and process.roles has this node, {id}, as a broker only: correct either, or node.id"
         )),

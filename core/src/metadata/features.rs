@@ -52,8 +52,9 @@ pub fn fresh() -> impl Iterator<Item = (&'static str, i16)> {
     FEATURES.iter().map(|(name, _, _, level)| (*name, *level))
 }
 
-/// Fills in what ApiVersions says of features.
-pub fn describe(image: &Image, response: &mut ApiVersionsResponse) {
+/// Fills in what ApiVersions says of features. The quorum's own protocol has a version that is none of the image's: it is named where
+/// voters come and go.
+pub fn describe(image: &Image, kraft_version: Option<i16>, response: &mut ApiVersionsResponse) {
     let support = |range: FeatureRange| SupportedFeatureKey {
         name: range.name,
         min_version: range.first,
@@ -66,5 +67,12 @@ pub fn describe(image: &Image, response: &mut ApiVersionsResponse) {
     };
     response.supported_features = supported().into_iter().map(support).collect();
     response.finalized_features = image.features().iter().map(finalized).collect();
+    if let Some(level) = kraft_version {
+        let name = Str::from_static("kraft.version");
+        let supported = SupportedFeatureKey { name: name.clone(), min_version: 0, max_version: level };
+        response.supported_features.push(supported);
+        let finalized = FinalizedFeatureKey { name, max_version_level: level, min_version_level: level };
+        response.finalized_features.push(finalized);
+    }
     response.finalized_features_epoch = image.end().0 - 1;
 }

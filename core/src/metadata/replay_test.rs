@@ -2,7 +2,7 @@ use super::Replay;
 use crate::log::Log;
 use crate::metadata::{MetadataRecord, record};
 use crate::msg::record::metadata::{ProducerIdsRecord, RemoveTopicRecord, TopicRecord};
-use crate::quorum::{Quorum, QuorumCx, QuorumOut, Times, Voter, Voters};
+use crate::quorum::{Member, Quorum, QuorumCx, QuorumOut, Times, Voter, Voters};
 use crate::record::{CheckedBatch, Functions};
 use crate::types::{BrokerId, LeaderEpoch, Mono, Now, Offset, Rng, Uuid, Wall};
 use alloc::vec::Vec;
@@ -71,9 +71,11 @@ impl Writer {
 fn boot(log: Log) -> Quorum {
     let me = Voter { id: BrokerId(1), directory: Uuid::ZERO };
     let second = Duration::from_secs(1);
-    let quorum = (Voters::new([me.id]), Times { election: second, backoff_max: second, fetch: second });
+    let times = Times { election: second, backoff_max: second, fetch: second };
+    let voters = Voters::numbered([me.id]);
+    let member = Member { me, voters, is_fixed: true, may_vote: true, doors: 0, times };
     let mut cx = QuorumCx { now: NOW, rng: &mut Rng::new(1), functions: &Functions::slow() };
-    Quorum::boot(me, quorum, Some((LeaderEpoch(0), None)), log, &mut cx)
+    Quorum::boot(member, Some((LeaderEpoch(0), None)), log, &mut cx)
 }
 
 fn topic(number: u8) -> MetadataRecord {

@@ -10,7 +10,7 @@ use crate::boundary::Effects;
 use crate::config::Config;
 use crate::log::Log;
 use crate::partition::Peers;
-use crate::quorum::{QuorumCx, Voter};
+use crate::quorum::{QuorumCx, Voter, Voters};
 use crate::record::Functions;
 use crate::types::{BrokerId, LeaderEpoch, LogId, Now, Rng, Str, Uuid};
 use alloc::collections::BTreeMap;
@@ -30,6 +30,9 @@ pub struct Boot {
     pub cluster_id: Str,
     /// The ids of the data directories, in the order of the settings; the metadata are in the first.
     pub directories: Vec<Uuid>,
+    /// The voters of the metadata quorum that the first was formatted for, as one of them; empty if it was not. What its log says of
+    /// voters is newer.
+    pub founders: Voters,
     /// The logs that were found in them.
     pub logs: Vec<FoundLog>,
     /// Letters between front and lanes take up to this long. Zero but in simulation.
@@ -66,9 +69,10 @@ impl Node {
         let (log, vote) = metadata.map_or((None, None), |found| (Some(found.log), found.vote));
         let mut rng = Rng::new(boot.seed);
         let incarnation = Uuid(rng.bytes16());
-        let found_cluster = Found { id: boot.cluster_id, me, log, vote, is_whole, incarnation };
+        let found_cluster =
+            Found { id: boot.cluster_id, me, founders: boot.founders, log, vote, is_whole, incarnation };
         let mut cx = QuorumCx { now, rng: &mut rng, functions: &boot.functions };
-        let cluster = Cluster::new(found_cluster, &boot.config.quorum, &mut cx);
+        let cluster = Cluster::new(found_cluster, &boot.config, &mut cx);
         let retain_at = now.mono + boot.config.store.retention_check_interval;
         let mut node = Self {
             file_config: boot.config.clone(),

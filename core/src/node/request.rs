@@ -5,7 +5,7 @@ use super::cluster::From;
 use super::front::{Front, FrontCx, FrontOut};
 use super::groups::NO_TRANSACTIONS;
 use crate::boundary::{Asker, Effect, Effects, Ignored, Note};
-use crate::config::QuorumVoter;
+use crate::config::Address;
 use crate::metadata::answer::{self, Known};
 use crate::metadata::features;
 use crate::msg::api_versions::{ApiVersion, ApiVersionsRequest, ApiVersionsResponse};
@@ -13,6 +13,7 @@ use crate::msg::consumer_group_heartbeat::ConsumerGroupHeartbeatResponse;
 use crate::msg::describe_quorum::{Listener, Node as QuorumNode};
 use crate::msg::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 use crate::msg::{ApiKey, Request, Response};
+use crate::quorum::{KRAFT_VERSION, VoterEndpoint, VoterNode};
 use crate::types::{BrokerId, ErrorCode, ListenerType, Now, Str, Ticket};
 use alloc::vec::Vec;
 
@@ -37,6 +38,9 @@ impl Node {
             Request::AllocateProducerIds(body) => self.numbers_asked_by(now, ticket, &body, out),
             Request::DescribeQuorum(_) | Request::ListPartitionReassignments(_) if self.cluster.lease().is_some() => {
                 self.forward(ticket, body, out);
+            }
+            Request::AddRaftVoter(_) | Request::RemoveRaftVoter(_) | Request::UpdateRaftVoter(_) => {
+                self.turnover_asked(now, ticket, body, out);
             }
             Request::AlterPartition(body) => self.isr_asked_by(now, (ticket, asker), body, out),
             Request::Fetch(body) if asker.listener_type == ListenerType::Controller => {
@@ -69,11 +73,7 @@ impl Node {
             | Request::ElectLeaders(_)
             | Request::AlterPartitionReassignments(_)
             | Request::UnregisterBroker(_)
-            | Request::IncrementalAlterConfigs(_) => {
-                let Some(body) = self.forward(ticket, body, out) else { return };
-                let ask = Self::admin_ask(body, version).expect("these change the metadata");
-                self.ask_controller(now, From::Client(ticket), &ask, out);
-            }
+            | Request::IncrementalAlterConfigs(_) => self.administer(now, (ticket, version), body, out),
             Request::InitProducerId(body) => self.number(now, ticket, &body, out),
             Request::ConsumerGroupHeartbeat(_) => {
                 out.push(Effect::Reply { ticket, body: Some(no_consumer_protocol().into()) });
@@ -89,6 +89,13 @@ impl Node {
                 self.answer_known(now, caller, &body, out);
             }
         }
+    }
+
+    /// What changes the metadata is the controller's to decide.
+    fn administer(&mut self, now: Now, (ticket, version): (Ticket, i16), body: Request, out: &mut Effects) {
+        let Some(body) = self.forward(ticket, body, out) else { return };
+        let ask = Self::admin_ask(body, version).expect("these change the metadata");
+        self.ask_controller(now, From::Client(ticket), &ask, out);
     }
 
     /// Answers what is known, and has topics made that were asked for and are not there.
@@ -125,7 +132,9 @@ impl Node {
                 return (Response::Metadata(answer.response), answer.create);
             }
             Request::ApiVersions(body) => Response::ApiVersions(self.api_versions(body, asker.listener_type, version)),
-            Request::DescribeCluster(body) => Response::DescribeCluster(answer::describe_cluster(&known, body)),
+            Request::DescribeCluster(body) => {
+                Response::DescribeCluster(answer::describe_cluster(&known, &self.controllers(), body))
+            }
             Request::DescribeTopicPartitions(body) => {
                 Response::DescribeTopicPartitions(answer::describe_topic_partitions(&known, body))
             }
@@ -145,17 +154,27 @@ impl Node {
         (response, Vec::new())
     }
 
+    /// Where the voters of the quorum are found, as far as it is known.
+    fn controllers(&self) -> Vec<(BrokerId, Address)> {
+        let of = |voter: &VoterNode| {
+            let at = voter.endpoints.first()?;
+            Some((voter.id, Address { host: at.host.clone(), port: at.port }))
+        };
+        self.cluster.quorum().voters().nodes().iter().filter_map(of).collect()
+    }
+
     /// The voters of the quorum, and where they are reached.
     fn voters(&self) -> Vec<QuorumNode> {
-        let own = self.voter_listeners();
-        let name = own.first().map_or(Str::default(), |listener| listener.name.clone());
-        let me = QuorumNode { node_id: self.config.broker.id.0, listeners: own };
-        let others = self.config.quorum.voters.iter().filter(|voter| voter.id != self.config.broker.id);
-        let other = |voter: &QuorumVoter| {
-            let listener = Listener { name: name.clone(), host: voter.host.clone(), port: voter.port };
-            QuorumNode { node_id: voter.id.0, listeners: alloc::vec![listener] }
+        let me = self.config.broker.id;
+        let node = |voter: &VoterNode| {
+            let at = |one: &VoterEndpoint| Listener { name: one.name.clone(), host: one.host.clone(), port: one.port };
+            let listeners = match voter.id == me && voter.endpoints.is_empty() {
+                true => self.voter_listeners(),
+                false => voter.endpoints.iter().map(at).collect(),
+            };
+            QuorumNode { node_id: voter.id.0, listeners }
         };
-        core::iter::once(me).chain(others.map(other)).collect()
+        self.cluster.quorum().voters().nodes().iter().map(node).collect()
     }
 
     /// Where this member of the quorum is reached. Without a listener of its own it answers tools at those of the broker.
@@ -178,7 +197,8 @@ impl Node {
         };
         let answered = ApiKey::ALL.iter().filter(|api| api.is_on(on));
         let mut response = ApiVersionsResponse { api_keys: answered.map(api).collect(), ..Default::default() };
-        features::describe(self.cluster.image(), &mut response);
+        let kraft_version = self.cluster.quorum().is_changing().then_some(KRAFT_VERSION);
+        features::describe(self.cluster.image(), kraft_version, &mut response);
         let is_elsewhere = request.cluster_id.as_ref().is_some_and(|id| *id != self.cluster.id)
             || request.node_id >= 0 && request.node_id != self.config.broker.id.0;
         if version >= 5 && is_elsewhere {

@@ -9,6 +9,7 @@ use crate::config::{Config, Setting};
 use crate::log::Log;
 use crate::msg::fetch::FetchResponse;
 use crate::msg::{Request, Response};
+use crate::quorum::Voters;
 use crate::record::{Builder, CheckedBatch, Functions, NewRecord, ProveRules, Proved, Records, prove};
 use crate::types::{CallId, ConnId, ListenerType, LogId, Mono, Now, Offset, OpId, Str, Ticket, Uuid, Wall, limit};
 use alloc::collections::BTreeMap;
@@ -60,6 +61,7 @@ fn boot(config: Config, logs: Vec<FoundLog>, life: u64) -> Boot {
         seed: 7 + life,
         cluster_id: Str::from("ottla-test-cluster-id0"),
         directories,
+        founders: Voters::default(),
         logs,
         lane_delay_max: Duration::ZERO,
         request_cost_max: limit::REQUEST_COST_MAX,

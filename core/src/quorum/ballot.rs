@@ -22,8 +22,8 @@ impl Quorum {
     pub(super) fn mark(&mut self, term: LeaderEpoch, voted: Option<BrokerId>, out: &mut Vec<QuorumOut>) {
         let is_forward = term > self.ballot.term || term == self.ballot.term && self.ballot.voted.is_none();
         assert!(is_forward, "INV-17: nobody votes twice in a term, and no term comes back");
-        self.ballot = Ballot { term, voted, is_kept: !self.is_voter() };
-        if self.is_voter() {
+        self.ballot = Ballot { term, voted, is_kept: !self.may_vote };
+        if self.may_vote {
             out.push(QuorumOut::Vote { term, voted });
         }
     }

@@ -41,7 +41,7 @@ impl Candidate {
 
     pub(super) fn result(&self, voters: &Voters) -> Count {
         match () {
-            () if self.granted.len() >= voters.majority() => Count::Won,
+            () if self.granted.iter().filter(|id| voters.contains(**id)).count() >= voters.majority() => Count::Won,
             () if voters.is_lost(self.refused.len()) => Count::Lost,
             () => Count::Open,
         }

@@ -33,12 +33,13 @@ impl Quorum {
             return unknown(request);
         }
         let state = |id: BrokerId| self.state(leader, id, is_full, now);
-        let observers = leader.followers.keys().copied().filter(|id| !self.voters.contains(*id));
+        let voters = self.electorate.now();
+        let observers = leader.followers.keys().copied().filter(|id| !voters.contains(*id));
         let partition = PartitionData {
             leader_id: self.me.id.0,
             leader_epoch: leader.term.0,
             high_watermark: self.high_watermark.0,
-            current_voters: self.voters.iter().map(state).collect(),
+            current_voters: voters.iter().map(state).collect(),
             observers: observers.map(state).collect(),
             ..PartitionData::default()
         };
@@ -57,7 +58,12 @@ impl Quorum {
             None => (UNKNOWN, UNKNOWN, UNKNOWN),
         };
         // The directories of other members are not known where voters do not change.
-        let directory = if is_full && id == self.me.id { self.me.directory } else { Uuid::ZERO };
+        let directory = match self.electorate.now().get(id) {
+            _ if !is_full => Uuid::ZERO,
+            _ if id == self.me.id => self.me.directory,
+            Some(node) => node.directory,
+            None => leader.followers.get(&id).map_or(Uuid::ZERO, |progress| progress.directory),
+        };
         ReplicaState {
             replica_id: id.0,
             replica_directory_id: directory,

@@ -12,6 +12,7 @@
 //! ```
 
 use super::candidate::Count;
+use super::change::voters_at;
 use super::{Candidate, Leader, Quorum, QuorumCx, QuorumOut, Role, Unattached};
 use crate::plant::{Bug, planted};
 use crate::types::{BrokerId, LeaderEpoch, Offset};
@@ -65,13 +66,13 @@ impl Quorum {
             end: self.log.end(),
             is_pre: candidate.is_pre,
         };
-        out.extend(self.voters.others(self.me.id).map(|to| QuorumOut::AskVote { to, ask }));
+        out.extend(self.electorate.now().others(self.me.id).map(|to| QuorumOut::AskVote { to, ask }));
     }
 
     /// What the votes so far come to.
     fn count(&mut self, cx: &mut QuorumCx<'_>, out: &mut Vec<QuorumOut>) {
         let Role::Candidate(candidate) = &self.role else { return };
-        match candidate.result(&self.voters) {
+        match candidate.result(self.electorate.now()) {
             Count::Open => {}
             Count::Lost => self.rest(cx, out),
             Count::Won if candidate.is_pre => {
@@ -101,7 +102,7 @@ impl Quorum {
 
     /// A voter asks for a vote. The answer is [`Quorum::verdict`], once that says something.
     pub fn vote_asked(&mut self, ask: &VoteAsk, cx: &mut QuorumCx<'_>, out: &mut Vec<QuorumOut>) {
-        if !self.may_judge(ask) {
+        if !self.may_judge(ask) || self.asleep_until.is_some() {
             return;
         }
         self.outdone(ask.term, None, cx, out);
@@ -119,6 +120,9 @@ impl Quorum {
 
     /// What a voter that asked is told; nothing as long as term and vote are not durable.
     pub fn verdict(&self, ask: &VoteAsk) -> Option<VoteTold> {
+        if self.asleep_until.is_some() {
+            return None;
+        }
         let leader = self.leader().filter(|_| self.has_leader());
         let told = VoteTold { term: self.ballot.term, leader, is_granted: false };
         if !self.may_judge(ask) || ask.term < self.ballot.term {
@@ -158,6 +162,9 @@ impl Quorum {
         cx: &mut QuorumCx<'_>,
         out: &mut Vec<QuorumOut>,
     ) -> bool {
+        if self.asleep_until.is_some() {
+            return false;
+        }
         if term > self.ballot.term {
             self.mark(term, None, out);
             let until = self.times.backoff(self.rounds, cx);
@@ -187,12 +194,20 @@ impl Quorum {
         let Role::Candidate(candidate) = &self.role else { unreachable!("only a candidate is elected") };
         let (term, from) = (self.ballot.term, self.log.end());
         let leader = Leader::new(term, from, cx.now);
-        let batch = leader.change(self.me.id, &self.voters, &candidate.granted, cx.now.wall, cx.functions);
+        let batch = leader.change(self.me, &self.electorate, &candidate.granted, cx.now.wall, cx.functions);
         self.rounds = 0;
         out.push(QuorumOut::Lead { term, from });
         self.enter(Role::Leader(leader), out);
-        self.log.append(&batch, cx.now.wall);
-        out.push(QuorumOut::Append(alloc::vec![batch]));
+        let mut batches = alloc::vec![batch];
+        if self.electorate.is_unwritten() {
+            let place = (from.plus(1), term);
+            batches.extend(voters_at(self.electorate.now(), place, cx.now.wall, cx.functions));
+        }
+        for batch in &batches {
+            self.log.append(batch, cx.now.wall);
+            self.electorate.learn(batch).expect("it was made just now");
+        }
+        out.push(QuorumOut::Append(batches));
         if !self.is_sole() {
             self.reign_on(cx, out);
         }
@@ -211,9 +226,10 @@ impl Quorum {
         self.role = role;
     }
 
-    /// Votes are asked by voters, of voters.
+    /// Votes are asked by voters, of voters. Where those come and go whoever asks may know better who they are (KIP-853).
     fn may_judge(&self, ask: &VoteAsk) -> bool {
-        self.is_voter() && self.voters.contains(ask.from) && ask.from != self.me.id
+        let is_known = self.electorate.is_changing() || self.electorate.now().contains(ask.from);
+        self.may_vote && is_known && ask.from != self.me.id
     }
 
     /// Does whoever asks have at least what is here (Raft, section 5.4.1)?

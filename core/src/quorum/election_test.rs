@@ -10,6 +10,10 @@ const ME: Voter = Voter { id: BrokerId(2), directory: Uuid([2; 16]) };
 const FIRST: BrokerId = BrokerId(1);
 const THIRD: BrokerId = BrokerId(3);
 
+fn node(id: BrokerId) -> Voter {
+    Voter { id, directory: Uuid::ZERO }
+}
+
 fn at(millis: u64) -> Now {
     Now { mono: Mono(millis * 1_000_000), wall: Wall(0) }
 }
@@ -129,11 +133,11 @@ fn a_leader_commits_what_a_majority_has() {
     let mut out = Vec::new();
     quorum.stored(Offset(1), &mut out);
     assert_eq!(out, [], "nobody else has it");
-    quorum.heard_of(BrokerId(7), fetch(1), at(1010), &mut out);
+    quorum.heard_of(node(BrokerId(7)), fetch(1), at(1010), &mut out);
     assert_eq!(out, [], "whoever has no vote does not count");
-    quorum.heard_of(FIRST, fetch(0), at(1010), &mut out);
+    quorum.heard_of(node(FIRST), fetch(0), at(1010), &mut out);
     assert_eq!(out, []);
-    quorum.heard_of(FIRST, fetch(1), at(1011), &mut out);
+    quorum.heard_of(node(FIRST), fetch(1), at(1011), &mut out);
     assert_eq!(out, [QuorumOut::Committed { end: Offset(1) }]);
     assert!(quorum.is_caught_up());
 }
@@ -153,7 +157,7 @@ fn a_leader_that_resigns_names_who_is_next_and_that_one_stands_at_once() {
     let (mut quorum, _) = elected();
     quorum.stored(Offset(1), &mut Vec::new());
     let fetch = FetchAsk { term: LeaderEpoch(5), from: Offset(1), last: LeaderEpoch(5), high_watermark: Offset::ZERO };
-    quorum.heard_of(THIRD, fetch, at(1010), &mut Vec::new());
+    quorum.heard_of(node(THIRD), fetch, at(1010), &mut Vec::new());
     let mut out = Vec::new();
     with(at(1020), |cx| quorum.resign(cx, &mut out));
     let successors = vec![THIRD, FIRST];

@@ -15,7 +15,7 @@
 //! A voter that cannot reach its leader for a moment, or hears nothing of it for long, takes it that nobody leads, and stands.
 //! A node without a vote asks the voters in turn.
 
-use super::{Quorum, QuorumCx, QuorumOut, Role, Times, Unattached};
+use super::{Quorum, QuorumCx, QuorumOut, Role, Times, Unattached, Voters, door};
 use crate::log::AfterCut;
 use crate::plant::{Bug, planted};
 use crate::record::CheckedBatch;
@@ -102,11 +102,11 @@ impl Quorum {
     pub fn ask(&self) -> Option<(BrokerId, FetchAsk)> {
         let whom = match &self.role {
             Role::Follower(follower) => follower.leader,
-            Role::Unattached(unattached) if !self.is_voter() => self.voters.around(unattached.turn),
+            Role::Unattached(unattached) if !self.is_voter() => self.around(unattached.turn)?,
             Role::Unattached(_) | Role::Candidate(_) | Role::Leader(_) => return None,
         };
         let is_busy = self.changing.is_some() && !planted(Bug::UnflushedAcknowledged);
-        if is_busy || !self.ballot.is_kept {
+        if is_busy || !self.ballot.is_kept || self.asleep_until.is_some() {
             return None;
         }
         let ask = FetchAsk {
@@ -116,6 +116,13 @@ impl Quorum {
             high_watermark: self.high_watermark,
         };
         Some((whom, ask))
+    }
+
+    /// Who is asked after so many others: the voters in turn, and whoever is found at the addresses that are known beside them.
+    fn around(&self, turn: usize) -> Option<BrokerId> {
+        let voters = self.electorate.now();
+        let turn = turn.checked_rem(voters.others(self.me.id).count() + self.doors)?;
+        voters.others(self.me.id).chain((0..self.doors).map(door)).nth(turn)
     }
 
     /// Whoever was asked answered.
@@ -195,6 +202,7 @@ impl Quorum {
     /// Nothing of what is here is in the leader's log any more; what it begins with is a snapshot of everything before.
     fn begin_anew(&mut self, start: Offset, out: &mut Vec<QuorumOut>) {
         self.log.begin_anew(start);
+        self.electorate.trim(start);
         self.high_watermark = start;
         self.changing = Some(start);
         out.push(QuorumOut::BeginAnew { start });
@@ -212,6 +220,7 @@ impl Quorum {
     }
 
     fn cut(&mut self, to: Offset, out: &mut Vec<QuorumOut>) {
+        self.electorate.cut(to);
         let after = self.log.truncate(to);
         assert!(after == AfterCut::Whole, "nobody numbers batches of the metadata log");
         self.changing = Some(to);
@@ -223,7 +232,10 @@ impl Quorum {
             return Taken::Unsound;
         }
         self.told_watermark = told.high_watermark;
-        told.batches.iter().for_each(|batch| self.log.append(batch, now));
+        for batch in &told.batches {
+            self.log.append(batch, now);
+            self.electorate.learn(batch).expect("looked at before");
+        }
         match told.batches.is_empty() {
             true => self.follow_watermark(out),
             false => {
@@ -244,14 +256,14 @@ impl Quorum {
     }
 }
 
-/// Whether a leader of that term has such batches: one behind the other without a gap, of terms that do not go back.
+/// Whether a leader of that term has such batches: one behind the other without a gap, of terms that do not go back, and of voters that can be read.
 fn is_sound(asked: FetchAsk, told: &FetchTold) -> bool {
     let (mut next, mut term) = (asked.from, asked.last);
     told.batches.iter().all(|batch| {
         let is_next = batch.base_offset() == next && batch.end_offset() > next;
         let is_grown = term <= batch.header().leader_epoch && batch.header().leader_epoch <= told.term;
         (next, term) = (batch.end_offset(), batch.header().leader_epoch);
-        is_next && is_grown
+        is_next && is_grown && Voters::in_batch(batch).is_ok()
     })
 }
 

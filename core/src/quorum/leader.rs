@@ -1,17 +1,16 @@
 //! The member that leads: everything that goes into the metadata log goes through it.
 
-use super::{Times, Voters};
+use super::electorate::Electorate;
+use super::{Times, Voter, Voters};
 use crate::msg::record::control::{LeaderChangeMessage, LeaderChangeVoter};
 use crate::plant::{Bug, planted};
 use crate::record::{Builder, CheckedBatch, ControlKind, Functions, NewRecord, quorum_control};
-use crate::types::{BrokerId, LeaderEpoch, Mono, Now, Offset, Wall};
+use crate::types::{BrokerId, LeaderEpoch, Mono, Now, Offset, Uuid, Wall};
 use crate::wire::encode_message;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use bytes::Bytes;
 
-/// The version of LeaderChangeMessage of a quorum whose voters do not change (`kraft.version` 0).
-const LEADER_CHANGE_VERSION: i16 = 0;
 /// No more followers without a vote are remembered: whatever follows, the memory of it is bounded.
 const OBSERVERS_MAX: usize = 4096;
 
@@ -32,6 +31,8 @@ pub(super) struct Leader {
 /// How far a follower is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Progress {
+    /// The directory that it fetches into.
+    pub(super) directory: Uuid,
     /// What lies before is durable there.
     pub(super) end: Offset,
     /// When it fetched last.
@@ -46,23 +47,27 @@ impl Leader {
         Self { term, from, since: now.mono, followers: BTreeMap::new(), call_at: now.mono }
     }
 
-    /// The first record of the reign: who leads, who may vote, who voted for the leader.
+    /// The first record of the reign: who leads, who may vote, who voted for the leader. Directories came with voters that come and
+    /// go (`kraft.version` 1).
     pub(super) fn change(
         &self,
-        me: BrokerId,
-        voters: &Voters,
+        me: Voter,
+        electorate: &Electorate,
         granted: &BTreeSet<BrokerId>,
         now: Wall,
         f: &Functions,
     ) -> CheckedBatch {
-        let voter = |id: BrokerId| LeaderChangeVoter { voter_id: id.0, ..LeaderChangeVoter::default() };
+        let version = i16::from(electorate.is_changing());
+        let voters = electorate.now();
+        let directory = |id| voters.get(id).filter(|_| version > 0).map_or(Uuid::ZERO, |node| node.directory);
+        let voter = |id: BrokerId| LeaderChangeVoter { voter_id: id.0, voter_directory_id: directory(id) };
         let message = LeaderChangeMessage {
-            version: LEADER_CHANGE_VERSION,
-            leader_id: me.0,
+            version,
+            leader_id: me.id.0,
             voters: voters.iter().map(voter).collect(),
             granting_voters: granted.iter().copied().map(voter).collect(),
         };
-        let value = encode_message(&message, LEADER_CHANGE_VERSION).expect("every field has this version");
+        let value = encode_message(&message, version).expect("every field has this version");
         quorum_control(ControlKind::LeaderChange, &value, (self.from, self.term), now, f)
     }
 
@@ -73,14 +78,19 @@ impl Leader {
         batch.at(end, self.term).build_plain(f)
     }
 
-    /// A follower fetches. Where it ends counts only if what it has is what this leader has.
-    pub(super) fn hear(&mut self, who: BrokerId, end: Option<Offset>, (log_end, is_voter): (Offset, bool), now: Now) {
-        if !is_voter && !self.followers.contains_key(&who) && self.followers.len() >= OBSERVERS_MAX {
+    /// A follower fetches. Where it ends counts only if what it has is what this leader has. Whoever fetches into another directory
+    /// is another than before.
+    pub(super) fn hear(&mut self, who: Voter, end: Option<Offset>, (log_end, is_voter): (Offset, bool), now: Now) {
+        let heard = (now.mono, now.wall);
+        let fresh = Progress { directory: who.directory, end: Offset::ZERO, heard, caught_up: None };
+        let is_known = self.followers.contains_key(&who.id);
+        if !is_voter && !is_known && self.followers.len() >= OBSERVERS_MAX {
             return;
         }
-        let heard = (now.mono, now.wall);
-        let fresh = Progress { end: Offset::ZERO, heard, caught_up: None };
-        let progress = self.followers.entry(who).or_insert(fresh);
+        let progress = self.followers.entry(who.id).or_insert(fresh);
+        if progress.directory != who.directory {
+            *progress = fresh;
+        }
         progress.heard = heard;
         if let Some(end) = end {
             progress.end = end;
@@ -90,14 +100,28 @@ impl Leader {
         }
     }
 
+    /// What is known of a voter, as far as it is the one that fetches under its number.
+    fn progress(&self, id: BrokerId, voters: &Voters) -> Option<&Progress> {
+        self.followers.get(&id).filter(|progress| voters.has(Voter { id, directory: progress.directory }))
+    }
+
+    /// Had it everything in this reign, and is it there? Then it is soon where the others are.
+    pub(super) fn is_close(&self, who: Voter, (now, times): (Mono, &Times)) -> bool {
+        let progress = self.followers.get(&who.id).filter(|progress| progress.directory == who.directory);
+        progress.is_some_and(|one| one.caught_up.is_some() && now < one.heard.0 + times.fetch)
+    }
+
     /// How far the log is committed: as far as a majority of the voters has it, this one up to here; `None` while nothing of its
     /// own reign is (Raft, section 5.4.2).
-    pub(super) fn committed(&self, me: BrokerId, voters: &Voters, durable: Offset) -> Option<Offset> {
-        let end_of = |id: BrokerId| self.followers.get(&id).map_or(Offset::ZERO, |progress| progress.end);
-        let mut ends: Vec<Offset> = voters.others(me).map(end_of).collect();
-        ends.push(durable);
+    pub(super) fn committed(&self, me: Voter, voters: &Voters, durable: Offset) -> Option<Offset> {
+        let end_of = |id: BrokerId| self.progress(id, voters).map_or(Offset::ZERO, |progress| progress.end);
+        let mut ends: Vec<Offset> = voters.others(me.id).map(end_of).collect();
+        if voters.has(me) {
+            ends.push(durable);
+        }
         ends.sort_unstable_by(|one, other| other.cmp(one));
-        Some(ends[voters.majority() - 1]).filter(|end| *end > self.from || planted(Bug::EarlierReignCommitted))
+        let is_own = |end: &Offset| *end > self.from || planted(Bug::EarlierReignCommitted);
+        ends.get(voters.majority() - 1).copied().filter(is_own)
     }
 
     /// The voters that are to be told who leads: those that have not fetched for a while.
@@ -108,17 +132,18 @@ impl Leader {
         (now, times): (Mono, &'a Times),
     ) -> impl Iterator<Item = BrokerId> + 'a {
         let is_silent =
-            move |id: &BrokerId| self.followers.get(id).is_none_or(|one| one.heard.0 + times.fetch / 2 <= now);
+            move |id: &BrokerId| self.progress(*id, voters).is_none_or(|one| one.heard.0 + times.fetch / 2 <= now);
         voters.others(me).filter(is_silent)
     }
 
     /// Until when this member may believe that a majority follows it: after one and a half fetch time-outs without a word
     /// from one, another may lead. A voter that was never heard of counts from the beginning of the reign.
-    pub(super) fn trusted_until(&self, me: BrokerId, voters: &Voters, times: &Times) -> Mono {
-        let heard = |id: BrokerId| self.followers.get(&id).map_or(self.since, |progress| progress.heard.0);
-        let mut heard: Vec<Mono> = voters.others(me).map(heard).collect();
+    pub(super) fn trusted_until(&self, me: Voter, voters: &Voters, times: &Times) -> Mono {
+        let heard = |id: BrokerId| self.progress(id, voters).map_or(self.since, |progress| progress.heard.0);
+        let mut heard: Vec<Mono> = voters.others(me.id).map(heard).collect();
         heard.sort_unstable_by(|one, other| other.cmp(one));
-        let needed = voters.majority().saturating_sub(2);
-        heard.get(needed).map_or(Mono(u64::MAX), |at| *at + times.fetch * 3 / 2)
+        let others = voters.majority() - usize::from(voters.has(me));
+        let last = others.checked_sub(1).and_then(|last| heard.get(last));
+        last.map_or(Mono(u64::MAX), |at| *at + times.fetch * 3 / 2)
     }
 }

@@ -13,11 +13,14 @@
 //!   └──────────────────── a higher term, no majority heard of, told to resign ◀──────────────────┘
 //! ```
 //!
-//! A node without a vote is Unattached, asking the voters in turn who leads, or Follower.
+//! A node without a vote is Unattached, asking the voters in turn who leads, or Follower. One that starts first looks through its log
+//! for who votes ([`Quorum::survey`]): before that it says nothing, and asks for nothing.
 //!
 //! | event | function | what comes out |
 //! |---|---|---|
 //! | the process starts | [`Quorum::boot`] | |
+//! | a batch of its log was read at start | [`Quorum::survey`] | |
+//! | somebody is to vote, or to vote no more | [`Quorum::change_voters`] | [`QuorumOut::Append`] |
 //! | the deadline passes | [`Quorum::wake`] | [`QuorumOut::Vote`], [`QuorumOut::AskVote`], [`QuorumOut::TellVoter`] |
 //! | term and vote are durable | [`Quorum::voted`] | [`QuorumOut::AskVote`], [`QuorumOut::Lead`], [`QuorumOut::Append`] |
 //! | a voter asks for a vote | [`Quorum::vote_asked`], then [`Quorum::verdict`] | [`QuorumOut::Vote`] |
@@ -35,8 +38,10 @@
 
 mod ballot;
 mod candidate;
+mod change;
 mod describe;
 mod election;
+mod electorate;
 mod follower;
 mod leader;
 mod reign;
@@ -46,11 +51,12 @@ mod times;
 mod unattached;
 mod voters;
 
+pub use change::Change;
 pub use election::{VoteAsk, VoteTold};
 pub use follower::{FetchAsk, FetchTold, Taken};
 pub use serve::Readable;
 pub use times::Times;
-pub use voters::Voters;
+pub use voters::{KRAFT_VERSION, Unreadable, VoterEndpoint, VoterNode, Voters};
 
 use crate::log::Log;
 use crate::plant::{Bug, planted};
@@ -60,6 +66,7 @@ use alloc::vec::Vec;
 use ballot::Ballot;
 use bytes::Bytes;
 use candidate::Candidate;
+use electorate::Electorate;
 use follower::Follower;
 use leader::Leader;
 use run::Run;
@@ -69,9 +76,17 @@ use unattached::Unattached;
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Quorum {
     me: Voter,
-    voters: Voters,
+    electorate: Electorate,
+    /// It is asked for its vote, whether or not its own log says yet that it has one.
+    may_vote: bool,
+    /// The settings name it as the only voter.
+    is_sole: bool,
+    /// So many addresses are known at which a node may be found that knows the leader.
+    doors: usize,
     times: Times,
     log: Log,
+    /// Until the log was looked through up to here nobody knows who votes.
+    asleep_until: Option<Offset>,
     ballot: Ballot,
     role: Role,
     high_watermark: Offset,
@@ -86,6 +101,37 @@ pub struct Quorum {
     /// A snapshot that is not committed yet.
     run: Option<Run>,
 }
+
+/// What a member knows of its quorum before it reads its log.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Member {
+    /// Who it is.
+    pub me: Voter,
+    /// Who votes, as the settings or the founders of the quorum have it.
+    pub voters: Voters,
+    /// The settings have it: voters do not come and go.
+    pub is_fixed: bool,
+    /// It is a controller, which may be made a voter.
+    pub may_vote: bool,
+    /// So many addresses are known at which a node may be found that knows the leader (`controller.quorum.bootstrap.servers`).
+    /// [`Quorum::ask`] names them by numbers that no node has: [`door`].
+    pub doors: usize,
+    /// How long members wait for each other.
+    pub times: Times,
+}
+
+/// The number by which the quorum speaks of an address of which nobody knows whose it is.
+pub const fn door(place: usize) -> BrokerId {
+    BrokerId(FIRST_DOOR - place as i32)
+}
+
+/// Which address that is; none if it is a node's number.
+pub fn door_of(id: BrokerId) -> Option<usize> {
+    usize::try_from(FIRST_DOOR - id.0).ok()
+}
+
+/// As in Kafka, where -1 is nobody.
+const FIRST_DOOR: i32 = -2;
 
 /// A member: its number, and the directory that its log lies in (KIP-853).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -190,31 +236,38 @@ pub enum QuorumOut {
 }
 
 impl Quorum {
-    /// A member that starts, with the vote and the log that were found on disk.
+    /// A member that starts, with the vote and the log that were found on disk. But for the only voter of the settings, who reads all
+    /// of its log before anything else, it sleeps until the log was looked through.
     pub fn boot(
-        me: Voter,
-        (voters, times): (Voters, Times),
+        member: Member,
         vote: Option<(LeaderEpoch, Option<BrokerId>)>,
         log: Log,
         cx: &mut QuorumCx<'_>,
     ) -> Self {
+        let Member { me, voters, is_fixed, may_vote, doors, times } = member;
         let last = log.epochs().latest();
-        let (is_voter, is_sole) = (voters.contains(me.id), voters.is_sole(me.id));
+        let is_voter = voters.has(me);
+        let is_sole = is_fixed && voters.is_sole(me.id);
+        let may_vote = is_voter || may_vote && !is_fixed;
         let ballot = match vote {
             Some((term, voted)) if Some(term) >= last => {
                 Ballot { term, voted: voted.filter(|_| !planted(Bug::VoteForgotten)), is_kept: true }
             }
-            Some(_) | None if is_voter => {
+            Some(_) | None if may_vote => {
                 Ballot { term: last.unwrap_or(LeaderEpoch::FIRST), voted: None, is_kept: true }
             }
             Some(_) | None => Ballot { term: last.unwrap_or(LeaderEpoch::NONE), voted: None, is_kept: true },
         };
-        let until = if is_voter && !is_sole { times.first(cx) } else { cx.now.mono };
+        let until = if is_voter && !voters.is_sole(me.id) { times.first(cx) } else { cx.now.mono };
         Self {
             me,
-            voters,
+            electorate: Electorate::new(voters, is_fixed),
+            may_vote,
+            is_sole,
+            doors,
             times,
             high_watermark: log.start(),
+            asleep_until: Some(log.end()).filter(|end| !is_sole && *end > log.start()),
             log,
             ballot,
             role: Role::Unattached(Unattached::until(until)),
@@ -226,11 +279,32 @@ impl Quorum {
         }
     }
 
+    /// The log that was found ends with this batch, or goes on behind it: who votes is what the last record of voters says. With the
+    /// end of the log the member awakes.
+    ///
+    /// # Errors
+    /// A record of voters cannot be read: this member is not to take part.
+    pub fn survey(&mut self, batch: &CheckedBatch, cx: &mut QuorumCx<'_>) -> Result<(), Unreadable> {
+        self.electorate.learn(batch)?;
+        if self.asleep_until.is_some_and(|end| batch.end_offset() >= end) {
+            self.asleep_until = None;
+            let is_alone = self.electorate.now().is_sole(self.me.id);
+            let until = if self.may_stand() && !is_alone { self.times.first(cx) } else { cx.now.mono };
+            self.role = Role::Unattached(Unattached::until(until));
+        }
+        Ok(())
+    }
+
+    /// Where [`Quorum::survey`] is to stop; nothing once that is done.
+    pub fn asleep_until(&self) -> Option<Offset> {
+        self.asleep_until
+    }
+
     /// The store could not do what it was asked to, and tells what it holds. Whoever led does not any more.
     pub fn reload(&mut self, log: Log, cx: &mut QuorumCx<'_>, out: &mut Vec<QuorumOut>) {
-        if self.is_sole() {
+        if self.is_sole {
             let vote = Some((self.ballot.term, self.ballot.voted));
-            *self = Self::boot(self.me, (self.voters.clone(), self.times), vote, log, cx);
+            *self = Self::boot(self.member(), vote, log, cx);
             return;
         }
         if matches!(self.role, Role::Leader(_)) {
@@ -238,6 +312,7 @@ impl Quorum {
         }
         self.changing = None;
         self.high_watermark = self.high_watermark.clamp(log.start(), log.durable());
+        self.electorate.cut(log.end());
         self.log = log;
         let Ballot { term, voted, is_kept } = self.ballot;
         if !is_kept {
@@ -245,16 +320,30 @@ impl Quorum {
         }
     }
 
+    fn member(&self) -> Member {
+        Member {
+            me: self.me,
+            voters: self.electorate.now().clone(),
+            is_fixed: !self.electorate.is_changing(),
+            may_vote: self.may_vote,
+            doors: self.doors,
+            times: self.times,
+        }
+    }
+
     /// When to call [`Quorum::wake`].
     pub fn deadline(&self) -> Option<Mono> {
+        if self.asleep_until.is_some() {
+            return None;
+        }
         match &self.role {
-            Role::Unattached(role) => self.is_voter().then_some(role.until),
+            Role::Unattached(role) => self.may_stand().then_some(role.until),
             Role::Candidate(role) => (!self.is_sole()).then_some(role.until),
             Role::Leader(role) => (!self.is_sole()).then(|| {
-                let trusted_until = role.trusted_until(self.me.id, &self.voters, &self.times);
-                role.call_at.min(trusted_until)
+                let trusted_until = role.trusted_until(self.me, self.electorate.now(), &self.times);
+                if self.is_voted_out() { Mono(0) } else { role.call_at.min(trusted_until) }
             }),
-            Role::Follower(role) => self.is_voter().then(|| role.deadline(&self.times)),
+            Role::Follower(role) => self.may_stand().then(|| role.deadline(&self.times)),
         }
     }
 
@@ -297,7 +386,7 @@ impl Quorum {
     /// What a majority has is committed.
     fn commit(&mut self, out: &mut Vec<QuorumOut>) {
         let Role::Leader(leader) = &self.role else { return };
-        let committed = leader.committed(self.me.id, &self.voters, self.log.durable());
+        let committed = leader.committed(self.me, self.electorate.now(), self.log.durable());
         if let Some(end) = committed.map(|end| end.min(self.log.durable())).filter(|end| *end > self.high_watermark) {
             self.high_watermark = end;
             out.push(QuorumOut::Committed { end });
@@ -322,16 +411,33 @@ impl Quorum {
     pub fn trimmed(&mut self, start: Offset) {
         // A follower may have begun anew behind it meanwhile.
         self.log.trim(start);
+        self.electorate.trim(start);
     }
 
-    /// Does this member vote?
+    /// Does this member vote, as far as its log says?
     pub fn is_voter(&self) -> bool {
-        self.voters.contains(self.me.id)
+        self.electorate.has(self.me)
     }
 
-    /// Is it the only one that does?
+    /// Does it stand where nobody leads? Whoever is voted out, and may be the only one that has the record that says so, has to lead until
+    /// that is committed (Raft, section 4.2.2). Its own vote does not count then.
+    fn may_stand(&self) -> bool {
+        self.electorate.may_have(self.me, self.high_watermark)
+    }
+
+    /// Do the settings name it as the only voter? Then that does not change.
     pub fn is_sole(&self) -> bool {
-        self.voters.is_sole(self.me.id)
+        self.is_sole
+    }
+
+    /// Who votes, as far as this member's log says.
+    pub fn voters(&self) -> &Voters {
+        self.electorate.now()
+    }
+
+    /// Are the voters records of the log (`kraft.version` 1)?
+    pub fn is_changing(&self) -> bool {
+        self.electorate.is_changing()
     }
 
     /// Does this member lead?

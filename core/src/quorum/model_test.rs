@@ -1,11 +1,14 @@
-//! Elections in a world of their own: three to five voters and one node without a vote, disks that lose what is not flushed,
-//! a network that delays, loses, and is cut. Each seed is another history.
+//! Elections in a world of their own: three to five voters and one or two nodes without a vote, disks that lose what is not flushed,
+//! a network that delays, loses, and is cut. In half of the histories voters come and go. Each seed is another history.
 //!
 //! Always: nobody votes for two in a term, a term has one leader, what is committed anywhere is the same everywhere and never
 //! changes, and a leader that has begun its reign has all of it. When the faults stop, somebody leads, and what it appends is
 //! committed by all.
 
-use super::{FetchAsk, FetchTold, Quorum, QuorumCx, QuorumOut, Taken, Times, VoteAsk, VoteTold, Voter, Voters};
+use super::{
+    Change, FetchAsk, FetchTold, Member as Start, Quorum, QuorumCx, QuorumOut, Taken, Times, VoteAsk, VoteTold, Voter,
+    VoterNode, Voters, door_of,
+};
 use crate::log::Log;
 use crate::record::{CheckedBatch, Functions};
 use crate::types::{BrokerId, ErrorCode, LeaderEpoch, Mono, Now, Offset, Rng, Uuid, Wall};
@@ -26,9 +29,11 @@ const STORMY_MS: u64 = 20_000;
 const CALM_MS: u64 = 12_000;
 const APPEND_MS: u64 = 40;
 #[cfg(test)]
-const SEEDS: u64 = 24;
+const SEEDS: u64 = 32;
 /// The most batches of one answer.
 const BATCHES_MAX: u64 = 3;
+/// The first so many members are known as addresses, too.
+const DOORS: usize = 3;
 
 type Vote = (LeaderEpoch, Option<BrokerId>);
 type Asked = (BrokerId, FetchAsk);
@@ -69,6 +74,8 @@ enum Event {
     Append,
     Snapshot,
     Resign,
+    /// A member is to vote, or to vote no more.
+    Turnover(usize),
 }
 
 /// What is on disk, and what is on its way there.
@@ -129,7 +136,11 @@ struct Member {
 
 struct World {
     rng: Rng,
-    voters: Voters,
+    /// The settings have it.
+    is_fixed: bool,
+    founders: Voters,
+    /// Sets of voters that somebody appended.
+    turnovers: usize,
     now: u64,
     events: BTreeMap<(u64, u64), Event>,
     seq: u64,
@@ -163,13 +174,19 @@ impl World {
             deaf_until: 0,
             dumb_until: 0,
         };
+        let is_fixed = rng.chance(1, 2);
+        let strangers = if is_fixed { 1 } else { 2 };
+        let directory = |id: i32| if is_fixed { Uuid::ZERO } else { Uuid([id as u8; 16]) };
+        let node = |id| VoterNode { id: BrokerId(id), directory: directory(id), endpoints: Vec::new() };
         let mut world = Self {
             rng,
-            voters: Voters::new((1..=voters).map(BrokerId)),
+            is_fixed,
+            founders: Voters::new((1..=voters).map(node)),
+            turnovers: 0,
             now: 0,
             events: BTreeMap::new(),
             seq: 0,
-            members: (1..=voters + 1).map(member).collect(),
+            members: (1..=voters + strangers).map(member).collect(),
             committed: BTreeMap::new(),
             committed_end: Offset::ZERO,
             leaders: BTreeMap::new(),
@@ -186,6 +203,10 @@ impl World {
             world.at(at * MS, Event::Append);
             if world.rng.chance(1, 40) {
                 world.at(at * MS, Event::Snapshot);
+            }
+            if !world.is_fixed && at < STORMY_MS && world.rng.chance(1, 8) {
+                let member = world.rng.below(world.members.len() as u64) as usize;
+                world.at(at * MS, Event::Turnover(member));
             }
         }
         world
@@ -233,7 +254,12 @@ impl World {
         assert!(leader.quorum.as_ref().is_some_and(Quorum::is_caught_up));
         for member in &self.members {
             let known = member.quorum.as_ref().map(Quorum::high_watermark);
-            assert!(known.is_some_and(|known| known.0 + 20 > end.0), "{:?} knows {known:?} of {end:?}", member.me.id);
+            assert!(
+                known.is_some_and(|known| known.0 + 20 > end.0),
+                "{:?} knows {known:?} of {end:?}: {:?}",
+                member.me.id,
+                member.quorum
+            );
         }
     }
 
@@ -340,6 +366,7 @@ impl World {
                 member.dumb_until = if way & 2 != 0 { until } else { member.dumb_until };
             }
             Event::Append => self.append(),
+            Event::Turnover(number) => self.turn_over(number),
             Event::Snapshot => self.snapshot(),
             Event::Resign => {
                 for number in 0..self.members.len() {
@@ -402,7 +429,16 @@ impl World {
         let mut cx = QuorumCx { now, rng: &mut self.rng, functions: &SLOW };
         let member = &mut self.members[number];
         let (log, vote) = (member.disk.log(), member.disk.vote);
-        member.quorum = Some(Quorum::boot(member.me, (self.voters.clone(), TIMES), vote, log, &mut cx));
+        let is_founder = self.founders.has(member.me);
+        let voters = if is_founder || self.is_fixed { self.founders.clone() } else { Voters::default() };
+        let start =
+            Start { me: member.me, voters, is_fixed: self.is_fixed, may_vote: true, doors: DOORS, times: TIMES };
+        let mut quorum = Quorum::boot(start, vote, log, &mut cx);
+        for batch in &member.disk.batches {
+            quorum.survey(batch, &mut cx).expect("its own records can be read");
+        }
+        assert_eq!(quorum.asleep_until(), None);
+        member.quorum = Some(quorum);
         (member.is_asking, member.ask_at, member.wake_at) = (false, self.now, None);
         self.ask(number);
         self.book(number);
@@ -437,7 +473,8 @@ impl World {
             Message::Fetch(asked) if is_up => {
                 let (ask, wall) = (asked.1, Wall((self.now / MS) as i64));
                 let now = Now { mono: Mono(self.now), wall };
-                self.with(to, |quorum, _, out| quorum.heard_of(from, ask, now, out));
+                let who = self.members[(from.0 - 1) as usize].me;
+                self.with(to, |quorum, _, out| quorum.heard_of(who, ask, now, out));
                 let until = self.now + 500 * MS;
                 self.members[to].parked.push((from, asked, until));
                 self.tell(to);
@@ -473,7 +510,9 @@ impl World {
         let Some(asked) = member.quorum.as_ref().and_then(Quorum::ask) else { return };
         if !member.is_asking && member.ask_at <= self.now {
             member.is_asking = true;
-            self.send(number, asked.0, Message::Fetch(asked));
+            // Behind a door is whoever is found there.
+            let to = door_of(asked.0).map_or(asked.0, |place| BrokerId(place as i32 + 1));
+            self.send(number, to, Message::Fetch(asked));
         }
     }
 
@@ -527,7 +566,7 @@ impl World {
         let parked = member.parked.iter().map(|(.., until)| *until).min();
         let asking = quorum.ask().filter(|_| !member.is_asking).map(|_| member.ask_at);
         let wishes = [quorum.deadline().map(|at| at.0), parked, asking];
-        let Some(at) = wishes.into_iter().flatten().min() else { return };
+        let Some(at) = wishes.into_iter().flatten().min().map(|at| at.max(self.now)) else { return };
         if member.wake_at.is_none_or(|booked| at < booked) {
             member.wake_at = Some(at);
             let life = member.life;
@@ -545,6 +584,23 @@ impl World {
                 }
             });
             self.judge_leader(number);
+        }
+    }
+
+    /// Whoever leads is asked to take a member in, or to let it go.
+    fn turn_over(&mut self, number: usize) {
+        let who = self.members[number].me;
+        let change = |voters: &Voters| match voters.has(who) {
+            true if voters.nodes().len() <= 1 => None,
+            true => Some(Change::Remove(who)),
+            false => Some(Change::Add(VoterNode { id: who.id, directory: who.directory, endpoints: Vec::new() })),
+        };
+        for leader in 0..self.members.len() {
+            let told = self.with(leader, |quorum, cx, out| {
+                let change = change(quorum.voters()).filter(|_| quorum.is_leader());
+                change.map(|change| quorum.change_voters(&change, cx, out).is_ok())
+            });
+            self.turnovers += usize::from(told.flatten() == Some(true));
         }
     }
 
@@ -581,21 +637,22 @@ impl World {
     }
 }
 
-/// One history; panics if anything is wrong with it. How many reigns it had, and how much was committed.
-pub fn play(seed: u64) -> (usize, Offset) {
+/// One history; panics if anything is wrong with it. How many reigns and sets of voters it had, and how much was committed.
+pub fn play(seed: u64) -> (usize, usize, Offset) {
     let mut world = World::new(seed);
     world.run();
-    (world.reigns, world.committed_end)
+    (world.reigns, world.turnovers, world.committed_end)
 }
 
 #[test]
 fn one_leads_a_term_and_what_is_committed_stays() {
-    let mut reigns = 0;
+    let (mut reigns, mut turnovers) = (0, 0);
     for seed in 0..SEEDS {
         let failure = std::panic::catch_unwind(|| play(seed));
         match failure {
-            Ok((count, end)) => {
+            Ok((count, changed, end)) => {
                 reigns += count;
+                turnovers += changed;
                 assert!(end > Offset(100), "seed {seed}: little was committed: {end:?}");
             }
             Err(panic) => {
@@ -605,4 +662,5 @@ fn one_leads_a_term_and_what_is_committed_stays() {
         }
     }
     assert!(reigns as u64 > 3 * SEEDS, "so few elections prove little: {reigns}");
+    assert!(turnovers as u64 > SEEDS, "so few voters came and went: {turnovers}");
 }

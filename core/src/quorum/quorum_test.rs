@@ -1,4 +1,4 @@
-use super::{NotLeader, Quorum, QuorumCx, QuorumOut, Times, Voter, Voters};
+use super::{Member, NotLeader, Quorum, QuorumCx, QuorumOut, Times, Voter, Voters};
 use crate::log::Log;
 use crate::msg::describe_quorum::{DescribeQuorumRequest, RequestPartitionData, RequestTopicData};
 use crate::msg::record::control::LeaderChangeMessage;
@@ -23,10 +23,18 @@ pub fn with<T>(now: Now, act: impl FnOnce(&mut QuorumCx<'_>) -> T) -> T {
 
 /// A quorum with these voters.
 pub fn boot(me: Voter, voters: &[i32], vote: Option<(LeaderEpoch, Option<BrokerId>)>, log: Log) -> Quorum {
+    let voters = Voters::numbered(voters.iter().copied().map(BrokerId));
+    let mut quorum = with(NOW, |cx| Quorum::boot(member(me, voters, true), vote, log, cx));
+    // What is in these logs says nothing of voters.
+    quorum.asleep_until = None;
+    quorum
+}
+
+/// A member of a quorum with these voters.
+pub fn member(me: Voter, voters: Voters, is_fixed: bool) -> Member {
     let (election, fetch) = (Duration::from_millis(1000), Duration::from_millis(2000));
     let times = Times { election, backoff_max: election, fetch };
-    let voters = Voters::new(voters.iter().copied().map(BrokerId));
-    with(NOW, |cx| Quorum::boot(me, (voters, times), vote, log, cx))
+    Member { me, voters, is_fixed, may_vote: true, doors: 0, times }
 }
 
 /// Runs an election to its end, all writes durable; gives the first batch of the reign.

@@ -8,14 +8,17 @@ use core::time::Duration;
 impl Quorum {
     /// A leader tells those who do not fetch that it leads, and gives up when no majority fetches.
     pub(super) fn reign_on(&mut self, cx: &mut QuorumCx<'_>, out: &mut Vec<QuorumOut>) {
+        if self.is_voted_out() {
+            return self.resign(cx, out);
+        }
         let Role::Leader(leader) = &mut self.role else { return };
-        if leader.trusted_until(self.me.id, &self.voters, &self.times) <= cx.now.mono {
+        if leader.trusted_until(self.me, self.electorate.now(), &self.times) <= cx.now.mono {
             return self.rest(cx, out);
         }
         if leader.call_at <= cx.now.mono {
             leader.call_at = cx.now.mono + self.times.fetch / 4;
             let term = leader.term;
-            let silent = leader.silent(self.me.id, &self.voters, (cx.now.mono, &self.times));
+            let silent = leader.silent(self.me.id, self.electorate.now(), (cx.now.mono, &self.times));
             out.extend(silent.map(|to| QuorumOut::TellVoter { to, term }));
         }
     }
@@ -27,9 +30,7 @@ impl Quorum {
         cx: &mut QuorumCx<'_>,
         out: &mut Vec<QuorumOut>,
     ) -> Result<(), ErrorCode> {
-        if !self.voters.contains(leader) {
-            return Err(ErrorCode::InconsistentVoterSet);
-        }
+        self.may_lead(leader)?;
         self.outdone(term, Some(leader), cx, out);
         match () {
             () if term < self.ballot.term => Err(ErrorCode::FencedLeaderEpoch),
@@ -46,9 +47,7 @@ impl Quorum {
         cx: &mut QuorumCx<'_>,
         out: &mut Vec<QuorumOut>,
     ) -> Result<(), ErrorCode> {
-        if !self.voters.contains(leader) {
-            return Err(ErrorCode::InconsistentVoterSet);
-        }
+        self.may_lead(leader)?;
         self.outdone(term, None, cx, out);
         if term < self.ballot.term {
             return Err(ErrorCode::FencedLeaderEpoch);
@@ -66,6 +65,15 @@ impl Quorum {
         Ok(())
     }
 
+    /// Only voters lead. Where those come and go a leader may be one of whom this member has yet to hear.
+    fn may_lead(&self, leader: BrokerId) -> Result<(), ErrorCode> {
+        match self.asleep_until {
+            Some(_) => Err(ErrorCode::BrokerNotAvailable),
+            None if self.electorate.is_changing() || self.electorate.now().contains(leader) => Ok(()),
+            None => Err(ErrorCode::InconsistentVoterSet),
+        }
+    }
+
     /// A leader that is about to stop says so, so that nobody has to find out.
     pub fn resign(&mut self, cx: &mut QuorumCx<'_>, out: &mut Vec<QuorumOut>) {
         let Role::Leader(leader) = &self.role else { return };
@@ -73,18 +81,19 @@ impl Quorum {
             return;
         }
         let end_of = |id: BrokerId| leader.followers.get(&id).map(|progress| progress.end);
-        let mut successors: Vec<BrokerId> = self.voters.others(self.me.id).collect();
+        let voters = self.electorate.now();
+        let mut successors: Vec<BrokerId> = voters.others(self.me.id).collect();
         successors.sort_by_key(|id| core::cmp::Reverse(end_of(*id)));
         let term = leader.term;
         let tell = |to| QuorumOut::TellEnd { to, term, successors: successors.clone() };
-        out.extend(self.voters.others(self.me.id).map(tell));
+        out.extend(voters.others(self.me.id).map(tell));
         let until = self.times.round(cx);
         self.enter(Role::Unattached(Unattached::until(until)), out);
     }
 
     /// Follows this leader of the current term, if it can be one. True if it is followed now.
     pub(super) fn attach(&mut self, leader: BrokerId, cx: &mut QuorumCx<'_>, out: &mut Vec<QuorumOut>) -> bool {
-        if leader == self.me.id || !self.voters.contains(leader) {
+        if leader == self.me.id || self.may_lead(leader).is_err() {
             return false;
         }
         match &self.role {

@@ -1,6 +1,7 @@
 //! A snapshot: the whole image once more, between a header and a footer, so that the log before it can go. It lies in
 //! the log like everything else: it is committed, read and copied to followers by what commits, reads and copies records.
 
+use super::change::voters_at;
 use super::{NotLeader, Quorum, Role};
 use crate::msg::record::control::{SnapshotFooterRecord, SnapshotHeaderRecord};
 use crate::record::{Builder, CheckedBatch, ControlKind, Functions, NewRecord, quorum_control};
@@ -36,7 +37,10 @@ impl Quorum {
             SnapshotHeaderRecord { last_contained_log_timestamp: now.wall.0, ..SnapshotHeaderRecord::default() };
         let header = encode_message(&header, 0).expect("every field has this version");
         let mut batches = alloc::vec![quorum_control(ControlKind::SnapshotHeader, &header, (from, term), now.wall, f)];
-        let mut end = from.plus(1);
+        if self.electorate.is_changing() {
+            batches.extend(voters_at(self.electorate.now(), (from.plus(1), term), now.wall, f));
+        }
+        let mut end = batches.last().map_or(from, CheckedBatch::end_offset);
         let mut rest = records;
         while !rest.is_empty() {
             let mut builder = Builder::new().at(end, term);

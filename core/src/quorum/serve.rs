@@ -1,6 +1,6 @@
 //! What the leader tells whoever fetches the metadata log (KIP-595).
 
-use super::{FetchAsk, Quorum, QuorumOut, Role};
+use super::{FetchAsk, Quorum, QuorumOut, Role, Voter};
 use crate::plant::{Bug, planted};
 use crate::types::{BrokerId, ErrorCode, LeaderEpoch, Now, Offset};
 use alloc::vec::Vec;
@@ -30,11 +30,11 @@ impl Readable {
 
 impl Quorum {
     /// A follower asks: everything before what it asks for is durable there, if its history is ours.
-    pub fn heard_of(&mut self, who: BrokerId, asked: FetchAsk, now: Now, out: &mut Vec<QuorumOut>) {
+    pub fn heard_of(&mut self, who: Voter, asked: FetchAsk, now: Now, out: &mut Vec<QuorumOut>) {
         let readable = self.readable(asked);
-        let (log_end, is_voter) = (self.log.end(), self.voters.contains(who));
+        let (log_end, is_voter) = (self.log.end(), self.electorate.has(who));
         let Role::Leader(leader) = &mut self.role else { return };
-        if who == self.me.id || who == BrokerId::NONE {
+        if who.id == self.me.id || who.id == BrokerId::NONE {
             return;
         }
         let is_ours = asked.term == leader.term && readable.error == ErrorCode::None && readable.diverging.is_none();

@@ -50,7 +50,11 @@ pub(super) fn look(entries: &[Entry]) -> Result<Found, RecoveryRefusal> {
     if find(CATALOGUE).is_some() {
         return Ok(Found::Ours(JOURNAL_NAMES.map(|name| find(name).map(|entry| entry.len))));
     }
-    let is_ours = |entry: &&Entry| JOURNAL_NAMES.contains(&entry.name.as_str()) || entry.name == CATALOGUE_NEXT;
+    // Kafka's directories have a file of this name too, but no journal of ours.
+    let has_journal = JOURNAL_NAMES.iter().any(|name| find(name).is_some());
+    let is_meta = |entry: &&Entry| has_journal && entry.name == "meta.properties";
+    let is_ours =
+        |entry: &&Entry| is_meta(entry) || JOURNAL_NAMES.contains(&entry.name.as_str()) || entry.name == CATALOGUE_NEXT;
     // Hidden files and what file systems put into their root are nobody's data.
     let is_nobodys = |entry: &&Entry| entry.name.starts_with('.') || entry.name == "lost+found";
     let others = || entries.iter().filter(|entry| !is_ours(entry) && !is_nobodys(entry));

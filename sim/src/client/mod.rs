@@ -10,6 +10,7 @@ pub mod directory;
 pub mod member;
 pub mod mover;
 pub mod producer;
+pub mod turnover;
 mod versions;
 
 pub use versions::Versions;

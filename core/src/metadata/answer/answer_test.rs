@@ -1,7 +1,7 @@
 use super::{
     Known, MetadataAnswer, describe_cluster, describe_configs, describe_topic_partitions, list_config_resources,
 };
-use crate::config::{Config, Setting};
+use crate::config::{Address, Config, Setting};
 use crate::metadata::{Image, MetadataRecord, advance, features};
 use crate::msg::api_versions::ApiVersionsResponse;
 use crate::msg::describe_cluster::DescribeClusterRequest;
@@ -246,7 +246,7 @@ fn the_cluster_can_be_described_with_its_fenced_brokers() {
     let ask = |include_fenced_brokers, endpoint_type| {
         let request =
             DescribeClusterRequest { include_fenced_brokers, endpoint_type, ..DescribeClusterRequest::default() };
-        describe_cluster(&world.known(2), &request)
+        describe_cluster(&world.known(2), &[], &request)
     };
     let ids = |fenced| ask(fenced, 1).brokers.iter().map(|one| (one.broker_id, one.is_fenced)).collect::<Vec<_>>();
     assert_eq!(ids(false), [(1, false)]);
@@ -263,10 +263,14 @@ fn the_controllers_are_described_where_they_listen() {
         ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"),
     ];
     let world = World::new(&[], &listeners);
-    let ask = |endpoint_type| {
+    let ask_with = |voters: &[(BrokerId, Address)], endpoint_type| {
         let request = DescribeClusterRequest { endpoint_type, ..DescribeClusterRequest::default() };
-        describe_cluster(&Known { listener: "CONTROLLER", ..world.known(2) }, &request)
+        describe_cluster(&Known { listener: "CONTROLLER", ..world.known(2) }, voters, &request)
     };
+    let ask = |endpoint_type| ask_with(&[], endpoint_type);
+    let at = Address { host: "d".into(), port: 9094 };
+    let told: Vec<_> = ask_with(&[(BrokerId(4), at)], 2).brokers.iter().map(|one| (one.broker_id, one.port)).collect();
+    assert_eq!(told, [(4, 9094)], "the voters that are known");
     assert_eq!(error(ask(1).error_code), ErrorCode::MismatchedEndpointType);
     let answer = ask(2);
     let told: Vec<_> = answer.brokers.iter().map(|one| (one.broker_id, &*one.host, one.port)).collect();
@@ -439,7 +443,7 @@ fn features_are_told_as_they_are_finalized() {
     let level = FeatureLevelRecord { name: features::METADATA_VERSION.into(), feature_level: 30 };
     let world = World::new(&[MetadataRecord::FeatureLevel(level)], &[]);
     let mut response = ApiVersionsResponse::default();
-    features::describe(&world.image, &mut response);
+    features::describe(&world.image, None, &mut response);
     assert_eq!(response.finalized_features[0].max_version_level, 30);
     assert_eq!(response.supported_features[0].max_version, 30);
     assert_eq!(response.finalized_features_epoch, world.image.end().0 - 1);

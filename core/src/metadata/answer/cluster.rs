@@ -1,16 +1,22 @@
 //! DescribeCluster (KIP-700, KIP-919).
 
 use super::{CLUSTER_OPERATIONS, Known};
+use crate::config::Address;
 use crate::msg::describe_cluster::{DescribeClusterBroker, DescribeClusterRequest, DescribeClusterResponse};
-use crate::types::{ErrorCode, ListenerType, Str};
+use crate::types::{BrokerId, ErrorCode, ListenerType, Str};
 use alloc::vec::Vec;
 
 /// The two kinds of endpoint that a client may believe it talks to.
 const BROKERS: i8 = 1;
 const CONTROLLERS: i8 = 2;
 
-/// Answers DescribeCluster with the brokers or the controllers, whichever the listener is for.
-pub fn describe_cluster(known: &Known<'_>, request: &DescribeClusterRequest) -> DescribeClusterResponse {
+/// Answers DescribeCluster with the brokers or the controllers, whichever the listener is for. `voters` are those of the metadata
+/// quorum whose address is known.
+pub fn describe_cluster(
+    known: &Known<'_>,
+    voters: &[(BrokerId, Address)],
+    request: &DescribeClusterRequest,
+) -> DescribeClusterResponse {
     let (endpoint_type, mismatch) = match known.listener_type() {
         ListenerType::Broker => (BROKERS, "this is an endpoint of brokers, not of controllers"),
         ListenerType::Controller => (CONTROLLERS, "this is an endpoint of controllers, not of brokers"),
@@ -30,7 +36,7 @@ pub fn describe_cluster(known: &Known<'_>, request: &DescribeClusterRequest) -> 
     }
     let (controller_id, brokers) = match known.listener_type() {
         ListenerType::Broker => (known.controller(), brokers(known, request.include_fenced_brokers)),
-        ListenerType::Controller => (known.leader.0, controllers(known)),
+        ListenerType::Controller => (known.leader.0, controllers(known, voters)),
     };
     let mut response = DescribeClusterResponse {
         endpoint_type: request.endpoint_type,
@@ -61,14 +67,14 @@ fn brokers(known: &Known<'_>, with_fenced: bool) -> Vec<DescribeClusterBroker> {
 }
 
 /// The voters of the quorum; of a node that tells nobody where it is, itself.
-fn controllers(known: &Known<'_>) -> Vec<DescribeClusterBroker> {
-    let voters = known.config.quorum.voters.iter().map(|voter| DescribeClusterBroker {
-        broker_id: voter.id.0,
-        host: voter.host.clone(),
-        port: i32::from(voter.port),
+fn controllers(known: &Known<'_>, voters: &[(BrokerId, Address)]) -> Vec<DescribeClusterBroker> {
+    let voter = |(id, at): &(BrokerId, Address)| DescribeClusterBroker {
+        broker_id: id.0,
+        host: at.host.clone(),
+        port: i32::from(at.port),
         ..DescribeClusterBroker::default()
-    });
-    let voters: Vec<_> = voters.collect();
+    };
+    let voters: Vec<_> = voters.iter().map(voter).collect();
     if !voters.is_empty() {
         return voters;
     }

@@ -6,8 +6,20 @@ use crate::boundary::{Action, Effect, Effects, Fault, LogSettings, LogSpec, Note
 use crate::metadata::{Delta, Replay};
 use crate::node::Node;
 use crate::node::follow::CHANGES_PER_STEP_MAX;
-use crate::record::{Records, check_stored};
+use crate::quorum::Voters;
+use crate::record::{CheckedBatch, Records, check_stored};
 use crate::types::{LogId, Now, Offset, Str};
+
+/// The only voter of the settings would be alone with the log of a quorum whose voters stand in it: the others may still be one
+/// without it.
+fn only_voter(is_sole: bool, batch: CheckedBatch) -> Result<CheckedBatch, Str> {
+    match Voters::in_batch(&batch) {
+        Ok(Some(_)) | Err(_) if is_sole => Err(Str::from_static(
+            "its voters come and go, and the settings have this node as the only one: set controller.quorum.bootstrap.servers",
+        )),
+        Ok(_) | Err(_) => Ok(batch),
+    }
+}
 
 impl Node {
     /// The first thing that a node does: make its metadata log, or read it.
@@ -17,12 +29,16 @@ impl Node {
             let spec = LogSpec { topic: Str::from_static(METADATA_TOPIC), settings };
             self.cluster.store(Action::Create(spec), Then::Created, out);
         }
+        self.take_part(out);
         self.load_on(now, out);
     }
 
     /// Reads on where the image ends. Whoever leads has applied its log by then; whoever follows reads what is committed.
     pub(super) fn load_on(&mut self, now: Now, out: &mut Effects) {
         let Some(replay) = &self.cluster.reading.replay else { return };
+        if self.cluster.quorum.asleep_until().is_some() {
+            return;
+        }
         let log = self.cluster.quorum.log();
         let from = replay.image().end().max(log.start());
         let end = self.cluster.quorum.readable_end();
@@ -55,6 +71,7 @@ impl Node {
         for batch in check_stored(records.to_bytes(), &self.functions) {
             let replay = self.cluster.reading.replay.as_mut().expect("the log is read while it is being loaded");
             let batch = batch.map_err(|fault| Str::from(alloc::format!("{fault:?}")));
+            let batch = batch.and_then(|batch| only_voter(self.cluster.quorum.is_sole(), batch));
             match batch.and_then(|batch| replay.take(&batch, &self.functions)) {
                 Ok(delta) => self.publish(delta),
                 Err(why) => return out.push(Effect::Halt { fault: Fault::MetadataUnreadable(why) }),

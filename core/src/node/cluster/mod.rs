@@ -23,18 +23,20 @@ mod load;
 mod numbers;
 mod observe;
 mod serve;
+mod survey;
 mod tend;
+mod turnover;
 mod vote;
 
 use super::{Node, OWNER_CLUSTER, op_id};
 use crate::boundary::{Action, DiskFault, Done, Effect, Effects, Fault, Line, Purpose, Query};
-use crate::config::QuorumConfig;
+use crate::config::Config;
 use crate::controller::{Controller, Reply};
 use crate::log::Log;
 use crate::metadata::{Broker, Image, Replay};
-use crate::quorum::{Quorum, QuorumCx, QuorumOut, Times, Voter, Voters};
+use crate::quorum::{Member, Quorum, QuorumCx, QuorumOut, Times, Voter, VoterEndpoint, VoterNode, Voters};
 use crate::types::{
-    BrokerEpoch, BrokerId, CallId, ConnId, LeaderEpoch, LogId, Mono, Now, Offset, OpId, Str, Ticket, Uuid,
+    BrokerEpoch, BrokerId, CallId, ConnId, LeaderEpoch, ListenerType, LogId, Mono, Now, Offset, OpId, Str, Ticket, Uuid,
 };
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
@@ -146,6 +148,8 @@ impl From {
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Then {
+    /// A piece of the log from here on, to be looked through for who votes.
+    Survey(Offset),
     /// A piece of the log from here on, to be applied.
     Load(Offset),
     Created,
@@ -167,6 +171,8 @@ pub struct Found {
     pub id: Str,
     /// This broker as a voter.
     pub me: Voter,
+    /// The voters that the quorum begins with, if this directory was formatted for one of them.
+    pub founders: Voters,
     /// The metadata log, if there was one.
     pub log: Option<Log>,
     /// The vote that was kept.
@@ -179,24 +185,16 @@ pub struct Found {
 
 impl Cluster {
     /// The metadata before anything was read; [`Node::load_metadata`] goes on.
-    pub fn new(found: Found, config: &QuorumConfig, cx: &mut QuorumCx<'_>) -> Self {
+    pub fn new(found: Found, config: &Config, cx: &mut QuorumCx<'_>) -> Self {
         let log = found.log.unwrap_or_else(|| Log::empty(Offset::ZERO));
-        let voters = Voters::new(match &config.voters[..] {
-            [] => alloc::vec![found.me.id],
-            voters => voters.iter().map(|voter| voter.id).collect(),
-        });
-        let is_sole = voters.is_sole(found.me.id);
+        let member = member(found.me, found.founders, config);
+        let is_sole = member.is_fixed && member.voters.is_sole(found.me.id);
         // A vote of which the only voter's log knows nothing tells of a reign that is lost altogether. A reign that began
         // before the log does left a snapshot, and with it its registration.
         let reign = log.epochs().entries().last().copied();
         let is_known = |(term, _)| reign.is_none_or(|reign| reign.epoch == term);
         let last_reign = reign.map_or(Offset::ZERO, |reign| reign.start);
         let last_reign = if last_reign == log.start() { Offset::ZERO } else { last_reign };
-        let times = Times {
-            election: config.election_timeout,
-            backoff_max: config.election_backoff_max,
-            fetch: config.fetch_timeout,
-        };
         let life = Life {
             me: found.me,
             incarnation: found.incarnation,
@@ -208,7 +206,7 @@ impl Cluster {
         Self {
             id: found.id,
             phase: Phase::Loading,
-            quorum: Quorum::boot(found.me, (voters, times), found.vote, log, cx),
+            quorum: Quorum::boot(member, found.vote, log, cx),
             controller: None,
             image: Arc::default(),
             reading: Reading { replay: Some(Replay::default()), from: None, is_anew: true },
@@ -217,7 +215,7 @@ impl Cluster {
             ops: BTreeMap::new(),
             ops_begun: 0,
             retry_at: None,
-            voting: Voting::new(config.voters.clone()),
+            voting: Voting::new(config.quorum.bootstrap.clone()),
             observing: Observing::new(cx.now.mono),
             enlisting: Enlisting::new(cx.now.mono),
             followers: Followers::default(),
@@ -265,12 +263,13 @@ impl Cluster {
     /// Over which line the controller is asked; none if it would be here, or is nowhere.
     pub fn lease(&self) -> Option<Arc<Line>> {
         let leader = self.quorum.leader().filter(|leader| *leader != self.life.me.id)?;
-        Some(self.line(leader, Purpose::Lease))
+        self.line(leader, Purpose::Lease)
     }
 
-    /// The line to a voter.
-    fn line(&self, to: BrokerId, purpose: Purpose) -> Arc<Line> {
-        Arc::new(self.voting.line(to, purpose))
+    /// Over which line the controller is asked that this node was told of.
+    fn line(&self, to: BrokerId, purpose: Purpose) -> Option<Arc<Line>> {
+        let at = self.voting.address(to, self.quorum.voters())?;
+        Some(Arc::new(Line { to, host: at.host, port: at.port, purpose }))
     }
 
     /// True once clients may come.
@@ -343,6 +342,7 @@ impl Node {
     pub(super) fn cluster_done(&mut self, now: Now, op: OpId, outcome: Result<Done, DiskFault>, out: &mut Effects) {
         let then = self.cluster.ops.remove(&op).expect("INV-04: an operation ends once, and only if it began");
         match (then, outcome) {
+            (Then::Survey(_), Ok(Done::Records(records))) => self.surveyed(now, &records, out),
             (Then::Load(from), Ok(Done::Records(records))) => self.loaded(now, from, &records, out),
             // The log began anew meanwhile.
             (Then::Load(from), Err(DiskFault::OutOfRange)) if self.cluster.reading.from != Some(from) => {}
@@ -416,6 +416,29 @@ impl Cluster {
         let op = self.begin(Then::Stray);
         out.push(Effect::Store { op, log, action });
     }
+}
+
+/// This node as a member of the quorum. Where the settings name neither voters nor an address to find them at it is the only one.
+fn member(me: Voter, founders: Voters, config: &Config) -> Member {
+    let quorum = &config.quorum;
+    let times = Times {
+        election: quorum.election_timeout,
+        backoff_max: quorum.election_backoff_max,
+        fetch: quorum.fetch_timeout,
+    };
+    let listener = config.broker.listeners.iter().find(|one| one.listener_type == ListenerType::Controller);
+    let name = listener.map_or(Str::default(), |listener| listener.name.clone());
+    let named = quorum.voters.iter().map(|voter| {
+        let endpoint = VoterEndpoint { name: name.clone(), host: voter.host.clone(), port: voter.port };
+        VoterNode { id: voter.id, directory: Uuid::ZERO, endpoints: alloc::vec![endpoint] }
+    });
+    let (voters, is_fixed) = match (&quorum.voters[..], &quorum.bootstrap[..]) {
+        ([], []) => (Voters::numbered([me.id]), true),
+        ([], _) => (founders, false),
+        _ => (Voters::new(named), true),
+    };
+    let may_vote = config.broker.roles.is_controller();
+    Member { me, voters, is_fixed, may_vote, doors: quorum.bootstrap.len(), times }
 }
 
 /// The metadata log, as Kafka names its topic.

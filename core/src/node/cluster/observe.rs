@@ -8,11 +8,11 @@
 
 use super::Phase;
 use crate::boundary::{Effect, Effects, Ignored, Lost, Note, Purpose};
-use crate::msg::fetch::{FetchPartition, FetchRequest, FetchTopic, PartitionData, ReplicaState};
+use crate::msg::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic, PartitionData, ReplicaState};
 use crate::msg::{Request, Response};
 use crate::node::Node;
 use crate::node::calls::CallFor;
-use crate::quorum::{FetchAsk, FetchTold, Taken};
+use crate::quorum::{FetchAsk, FetchTold, Taken, Voter};
 use crate::record::check_stored;
 use crate::types::{BrokerEpoch, BrokerId, ErrorCode, LeaderEpoch, Mono, Now, Offset, Str, Uuid};
 use alloc::vec::Vec;
@@ -48,13 +48,13 @@ impl Node {
     /// Asks the leader for more, unless it was asked already or there is something to be done first.
     pub(super) fn observe(&mut self, now: Now, out: &mut Effects) {
         let Some((whom, ask)) = self.cluster.quorum.ask().filter(|_| self.cluster.retry_at.is_none()) else { return };
-        let observing = &mut self.cluster.observing;
+        let observing = &self.cluster.observing;
         if observing.asking.is_some() || observing.ask_at > now.mono {
             return;
         }
-        observing.asking = Some((whom, ask));
-        let line = self.cluster.line(whom, Purpose::Metadata);
-        let body = Request::Fetch(request(&self.cluster.id, self.config.broker.id.0, ask));
+        let Some(line) = self.cluster.line(whom, Purpose::Metadata) else { return };
+        self.cluster.observing.asking = Some((whom, ask));
+        let body = Request::Fetch(request(&self.cluster.id, self.cluster.life.me, ask));
         let wait = FETCH_WAIT + self.config.quorum.fetch_timeout;
         let call = self.calls.begin(CallFor::Metadata(whom, ask));
         out.push(Effect::Call { call, line, body, wait });
@@ -72,7 +72,7 @@ impl Node {
             self.cluster.observing.asking = None;
         }
         let told = match body {
-            Ok(Response::Fetch(body)) if body.error_code == 0 => self.told(body.responses.into_iter().next()),
+            Ok(Response::Fetch(body)) if body.error_code == 0 => self.told(body),
             Ok(Response::Fetch(body)) if body.error_code == ErrorCode::InconsistentClusterId.code() => {
                 return self.foreign(now, asked, out);
             }
@@ -97,16 +97,17 @@ impl Node {
 
     /// Whoever was asked belongs to another cluster: only people can mend that, and haste is of no use.
     fn foreign(&mut self, now: Now, asked: (BrokerId, FetchAsk), out: &mut Effects) {
-        let line = self.cluster.line(asked.0, Purpose::Metadata);
-        let (leader, host, port) = (line.to, line.host.clone(), line.port);
-        out.note(Note::ForeignCluster { leader, host, port, own: self.cluster.id.clone() });
+        if let Some(line) = self.cluster.line(asked.0, Purpose::Metadata) {
+            let (leader, host, port) = (line.to, line.host.clone(), line.port);
+            out.note(Note::ForeignCluster { leader, host, port, own: self.cluster.id.clone() });
+        }
         self.with_quorum(now, out, |quorum, cx, said| quorum.unanswered(asked, cx, said));
         self.cluster.observing.ask_at = now.mono + FOREIGN_PAUSE;
     }
 
     /// What an answer says of the metadata log; nothing if it does not, or if its records are broken.
-    fn told(&self, topic: Option<crate::msg::fetch::FetchableTopicResponse>) -> Option<FetchTold> {
-        let topic = topic.filter(|topic| topic.topic_id == Uuid::METADATA_TOPIC)?;
+    fn told(&mut self, body: FetchResponse) -> Option<FetchTold> {
+        let topic = body.responses.into_iter().next().filter(|topic| topic.topic_id == Uuid::METADATA_TOPIC)?;
         let PartitionData {
             error_code,
             high_watermark,
@@ -119,10 +120,13 @@ impl Node {
         let diverging = (diverging_epoch.epoch >= 0)
             .then_some((LeaderEpoch(diverging_epoch.epoch), Offset(diverging_epoch.end_offset)));
         let batches: Result<Vec<_>, _> = check_stored(records.to_bytes(), &self.functions).collect();
+        let endpoint = body.node_endpoints.into_iter().find(|node| node.node_id == current_leader.leader_id);
+        let endpoint = endpoint.and_then(|node| Some((node.host, u16::try_from(node.port).ok()?)));
+        let leader = self.known_leader(current_leader.leader_id, endpoint);
         Some(FetchTold {
             error: ErrorCode::from_code(error_code).unwrap_or(ErrorCode::UnknownServerError),
             term: LeaderEpoch(current_leader.leader_epoch),
-            leader: Some(BrokerId(current_leader.leader_id)).filter(|leader| *leader != BrokerId::NONE),
+            leader,
             high_watermark: Offset(high_watermark),
             log_start: Offset(log_start_offset),
             diverging,
@@ -139,7 +143,7 @@ impl Node {
     }
 }
 
-fn request(cluster: &Str, me: i32, ask: FetchAsk) -> FetchRequest {
+fn request(cluster: &Str, me: Voter, ask: FetchAsk) -> FetchRequest {
     let partition = FetchPartition {
         partition: 0,
         current_leader_epoch: ask.term.0,
@@ -147,14 +151,14 @@ fn request(cluster: &Str, me: i32, ask: FetchAsk) -> FetchRequest {
         last_fetched_epoch: ask.last.0,
         log_start_offset: -1,
         partition_max_bytes: FETCH_BYTES,
+        replica_directory_id: me.directory,
         high_watermark: ask.high_watermark.0,
-        ..FetchPartition::default()
     };
     let topic =
         FetchTopic { topic_id: Uuid::METADATA_TOPIC, partitions: alloc::vec![partition], ..FetchTopic::default() };
     FetchRequest {
         cluster_id: Some(cluster.clone()),
-        replica_state: ReplicaState { replica_id: me, replica_epoch: BrokerEpoch::NONE.0 },
+        replica_state: ReplicaState { replica_id: me.id.0, replica_epoch: BrokerEpoch::NONE.0 },
         max_wait_ms: i32::try_from(FETCH_WAIT.as_millis()).expect("half a second"),
         min_bytes: 0,
         max_bytes: FETCH_BYTES,

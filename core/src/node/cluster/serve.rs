@@ -3,10 +3,10 @@
 use crate::boundary::{Effect, Effects, Slot};
 use crate::msg::Response;
 use crate::msg::fetch::{
-    EpochEndOffset, FetchRequest, FetchResponse, FetchableTopicResponse, LeaderIdAndEpoch, PartitionData,
+    EpochEndOffset, FetchRequest, FetchResponse, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
 };
 use crate::node::Node;
-use crate::quorum::{FetchAsk, Readable};
+use crate::quorum::{FetchAsk, Readable, Voter};
 use crate::types::{BrokerId, ConnId, ErrorCode, LeaderEpoch, LogId, Mono, Now, Offset, Str, Ticket, Uuid};
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -66,7 +66,8 @@ impl Node {
         };
         let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)).min(WAIT_MAX);
         let bytes_max = u32::try_from(request.max_bytes.min(partition.partition_max_bytes)).unwrap_or(0).min(BYTES_MAX);
-        let who = BrokerId(request.replica_state.replica_id.max(request.replica_id));
+        let id = BrokerId(request.replica_state.replica_id.max(request.replica_id));
+        let who = Voter { id, directory: partition.replica_directory_id };
         self.with_quorum(now, out, |quorum, _, said| quorum.heard_of(who, ask, now, said));
         self.cluster.followers.parked.push(Parked { ticket, until: now.mono + wait, ask, bytes_max });
         self.tell_followers(now.mono, out);
@@ -110,7 +111,17 @@ impl Node {
             topic_id: Uuid::METADATA_TOPIC,
             partitions: alloc::vec![partition],
         };
-        let body = FetchResponse { responses: alloc::vec![topic], ..FetchResponse::default() };
+        let node_endpoints = self.leader_endpoint().map(|(id, at)| NodeEndpoint {
+            node_id: id.0,
+            host: at.host,
+            port: i32::from(at.port),
+            rack: None,
+        });
+        let body = FetchResponse {
+            responses: alloc::vec![topic],
+            node_endpoints: node_endpoints.into_iter().collect(),
+            ..FetchResponse::default()
+        };
         let has_records =
             readable.error == ErrorCode::None && readable.diverging.is_none() && one.ask.from < readable.end;
         if !has_records {

@@ -1,23 +1,27 @@
 //! Voters among themselves: who votes for whom, who leads, who leads no more (KIP-595).
 
 use super::METADATA_TOPIC;
-use crate::boundary::{Effect, Effects, Line, Lost, Purpose};
-use crate::config::QuorumVoter;
+use crate::boundary::{Effect, Effects, Lost, Purpose};
+use crate::config::Address;
 use crate::msg::begin_quorum_epoch::{self as begin, BeginQuorumEpochRequest, BeginQuorumEpochResponse};
 use crate::msg::end_quorum_epoch::{self as end, EndQuorumEpochRequest, EndQuorumEpochResponse};
-use crate::msg::vote::{PartitionData, PartitionResult, TopicData, TopicResult, VoteRequest, VoteResponse};
+use crate::msg::vote::{
+    NodeEndpoint, PartitionData, PartitionResult, TopicData, TopicResult, VoteRequest, VoteResponse,
+};
 use crate::msg::{Request, Response};
 use crate::node::Node;
 use crate::node::calls::CallFor;
-use crate::quorum::{VoteAsk, VoteTold};
-use crate::types::{BrokerId, ConnId, ErrorCode, LeaderEpoch, Now, Offset, Str, Ticket};
+use crate::quorum::{VoteAsk, VoteTold, Voters, door_of};
+use crate::types::{BrokerId, ConnId, ErrorCode, LeaderEpoch, ListenerType, Now, Offset, Str, Ticket, Uuid};
 use alloc::vec::Vec;
 
 /// What this node has to do with the voters.
-#[derive(Clone, Hash, Debug)]
+#[derive(Clone, Hash, Debug, Default)]
 pub(super) struct Voting {
-    /// Where they are.
-    addresses: Vec<QuorumVoter>,
+    /// Where the node is found that was said to lead.
+    told: Option<(BrokerId, Address)>,
+    /// `controller.quorum.bootstrap.servers`.
+    pub(super) doors: Vec<Address>,
     /// Who led last, as this node knows.
     pub(super) last_leader: Option<BrokerId>,
     /// Those that asked for a vote, and wait until it is durable here.
@@ -26,14 +30,18 @@ pub(super) struct Voting {
 
 impl Voting {
     /// Of a node that starts.
-    pub(super) fn new(addresses: Vec<QuorumVoter>) -> Self {
-        Self { addresses, last_leader: None, undecided: Vec::new() }
+    pub(super) fn new(doors: Vec<Address>) -> Self {
+        Self { doors, ..Self::default() }
     }
 
-    /// The line to a voter.
-    pub(super) fn line(&self, to: BrokerId, purpose: Purpose) -> Line {
-        let voter = self.addresses.iter().find(|voter| voter.id == to).expect("the quorum speaks of voters only");
-        Line { to, host: voter.host.clone(), port: voter.port, purpose }
+    /// Where a node of the quorum is found: what it said of itself last is newest, then comes what is known of voters.
+    pub(super) fn address(&self, of: BrokerId, voters: &Voters) -> Option<Address> {
+        if let Some(place) = door_of(of) {
+            return self.doors.get(place).cloned();
+        }
+        let told = self.told.as_ref().filter(|(id, _)| *id == of).map(|(_, at)| at.clone());
+        let voter = || voters.get(of).and_then(|node| node.endpoints.first());
+        told.or_else(|| voter().map(|at| Address { host: at.host.clone(), port: at.port }))
     }
 
     /// The connection is gone.
@@ -50,10 +58,10 @@ impl Node {
             replica_epoch: ask.term.0,
             replica_id: ask.from.0,
             replica_directory_id: self.cluster.life.me.directory,
+            voter_directory_id: self.directory_of(to),
             last_offset_epoch: ask.last.0,
             last_offset: ask.end.0,
             pre_vote: ask.is_pre,
-            ..PartitionData::default()
         };
         let topic = TopicData { topic_name: Str::from_static(METADATA_TOPIC), partitions: alloc::vec![partition] };
         let body =
@@ -66,7 +74,8 @@ impl Node {
         let partition = begin::PartitionData {
             leader_id: self.config.broker.id.0,
             leader_epoch: term.0,
-            ..begin::PartitionData::default()
+            voter_directory_id: self.directory_of(to),
+            partition_index: 0,
         };
         let topic =
             begin::TopicData { topic_name: Str::from_static(METADATA_TOPIC), partitions: alloc::vec![partition] };
@@ -74,14 +83,18 @@ impl Node {
             cluster_id: Some(self.cluster.id.clone()),
             voter_id: to.0,
             topics: alloc::vec![topic],
-            ..BeginQuorumEpochRequest::default()
+            leader_endpoints: self
+                .own_endpoints()
+                .map(|(name, at)| begin::LeaderEndpoint { name, host: at.host, port: at.port })
+                .collect(),
         };
         self.call_voter(to, CallFor::Reign, Request::BeginQuorumEpoch(body), out);
     }
 
     /// Tells a voter that this node leads no more.
     pub(super) fn tell_end(&mut self, (to, term): (BrokerId, LeaderEpoch), successors: &[BrokerId], out: &mut Effects) {
-        let candidate = |id: &BrokerId| end::ReplicaInfo { candidate_id: id.0, ..end::ReplicaInfo::default() };
+        let candidate =
+            |id: &BrokerId| end::ReplicaInfo { candidate_id: id.0, candidate_directory_id: self.directory_of(*id) };
         let partition = end::PartitionData {
             leader_id: self.config.broker.id.0,
             leader_epoch: term.0,
@@ -93,14 +106,50 @@ impl Node {
         let body = EndQuorumEpochRequest {
             cluster_id: Some(self.cluster.id.clone()),
             topics: alloc::vec![topic],
-            ..EndQuorumEpochRequest::default()
+            leader_endpoints: self
+                .own_endpoints()
+                .map(|(name, at)| end::LeaderEndpoint { name, host: at.host, port: at.port })
+                .collect(),
         };
         self.call_voter(to, CallFor::Reign, Request::EndQuorumEpoch(body), out);
     }
 
+    /// The directory of a voter, so that another node under its number knows that it is not meant.
+    fn directory_of(&self, voter: BrokerId) -> Uuid {
+        self.cluster.quorum.voters().get(voter).map_or(Uuid::ZERO, |node| node.directory)
+    }
+
+    /// Where this node is reached by others of the quorum.
+    pub(super) fn own_endpoints(&self) -> impl Iterator<Item = (Str, Address)> + '_ {
+        let listeners = self.config.broker.listeners.iter();
+        let of_controllers = listeners.filter(|listener| listener.listener_type == ListenerType::Controller);
+        of_controllers.filter_map(|listener| Some((listener.name.clone(), listener.advertised.clone()?)))
+    }
+
+    /// Who leads, and where that is, for nodes that may not know.
+    pub(super) fn leader_endpoint(&self) -> Option<(BrokerId, Address)> {
+        let leader = self.cluster.quorum.leader()?;
+        let at = match leader == self.config.broker.id {
+            true => self.own_endpoints().next().map(|(_, at)| at),
+            false => self.cluster.voting.address(leader, self.cluster.quorum.voters()),
+        };
+        Some((leader, at?))
+    }
+
+    /// A leader that somebody speaks of, if this node can reach it: there, or where it is known to be.
+    pub(super) fn known_leader(&mut self, id: i32, at: Option<(Str, u16)>) -> Option<BrokerId> {
+        let leader = Some(BrokerId(id)).filter(|id| id.0 >= 0)?;
+        if let Some((host, port)) = at.filter(|(host, port)| !host.is_empty() && *port != 0) {
+            self.cluster.voting.told = Some((leader, Address { host, port }));
+        }
+        let is_reachable = self.cluster.voting.address(leader, self.cluster.quorum.voters()).is_some();
+        (is_reachable || leader == self.config.broker.id).then_some(leader)
+    }
+
     fn call_voter(&mut self, to: BrokerId, what: CallFor, body: Request, out: &mut Effects) {
+        // A record of voters may name no address: such a voter is found when it asks.
+        let Some(line) = self.cluster.line(to, Purpose::Quorum) else { return };
         let call = self.calls.begin(what);
-        let line = self.cluster.line(to, Purpose::Quorum);
         out.push(Effect::Call { call, line, body, wait: self.config.quorum.request_timeout });
     }
 
@@ -114,23 +163,20 @@ impl Node {
     ) {
         let Ok(Response::Vote(body)) = body else { return };
         let Some(told) = body.topics.first().and_then(|topic| topic.partitions.first()) else { return };
-        let told = VoteTold {
-            term: LeaderEpoch(told.leader_epoch),
-            leader: leader(told.leader_id),
-            is_granted: told.vote_granted,
-        };
+        let endpoint = body.node_endpoints.iter().find(|node| node.node_id == told.leader_id);
+        let leader = self.known_leader(told.leader_id, endpoint.map(|node| (node.host.clone(), node.port)));
+        let term = LeaderEpoch(told.leader_epoch);
+        let told = VoteTold { term, leader, is_granted: told.vote_granted };
         self.with_quorum(now, out, |quorum, cx, said| quorum.vote_told((whom, &asked), told, cx, said));
     }
 
     /// A voter has heard who leads. It may know better.
     pub(in crate::node) fn reign_told(&mut self, now: Now, body: Result<Response, Lost>, out: &mut Effects) {
-        let known = match body {
-            Ok(Response::BeginQuorumEpoch(body)) => body.topics.first().and_then(|topic| {
-                topic.partitions.first().map(|told| (LeaderEpoch(told.leader_epoch), leader(told.leader_id)))
-            }),
-            Ok(_) | Err(Lost::NotSent | Lost::Unknown) => None,
-        };
-        if let Some((term, leader)) = known {
+        let Ok(Response::BeginQuorumEpoch(body)) = body else { return };
+        if let Some(told) = body.topics.first().and_then(|topic| topic.partitions.first()) {
+            let endpoint = body.node_endpoints.iter().find(|node| node.node_id == told.leader_id);
+            let leader = self.known_leader(told.leader_id, endpoint.map(|node| (node.host.clone(), node.port)));
+            let term = LeaderEpoch(told.leader_epoch);
             self.with_quorum(now, out, |quorum, cx, said| quorum.outdone(term, leader, cx, said));
         }
     }
@@ -152,6 +198,7 @@ impl Node {
         let ask = match partition {
             _ if self.is_elsewhere(body.cluster_id.as_ref()) => Err(ErrorCode::InconsistentClusterId),
             None => Err(ErrorCode::InvalidRequest),
+            Some(partition) if self.is_another(partition.voter_directory_id) => Err(ErrorCode::InvalidVoterKey),
             Some(partition) => Ok(VoteAsk {
                 from: BrokerId(partition.replica_id),
                 term: LeaderEpoch(partition.replica_epoch),
@@ -172,11 +219,13 @@ impl Node {
 
     /// Answers whoever asked for a vote, as far as that may be said.
     pub(super) fn tell_voters(&mut self, out: &mut Effects) {
+        let leader = self.leader_endpoint();
         let quorum = &self.cluster.quorum;
         self.cluster.voting.undecided.retain(|(ticket, ask)| match quorum.verdict(ask) {
             None => true,
             Some(told) => {
-                out.push(Effect::Reply { ticket: *ticket, body: Some(Response::Vote(verdict(told))) });
+                let body = Some(Response::Vote(verdict(told, leader.clone())));
+                out.push(Effect::Reply { ticket: *ticket, body });
                 false
             }
         });
@@ -188,9 +237,16 @@ impl Node {
         let (error, told) = match partition {
             _ if self.is_elsewhere(body.cluster_id.as_ref()) => (ErrorCode::InconsistentClusterId, None),
             None => (ErrorCode::InvalidRequest, None),
+            Some(one) if self.is_another(one.voter_directory_id) => (ErrorCode::InvalidVoterKey, None),
             Some(one) => {
-                let reign = (BrokerId(one.leader_id), LeaderEpoch(one.leader_epoch));
-                let told = self.with_quorum(now, out, |quorum, cx, said| quorum.begun(reign, cx, said));
+                let endpoint = body.leader_endpoints.first().map(|one| (one.host.clone(), one.port));
+                let told = match self.known_leader(one.leader_id, endpoint) {
+                    None => Err(ErrorCode::InconsistentVoterSet),
+                    Some(leader) => {
+                        let reign = (leader, LeaderEpoch(one.leader_epoch));
+                        self.with_quorum(now, out, |quorum, cx, said| quorum.begun(reign, cx, said))
+                    }
+                };
                 (ErrorCode::None, Some(told))
             }
         };
@@ -204,10 +260,11 @@ impl Node {
             topic_name: Str::from_static(METADATA_TOPIC),
             partitions: alloc::vec![result(told)],
         };
+        let node = |(id, at): (BrokerId, Address)| begin::NodeEndpoint { node_id: id.0, host: at.host, port: at.port };
         let body = BeginQuorumEpochResponse {
             error_code: error.code(),
             topics: told.map(topic).into_iter().collect(),
-            ..BeginQuorumEpochResponse::default()
+            node_endpoints: self.leader_endpoint().map(node).into_iter().collect(),
         };
         out.push(Effect::Reply { ticket, body: Some(Response::BeginQuorumEpoch(body)) });
         self.observe(now, out);
@@ -247,12 +304,17 @@ impl Node {
         out.push(Effect::Reply { ticket, body: Some(Response::EndQuorumEpoch(body)) });
     }
 
+    /// Is a voter of this number meant that has another directory?
+    fn is_another(&self, directory: Uuid) -> bool {
+        directory != Uuid::ZERO && directory != self.cluster.life.me.directory
+    }
+
     fn is_elsewhere(&self, cluster: Option<&Str>) -> bool {
         cluster.is_some_and(|id| *id != self.cluster.id)
     }
 }
 
-fn verdict(told: VoteTold) -> VoteResponse {
+fn verdict(told: VoteTold, leader: Option<(BrokerId, Address)>) -> VoteResponse {
     let partition = PartitionResult {
         partition_index: 0,
         error_code: ErrorCode::None.code(),
@@ -261,9 +323,11 @@ fn verdict(told: VoteTold) -> VoteResponse {
         vote_granted: told.is_granted,
     };
     let topic = TopicResult { topic_name: Str::from_static(METADATA_TOPIC), partitions: alloc::vec![partition] };
-    VoteResponse { topics: alloc::vec![topic], ..VoteResponse::default() }
-}
-
-fn leader(id: i32) -> Option<BrokerId> {
-    Some(BrokerId(id)).filter(|id| *id != BrokerId::NONE)
+    let node = |(id, at): (BrokerId, Address)| NodeEndpoint { node_id: id.0, host: at.host, port: at.port };
+    let node_endpoints = leader.filter(|(id, _)| Some(*id) == told.leader).map(node);
+    VoteResponse {
+        topics: alloc::vec![topic],
+        node_endpoints: node_endpoints.into_iter().collect(),
+        ..VoteResponse::default()
+    }
 }
