@@ -20,7 +20,7 @@ pub const FLOORS: [(&str, u64); 28] = [
     ("power losses of relaxed brokers", 20),
     ("relaxed partitions that lost acknowledged records", 20),
     ("appends past the journal", 200),
-    ("torn writes", 60),
+    ("torn writes", 20),
     ("kills", 800),
     ("clean stops", 300),
     ("probes", 1_000),

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 pub fn run(seed: u64) -> Outcome {
     let mut reached = (0, 0);
     let panic = caught(|| {
-        let (reigns, end) = play(seed);
+        let (reigns, _, end) = play(seed);
         reached = (reigns as u64, end.0);
     });
     let from_inside = panic.as_ref().is_some_and(|panic| !panic.text.contains(MODEL));
