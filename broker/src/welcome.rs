@@ -10,12 +10,13 @@ use tracing::info;
 pub fn text(config: &Config, directory: &Path, program: &str) -> String {
     let (addresses, controllers) =
         (addresses(config, ListenerType::Broker), addresses(config, ListenerType::Controller));
-    let address = addresses.first().map_or("", String::as_str);
+    let ready_at = if addresses.is_empty() { &controllers } else { &addresses };
+    let ready_at = ready_at.join(", ");
     let promise = match config.store.durability {
         Durability::Durable => "an acknowledged record is on disk",
         Durability::Relaxed => "relaxed: a power failure may lose acknowledged records",
     };
-    let mut text = format!("\nOttla {} is ready at {}\n\n", env!("CARGO_PKG_VERSION"), addresses.join(", "));
+    let mut text = format!("\nOttla {} is ready at {ready_at}\n\n", env!("CARGO_PKG_VERSION"));
     text += &format!("  data        {} ({promise})\n", directory.display());
     if let Some(http) = &config.conn.http {
         text += &format!("  http        http://{http}/metrics  /health  /ready\n");
@@ -23,7 +24,15 @@ pub fn text(config: &Config, directory: &Path, program: &str) -> String {
     if !controllers.is_empty() {
         text += &format!("  control     --bootstrap-controller {}\n", controllers.join(","));
     }
-    text += &format!("  write       echo hello | kcat -b {address} -t greetings -P\n");
+    if let Some(address) = addresses.first() {
+        text += &things_to_try(address, program);
+    }
+    text += "  stop        Ctrl-C\n";
+    text
+}
+
+fn things_to_try(address: &str, program: &str) -> String {
+    let mut text = format!("  write       echo hello | kcat -b {address} -t greetings -P\n");
     text += &format!("  read        kcat -b {address} -t greetings -C -e\n");
     text += &format!(
         "  python      from confluent_kafka import Producer; p = Producer({{'bootstrap.servers': '{address}'}}); \
@@ -31,7 +40,6 @@ pub fn text(config: &Config, directory: &Path, program: &str) -> String {
     );
     text +=
         &format!("  no client   {program} produce greetings -b {address}   {program} consume greetings -b {address}\n");
-    text += "  stop        Ctrl-C\n";
     text
 }
 

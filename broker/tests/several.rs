@@ -19,6 +19,8 @@ struct Cluster {
     folder: PathBuf,
     /// Of the listeners of the controllers, which are the first nodes.
     ports: Vec<u16>,
+    /// `process.roles` of the controllers.
+    roles: &'static str,
 }
 
 /// A node that serves, killed when it is dropped.
@@ -30,10 +32,15 @@ struct Node {
 impl Cluster {
     /// Formats the directories of nodes 1 to 3, of which so many are voters, in a folder of this name.
     fn format(what: &str, voters: usize) -> Self {
+        Self::format_as(what, voters, "broker,controller")
+    }
+
+    /// The same with controllers that have these roles.
+    fn format_as(what: &str, voters: usize, roles: &'static str) -> Self {
         let folder = std::env::temp_dir().join(format!("ottla-several-{}-{what}", std::process::id()));
         let free: Vec<_> = (0..voters).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
         let ports = free.iter().map(|socket| socket.local_addr().expect("an address").port()).collect();
-        let cluster = Self { folder, ports };
+        let cluster = Self { folder, ports, roles };
         let id = text(ottla().arg("random-uuid"), "");
         for node in 1..=3 {
             let mut command = ottla();
@@ -54,11 +61,12 @@ impl Cluster {
             "controller.listener.names=CONTROLLER".into(),
             "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT".into(),
         ];
+        let broker = if self.roles == "controller" { "" } else { "PLAINTEXT://127.0.0.1:0," };
         settings.extend(match self.ports.get(node - 1) {
-            Some(port) => [
-                format!("listeners=PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:{port}"),
-                "process.roles=broker,controller".into(),
-            ],
+            Some(port) => {
+                let listeners = format!("listeners={broker}CONTROLLER://127.0.0.1:{port}");
+                [listeners, format!("process.roles={}", self.roles)]
+            }
             None => ["listeners=PLAINTEXT://127.0.0.1:0".into(), "process.roles=broker".into()],
         });
         settings.into_iter().flat_map(|setting| ["--set".to_owned(), setting]).collect()
@@ -191,6 +199,24 @@ fn brokers_join_their_controller_serve_and_come_back_after_a_crash() {
     let two = cluster.start(2);
     one.tool(&["produce", "t", "--key-separator", ":"], &lines(60..120));
     assert_eq!(two.tool(&["consume", "t", "--exit"], "").lines().count(), 120);
+    assert_eq!([three, two, one].map(Node::terminate), [Some(0); 3]);
+}
+
+#[test]
+fn controllers_that_are_no_brokers_keep_the_metadata_and_nothing_else() {
+    let cluster = Cluster::format_as("dedicated", 1, "controller");
+    let (one, two, three) = (cluster.start(1), cluster.start(2), cluster.start(3));
+    let (brokers, controller) = three.brokers();
+    assert_eq!(brokers, [2, 3]);
+    assert!(brokers.contains(&controller), "whom clients take for the controller can be reached by them");
+    assert_eq!(two.quorum_soon(), (1, 1));
+    two.tool(&["topic", "create", "t", "--partitions", "4", "--replicas", "2"], "");
+    two.tool(&["produce", "t", "--key-separator", ":"], &lines(0..60));
+    drop(one);
+    assert_eq!(three.tool(&["consume", "t", "--exit"], "").lines().count(), 60, "what is led is served meanwhile");
+    let one = cluster.start(1);
+    two.tool(&["topic", "create", "u"], "");
+    two.tool(&["produce", "u", "--key-separator", ":"], &lines(0..10));
     assert_eq!([three, two, one].map(Node::terminate), [Some(0); 3]);
 }
 

@@ -186,7 +186,8 @@ impl World {
         if ends.iter().any(|end| *end != Some(image.end())) {
             return Some(format!("the machines know the metadata up to {ends:?}"));
         }
-        let fenced = (0..self.machines.len()).map(broker_id).find(|id| image.broker(*id).is_none_or(|one| one.fenced));
+        let brokers = (0..self.machines.len()).filter(|machine| self.plan.options.is_broker(*machine)).map(broker_id);
+        let fenced = { brokers }.find(|id| image.broker(*id).is_none_or(|one| one.fenced));
         if let Some(id) = fenced {
             return Some(format!("{id:?} is fenced"));
         }

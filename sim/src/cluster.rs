@@ -18,6 +18,8 @@ const REPLICAS_MAX: u64 = 3;
 pub struct Shape {
     /// So many of its machines, the first ones, are voters of its metadata quorum.
     pub voters: usize,
+    /// Those are controllers and no brokers.
+    pub dedicated: bool,
     /// All machines are controllers, and voters come and go; those are the ones that the quorum begins with.
     pub turnover: bool,
     /// `replica.lag.time.max.ms`.
@@ -34,7 +36,7 @@ impl Default for Shape {
     /// Kafka's.
     fn default() -> Self {
         let (lag_max, session) = (Duration::from_secs(30), Duration::from_secs(9));
-        Self { voters: 1, turnover: false, lag_max, session, fetch_bytes: 1 << 20, replicas_min: 1 }
+        Self { voters: 1, dedicated: false, turnover: false, lag_max, session, fetch_bytes: 1 << 20, replicas_min: 1 }
     }
 }
 
@@ -46,6 +48,7 @@ impl Shape {
         let fetch_bytes = 1 << rng.between(12, 14);
         Self {
             voters: usual.voters,
+            dedicated: usual.dedicated,
             turnover: usual.turnover,
             lag_max: if rng.chance(1, 6) { usual.lag_max } else { lag_max },
             session: if rng.chance(1, 2) { usual.session } else { session },
@@ -95,6 +98,8 @@ impl Plan {
         }
         ops.extend(draw_blackouts(span, &mut rng.fork("blackouts")));
         options.shape.voters = [1, 2, 3, 3, 3, machines][rng.fork("voters").below(6) as usize].min(machines);
+        let brokers = machines - options.shape.voters;
+        options.shape.dedicated = brokers >= replicas as usize && rng.fork("dedicated").chance(1, 2);
         let mut disks = rng.fork("disks");
         if replicas > 1 && options.shape.voters < machines && disks.chance(1, 2) {
             options.expect_loss();
@@ -132,6 +137,11 @@ impl Options {
             2 | 4 if self.cluster && self.replicas > 1 => 1 + self.lanes / 2,
             _ => 0,
         }
+    }
+
+    /// Is a machine a broker? Of those that vote at first perhaps none is.
+    pub fn is_broker(&self, machine: usize) -> bool {
+        !(self.cluster && self.shape.dedicated && machine < self.shape.voters)
     }
 
     /// The rack of a machine.

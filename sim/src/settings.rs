@@ -97,6 +97,10 @@ pub fn config(options: &Options, machine: usize) -> Config {
         settings.push(("replica.selector.class", selector.to_owned()));
     }
     match machine {
+        _ if !options.is_broker(machine) => {
+            settings.push(("listeners", format!("CONTROLLER://{}", controller(machine))));
+            settings.push(("process.roles", "controller".to_owned()));
+        }
         _ if is_voter => settings.push(("listeners", format!("{own},CONTROLLER://{}", controller(machine)))),
         0 if options.machines == 1 => {}
         _ => settings.push(("listeners", own)),

@@ -74,7 +74,7 @@ pub(super) const BROKER_KEYS: &[Key] = &[
     acted("ottla.http.listener", Text, None, ReadOnly, "host:port of the HTTP listener for health and metrics; not set, there is none."),
     acted("ottla.journal.bytes", Long(4_194_304, I64), Some("268435456"), ReadOnly, "Size of the journal in a data directory."),
     acted("ottla.lanes", Int(1, 64), Some("1"), ReadOnly, "Into how many independent parts the logs of this broker are divided."),
-    acted("process.roles", ListOf(&["broker", "controller"]), Some("broker,controller"), ReadOnly, "What this process is: broker,controller for a voter of the metadata quorum, broker for any other node; a controller that is no broker is not built."),
+    acted("process.roles", ListOf(&["broker", "controller"]), Some("broker,controller"), ReadOnly, "What this process is: a broker that serves clients, a controller that may vote in the metadata quorum, or both."),
     acted("producer.id.expiration.ms", Int(1, I32), Some("86400000"), ClusterWide, "How long a partition remembers an idempotent producer that writes no more, in milliseconds."),
     acted("queued.max.request.bytes", ANY_LONG, Some("-1"), ReadOnly, "The most bytes of requests that wait to be answered before no more is read; -1 sets no bound beyond our own."),
     acted("queued.max.requests", Int(1, I32), Some("500"), ReadOnly, "The most requests of all connections that wait to be taken up before no more is read."),

@@ -352,15 +352,36 @@ fn the_nodes_of_a_cluster_know_their_roles_and_the_voter() {
 #[test]
 fn roles_that_are_not_built_are_refused_with_a_sentence() {
     for (roles, told) in [
-        ("controller", "no controller that is not a broker too"),
-        ("", "broker or broker,controller"),
-        ("broker,broker", "broker or broker,controller"),
+        ("", "broker, controller or broker,controller"),
+        ("broker,broker", "broker, controller or broker,controller"),
         ("observer", "a list of broker, controller"),
     ] {
         let found = mistakes(&[("process.roles", roles)]);
         assert!(found.len() == 1 && found[0].contains(told), "{found:?}");
     }
     assert_eq!(read(&[("process.roles", "controller, broker")]).broker.roles, Roles::BrokerAndController);
+}
+
+#[test]
+fn a_controller_that_is_no_broker_has_listeners_of_controllers_alone() {
+    let alone: Vec<_> = CONTROLLER
+        .iter()
+        .copied()
+        .filter(|(key, _)| !["listeners", "process.roles"].contains(key))
+        .chain([("process.roles", "controller"), ("listeners", "CONTROLLER://one.example:9093")])
+        .collect();
+    let config = read(&alone);
+    assert!(config.broker.roles.is_controller() && !config.broker.roles.is_broker());
+    assert_eq!(config.broker.inter_broker_listener, "");
+    let both = [("listeners", "PLAINTEXT://one.example:9092,CONTROLLER://one.example:9093")];
+    let found = wrong(&alone, &both);
+    assert!(found.iter().any(|mistake| mistake.contains("a controller only")), "{found:?}");
+    let founders = [("controller.quorum.voters", ""), ("controller.quorum.bootstrap.servers", "one.example:9093")];
+    let [voters, doors] = founders;
+    let config = read(&[&alone[..], &[voters, doors]].concat());
+    assert_eq!(config.quorum.bootstrap.len(), 1);
+    let found = wrong(&alone, &[voters, (doors.0, "one.example")]);
+    assert!(found.iter().any(|mistake| mistake.contains("HOST:PORT of controllers")), "{found:?}");
 }
 
 #[test]

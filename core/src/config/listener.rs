@@ -97,17 +97,20 @@ pub(super) fn read(reader: &mut Reader, roles: Roles) -> Vec<Listener> {
     }
     let has = |name: &String| listeners.iter().any(|one| one.name == **name);
     match roles {
-        Roles::BrokerAndController if !controllers.iter().all(has) => {
+        Roles::Controller | Roles::BrokerAndController if !controllers.iter().all(has) => {
             reader.mistake("controller.listener.names", "a list whose names are names of listeners");
         }
         // It names the listener of the node that is the controller.
         Roles::Broker if controllers.iter().any(has) => {
             reader.mistake("controller.listener.names", "without names of listeners: this node is a broker only");
         }
-        Roles::Broker | Roles::BrokerAndController => {}
+        Roles::Broker | Roles::Controller | Roles::BrokerAndController => {}
     }
     let is_for_clients = |one: &Listener| one.listener_type == ListenerType::Broker;
-    if !listeners.iter().any(|one| is_for_clients(one) && one.advertised.is_some()) {
+    if !roles.is_broker() && listeners.iter().any(is_for_clients) {
+        reader.mistake("listeners", "listeners of controller.listener.names alone: this node is a controller only");
+    }
+    if roles.is_broker() && !listeners.iter().any(|one| is_for_clients(one) && one.advertised.is_some()) {
         reader.mistake("listeners", "a list with at least one listener for clients");
     }
     listeners.sort_by_key(|one| !is_for_clients(one));
@@ -115,9 +118,12 @@ pub(super) fn read(reader: &mut Reader, roles: Roles) -> Vec<Listener> {
 }
 
 /// `inter.broker.listener.name`. As in Kafka it is the one called PLAINTEXT if nobody says otherwise; unlike there any other
-/// will do if none is called so.
-pub(super) fn between_brokers(reader: &mut Reader, listeners: &[Listener]) -> Str {
+/// will do if none is called so. Who is no broker needs none.
+pub(super) fn between_brokers(reader: &mut Reader, listeners: &[Listener], roles: Roles) -> Str {
     const NAME: &str = "inter.broker.listener.name";
+    if !roles.is_broker() {
+        return Str::default();
+    }
     let can_be = |one: &&Listener| one.listener_type == ListenerType::Broker && one.advertised.is_some();
     let named = |name: &str| listeners.iter().filter(can_be).find(|one| one.name == *name);
     if let Some(given) = reader.text(NAME).map(str::to_ascii_uppercase) {

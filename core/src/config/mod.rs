@@ -79,21 +79,31 @@ pub struct BrokerConfig {
     pub lanes: usize,
 }
 
-/// What a process is. There is no controller yet that is not a broker too.
+/// What a process is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Roles {
     /// It keeps logs and serves clients; the controller is another node.
     Broker,
+    /// It may vote in the metadata quorum, and that is all.
+    Controller,
     /// Both in one.
     BrokerAndController,
 }
 
 impl Roles {
-    /// Does this process have a vote in the metadata quorum?
+    /// May this process have a vote in the metadata quorum?
     pub fn is_controller(self) -> bool {
         match self {
             Self::Broker => false,
-            Self::BrokerAndController => true,
+            Self::Controller | Self::BrokerAndController => true,
+        }
+    }
+
+    /// Does it keep logs and serve clients?
+    pub fn is_broker(self) -> bool {
+        match self {
+            Self::Controller => false,
+            Self::Broker | Self::BrokerAndController => true,
         }
     }
 }

@@ -17,13 +17,8 @@ pub(super) fn roles(reader: &mut Reader) -> Roles {
     match &roles[..] {
         ["broker", "controller"] => return Roles::BrokerAndController,
         ["broker"] => return Roles::Broker,
-        ["controller"] => {
-            reader.mistake(
-                "process.roles",
-                "broker or broker,controller: this version has no controller that is not a broker too",
-            );
-        }
-        _ => reader.mistake("process.roles", "broker or broker,controller"),
+        ["controller"] => return Roles::Controller,
+        _ => reader.mistake("process.roles", "broker, controller or broker,controller"),
     }
     Roles::BrokerAndController
 }
@@ -89,10 +84,10 @@ fn disagreement(voters: &[QuorumVoter], has_doors: bool, broker: &BrokerConfig) 
         Roles::Broker if is_named => Some(format!(
             "the controllers, and process.roles has this node, {id}, as a broker only: correct either, or node.id"
         )),
-        Roles::BrokerAndController if !is_named && !voters.is_empty() => Some(format!(
+        Roles::Controller | Roles::BrokerAndController if !is_named && !voters.is_empty() => Some(format!(
             "this node, {id}, among the voters, since process.roles has it as a controller: correct either, or node.id"
         )),
-        Roles::Broker | Roles::BrokerAndController => None,
+        Roles::Broker | Roles::Controller | Roles::BrokerAndController => None,
     }
 }
 

@@ -254,7 +254,7 @@ impl Reader {
         BrokerConfig {
             id: BrokerId(i32::try_from(id).unwrap_or(0)),
             rack: self.text("broker.rack").filter(|rack| !rack.is_empty()).map(Str::from),
-            inter_broker_listener: listener::between_brokers(self, &listeners),
+            inter_broker_listener: listener::between_brokers(self, &listeners, roles),
             listeners,
             roles,
             heartbeat_interval: self.millis("broker.heartbeat.interval.ms"),

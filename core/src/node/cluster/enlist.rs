@@ -76,6 +76,7 @@ impl Node {
     /// Says what is to be said to the controller by now.
     pub(super) fn enlist(&mut self, now: Now, out: &mut Effects) {
         let is_due = self.cluster.enlisting.deadline().is_some_and(|at| at <= now.mono);
+        let is_due = is_due && self.config.broker.roles.is_broker();
         if self.cluster.phase == Phase::Loading || self.cluster.quorum.is_sole() || !is_due {
             return;
         }

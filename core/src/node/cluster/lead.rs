@@ -141,6 +141,10 @@ impl Node {
     }
 
     fn register(&mut self, now: Now, out: &mut Effects) {
+        if !self.config.broker.roles.is_broker() {
+            self.cluster.phase = Phase::Ready;
+            return;
+        }
         if self.cluster.epoch != BrokerEpoch::NONE {
             // A new reign in the same life of this process: it is registered already.
             self.cluster.phase = Phase::Following;

@@ -54,6 +54,11 @@ impl Node {
         if self.cluster.leaving.is_some() {
             return;
         }
+        if !self.config.broker.roles.is_broker() && self.cluster.phase == Phase::Ready {
+            // Nobody's logs are here; only the quorum may be led.
+            self.cluster.leaving = Some(Leaving::Told(now.mono + HANDOVER_MAX));
+            return self.leave_on(now, out);
+        }
         let me = self.config.broker.id;
         let is_alone = !self.cluster.image.brokers().any(|broker| broker.id != me && !broker.fenced);
         if is_alone || self.cluster.phase != Phase::Ready {

@@ -102,6 +102,8 @@ struct Reading {
 #[derive(Clone, Hash, Debug)]
 struct Life {
     me: Voter,
+    /// It registers, and serves clients.
+    is_broker: bool,
     /// Drawn anew at each start.
     incarnation: Uuid,
     /// Whether the directory came back whole.
@@ -197,6 +199,7 @@ impl Cluster {
         let last_reign = if last_reign == log.start() { Offset::ZERO } else { last_reign };
         let life = Life {
             me: found.me,
+            is_broker: config.broker.roles.is_broker(),
             incarnation: found.incarnation,
             is_whole: found.is_whole && (!is_sole || found.vote.is_none_or(is_known)),
             last_reign,
@@ -282,8 +285,8 @@ impl Cluster {
         let own = if self.may_elect() { self.retry_at.or(self.quorum.deadline()) } else { self.retry_at };
         let is_idle = self.retry_at.is_none() && self.quorum.ask().is_some();
         let asking = self.observing.deadline().filter(|_| is_idle);
-        let is_known = self.phase != Phase::Loading && !self.quorum.is_sole();
-        let enlisting = self.enlisting.deadline().filter(|_| is_known);
+        let is_enlisting = self.life.is_broker && self.phase != Phase::Loading && !self.quorum.is_sole();
+        let enlisting = self.enlisting.deadline().filter(|_| is_enlisting);
         let leaving = self.leaving.as_ref().and_then(Leaving::deadline);
         let tending = self.tend_at.as_ref().map(tend::At::mono);
         let others = [self.followers.deadline(), self.leases.deadline(), asking, enlisting, leaving, tending];

@@ -137,7 +137,7 @@ impl Node {
     /// All that is known to be committed is applied.
     pub(super) fn observed(&mut self, now: Now, out: &mut Effects) {
         if self.cluster.phase == Phase::Loading && self.cluster.quorum.is_caught_up() && !self.cluster.reading.is_anew {
-            self.cluster.phase = Phase::Registering;
+            self.cluster.phase = if self.config.broker.roles.is_broker() { Phase::Registering } else { Phase::Ready };
             self.enlist(now, out);
         }
     }
