@@ -18,6 +18,8 @@ const LEADERS: &str = "org.apache.kafka.tools.LeaderElectionCommand";
 const LOG_DIRS: &str = "org.apache.kafka.tools.LogDirsCommand";
 const MOVES: &str = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand";
 const CLUSTER: &str = "org.apache.kafka.tools.ClusterTool";
+/// A controller believes for a session time-out that a broker lives which it never heard of.
+const FOUND_GONE_MAX: Duration = Duration::from_secs(30);
 /// How many partitions `t` has.
 pub const PARTITIONS: usize = 6;
 
@@ -61,12 +63,27 @@ impl Operated {
         self.run_with(class, args, "")
     }
 
+    /// A broker that was stopped is forgotten. A controller that was elected meanwhile may take a moment to find that it is gone.
+    pub fn unregister(&mut self, node: usize) {
+        let running = self.cluster.nodes().find(|node| self.cluster.is_running(*node));
+        let bootstrap = self.cluster.address(running.expect("a broker runs"));
+        let (id, started) = (node.to_string(), Instant::now());
+        let args = ["unregister", "--bootstrap-server", &bootstrap, "--id", &id];
+        loop {
+            let ran = self.java.ask(&json!({"do": "tool", "class": CLUSTER, "args": args, "stdin": ""}));
+            let (out, err) = (ran["out"].as_str().expect("text"), ran["err"].as_str().expect("text"));
+            if ran["exit"] == json!(0) {
+                return assert!(out.contains(&format!("Broker {node} is no longer registered.")), "{ran}");
+            }
+            let is_news = err.contains(&format!("broker {node} lives")) && started.elapsed() < FOUND_GONE_MAX;
+            assert!(is_news, "{ran}");
+        }
+    }
+
     fn run_with(&mut self, class: &str, args: &[&str], stdin: &str) -> String {
         let running = self.cluster.nodes().find(|node| self.cluster.is_running(*node));
         let bootstrap = self.cluster.address(running.expect("a broker runs"));
-        // One of the tools takes its command first.
-        let (command, args) = if class == CLUSTER { args.split_at(1) } else { args.split_at(0) };
-        let args = [command, &["--bootstrap-server", &bootstrap], args].concat();
+        let args = [&["--bootstrap-server", &bootstrap], args].concat();
         let ran = self.java.ask(&json!({"do": "tool", "class": class, "args": args, "stdin": stdin}));
         assert_eq!(ran["exit"], json!(0), "{class} {args:?}: {ran}");
         ran["out"].as_str().expect("text").to_owned()
@@ -154,8 +171,7 @@ fn replicas_move_to_a_new_broker_and_the_old_one_is_forgotten() {
     assert_eq!((operated.held(3).len(), operated.held(4).len()), (0, PARTITIONS));
 
     assert_eq!(operated.cluster.terminate(3), Some(0));
-    let told = operated.run(CLUSTER, &["unregister", "--id", "3"]);
-    assert!(told.contains("Broker 3 is no longer registered."), "{told}");
+    operated.unregister(3);
     let mut reader = java::start("java-4.4", &java::clients_4_4());
     reader.ask(&json!({"do": "connect", "bootstrap": operated.cluster.address(1)}));
     let read = reader.ask(&json!({"do": "consume", "topic": "t", "group": "last", "count": 3000}));

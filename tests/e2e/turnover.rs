@@ -12,7 +12,6 @@ use serde_json::json;
 use crate::moves::{Operated, PARTITIONS};
 
 const QUORUM: &str = "org.apache.kafka.tools.MetadataQuorumCommand";
-const CLUSTER: &str = "org.apache.kafka.tools.ClusterTool";
 
 impl Operated {
     /// The numbers of those who vote.
@@ -99,8 +98,7 @@ fn grow_and_shrink(operated: &mut Operated) {
     assert_eq!(operated.voters(), [3, 4, 5]);
     for node in [1, 2] {
         assert_eq!(operated.cluster.terminate(node), Some(0));
-        let told = operated.run(CLUSTER, &["unregister", "--id", &node.to_string()]);
-        assert!(told.contains(&format!("Broker {node} is no longer registered.")), "{told}");
+        operated.unregister(node);
     }
     operated.wait_for_brokers(3);
 

@@ -196,7 +196,7 @@ impl Node {
     }
 
     /// There is no controller at the moment: the connection ends, and the client asks again.
-    fn refuse_controller(&mut self, now: Now, from: From, out: &mut Effects) {
+    pub(super) fn refuse_controller(&mut self, now: Now, from: From, out: &mut Effects) {
         match from {
             From::Client(ticket) => out.push(Effect::Hangup { conn: ticket.conn }),
             From::Call(call) => self.called(now, call, Err(Lost::NotSent), out),

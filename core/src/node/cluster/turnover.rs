@@ -16,12 +16,15 @@ use alloc::vec::Vec;
 impl Node {
     /// Somebody wants other voters. A broker passes that on; a voter that wants to be found elsewhere asks the controller itself.
     pub(in crate::node) fn turnover_asked(&mut self, now: Now, ticket: Ticket, body: Request, out: &mut Effects) {
-        let body = match body {
-            Request::AddRaftVoter(_) | Request::RemoveRaftVoter(_) => self.forward(ticket, body, out),
-            body => Some(body),
-        };
-        if let Some(body) = body {
-            self.turn_over(now, ticket, &body, out);
+        let is_own = matches!(body, Request::UpdateRaftVoter(_));
+        let body = if is_own { Some(body) } else { self.forward(ticket, body, out) };
+        match body {
+            // Nobody is the controller at the moment: whoever asked asks again.
+            Some(_) if !is_own && self.cluster.controller.is_none() => {
+                self.refuse_controller(now, From::Client(ticket), out);
+            }
+            Some(body) => self.turn_over(now, ticket, &body, out),
+            None => {}
         }
     }
 
