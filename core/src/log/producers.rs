@@ -126,6 +126,19 @@ impl Producer {
         is_outside.then_some(ProducerRefusal::OutsideTransaction)
     }
 
+    /// Is all that is remembered told by the batches in its window, so that earlier ones would add nothing? A transaction may have
+    /// begun before them, and so may its epoch if they are few.
+    pub fn rests_on_itself(&self) -> bool {
+        let is_plain = self.txn_start.is_none() && self.coordinator_epoch < 0;
+        is_plain && (self.window.is_full() || self.window.begins_epoch())
+    }
+
+    /// Did it write nothing before this offset? That is certain only of the first epoch, and while its first batch is remembered.
+    pub fn began_behind(&self, end: Offset) -> bool {
+        let first = self.window.kept().first().filter(|_| self.epoch == ProducerEpoch(0) && self.window.begins_epoch());
+        first.is_some_and(|first| first.range.start >= end)
+    }
+
     fn append(&mut self, header: &Header) {
         self.enter(header);
         self.window.push(KeptBatch::of(header));

@@ -6,9 +6,10 @@
 //!            seen i64 · transaction start i64, −1 for none · last offset i64 · batches u8 · batches × batch)
 //! batch:     base sequence i32 · last sequence i32 · start i64 · end i64 · timestamp i64
 //! epochs:    version u8 (1) · count u32 · count × (epoch i32 · start i64)
+//! log:       start i64 · durable end i64 · end i64 · epochs · producers
 //! ```
 
-use super::{EpochStart, Epochs, KeptBatch, Producer, Producers, Window};
+use super::{EpochStart, Epochs, KeptBatch, Log, Producer, Producers, Window};
 use crate::types::{LeaderEpoch, Offset, OffsetRange, ProducerEpoch, ProducerId, Wall, limit};
 use alloc::vec::Vec;
 
@@ -74,6 +75,27 @@ impl Epochs {
             entries.push(EpochStart { epoch, start: Offset(i64::from_be_bytes(take(bytes)?)) });
         }
         Self::from_entries(entries).ok_or(SnapshotFault::Fields)
+    }
+}
+
+impl Log {
+    /// Appends all of it.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        for offset in [self.start, self.durable, self.end] {
+            out.extend_from_slice(&offset.0.to_be_bytes());
+        }
+        self.epochs.encode(out);
+        self.producers.encode(out);
+    }
+
+    /// Takes a log off `bytes`.
+    pub fn decode(bytes: &mut &[u8]) -> Result<Self, SnapshotFault> {
+        let mut offset = || -> Result<Offset, SnapshotFault> { Ok(Offset(i64::from_be_bytes(take(bytes)?))) };
+        let (start, durable, end) = (offset()?, offset()?, offset()?);
+        if start < Offset::ZERO || start > durable || durable > end {
+            return Err(SnapshotFault::Fields);
+        }
+        Ok(Self { start, durable, end, epochs: Epochs::decode(bytes)?, producers: Producers::decode(bytes)? })
     }
 }
 

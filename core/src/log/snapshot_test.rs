@@ -1,5 +1,6 @@
 use super::SnapshotFault;
-use crate::log::{Epochs, KeptBatch, Producer, Producers, Window};
+use crate::log::{EpochStart, Epochs, KeptBatch, Log, Producer, Producers, Window};
+use crate::record::{Builder, Functions, NewRecord};
 use crate::types::{LeaderEpoch, Offset, OffsetRange, ProducerEpoch, ProducerId, Wall};
 use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, proptest};
 use std::vec::Vec;
@@ -72,4 +73,21 @@ fn a_later_version_is_named() {
     assert_eq!(Epochs::decode(&mut &[1, 0, 0, 0][..]), Err(SnapshotFault::Short));
     let huge = [1, 0xff, 0xff, 0xff, 0xff, 0, 0];
     assert_eq!(Producers::decode(&mut &huge[..]), Err(SnapshotFault::Short));
+}
+
+#[test]
+fn a_log_comes_back_as_it_was_and_in_order_only() {
+    let range = OffsetRange { start: Offset(3), end: Offset(9) };
+    let epochs = Epochs::from_entries(std::vec![EpochStart { epoch: LeaderEpoch(2), start: Offset(3) }]);
+    let mut log = Log::recovered(range, epochs.expect("one entry"), Producers::default());
+    let batch =
+        Builder::new().with(&NewRecord { value: Some(b"v"), ..Default::default() }).build_plain(&Functions::slow());
+    // Not durable yet.
+    log.append(&batch.stamped(Offset(9), LeaderEpoch(5)), Wall(7));
+    let mut bytes = Vec::new();
+    log.encode(&mut bytes);
+    assert_eq!(Log::decode(&mut &bytes[..]), Ok(log));
+    assert_eq!(Log::decode(&mut &bytes[..bytes.len() - 1]), Err(SnapshotFault::Short));
+    bytes[7] = 10;
+    assert_eq!(Log::decode(&mut &bytes[..]), Err(SnapshotFault::Fields), "it would start behind its durable end");
 }

@@ -45,6 +45,16 @@ impl Window {
         self.kept.last().map_or(NO_SEQUENCE, |kept| kept.last_sequence)
     }
 
+    /// Are there as many as are kept?
+    pub fn is_full(&self) -> bool {
+        self.kept.len() == limit::PRODUCER_BATCHES_KEPT
+    }
+
+    /// Is the first batch of the epoch among them, for certain? Number 0 comes again after 2³¹ records.
+    pub fn begins_epoch(&self) -> bool {
+        self.kept.first().is_some_and(|kept| kept.base_sequence == 0 && kept.range.start.0 <= i64::from(i32::MAX))
+    }
+
     /// The batch with exactly these numbers.
     pub fn find(&self, base_sequence: i32, last_sequence: i32) -> Option<&KeptBatch> {
         self.kept.iter().find(|kept| kept.base_sequence == base_sequence && kept.last_sequence == last_sequence)

@@ -34,6 +34,8 @@ pub(crate) struct TestDisk {
     pub(crate) syncs: u64,
     /// Bytes that were written, to whatever file.
     pub(crate) written: usize,
+    /// Bytes that were read, of whatever file.
+    pub(crate) read: usize,
 }
 
 fn parent(path: &str) -> &str {
@@ -56,6 +58,7 @@ impl TestDisk {
                 let bytes = &self.files[&self.open[file].0].current;
                 let from = (*at as usize).min(bytes.len());
                 let end = (from + len).min(bytes.len());
+                self.read += end - from;
                 Ok(FileDone::Read(Bytes::copy_from_slice(&bytes[from..end])))
             }
             FileOp::WriteAt { file, at, parts, durable } => {

@@ -61,6 +61,12 @@ impl Index {
         after.checked_sub(1).map(|last| self.places[last])
     }
 
+    /// The last known place at or before this byte.
+    pub(super) fn floor_at(&self, position: u64) -> Option<Place> {
+        let after = self.places.partition_point(|place| place.position <= position);
+        after.checked_sub(1).map(|last| self.places[last])
+    }
+
     /// The last known place before which nothing is as late as `target`.
     pub(super) fn before(&self, target: Wall) -> Option<Place> {
         let after = self.places.partition_point(|place| place.max_time < target);

@@ -28,6 +28,7 @@ mod format;
 mod index;
 mod journal;
 mod log;
+mod lookback;
 mod ops;
 mod parse;
 mod prove;

@@ -2,6 +2,7 @@
 //! damaged file back, or a cable, has the log again. What is still not there stays offline, and says where it is damaged.
 
 use super::log::Soundness;
+use super::lookback::Lookback;
 use super::read::Reader;
 use super::walk::{Goal, Walk};
 use super::{Recovered, RecoveredLog, RecoveryStep, Store, StoreOut};
@@ -53,7 +54,7 @@ impl Store {
         let log = self.logs.get_mut(&number).expect("only logs that are there are looked at");
         out.push(StoreOut::Note(Note::LogProving { log: log.id, topic: log.spec.topic.clone(), bytes: log.bytes() }));
         log.soundness = Soundness::Whole;
-        let goal = Goal::Producers { from: log.segments[0].base, end: log.end };
+        let goal = Goal::Producers(Lookback::over_all(log));
         // The catalogue must forget that it was unreadable.
         self.changed.insert(number);
         let walk = Walk::new(number, goal, self.config.read_bytes_max);

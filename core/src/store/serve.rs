@@ -3,10 +3,12 @@
 use super::buffer::block_floor;
 use super::commit::{Admitted, Queued};
 use super::entry::Cut;
+use super::lookback::Lookback;
 use super::read::{Reader, answer_op};
 use super::walk::{Answer, Goal, Walk};
 use super::{Store, StoreOut, fail};
 use crate::boundary::{DiskFault, Done, Query, Slot};
+use crate::log::Producer;
 use crate::record::Records;
 use crate::types::{LogId, Offset, OpId, Ticket, Wall};
 use alloc::boxed::Box;
@@ -172,7 +174,8 @@ impl Store {
     }
 
     /// A truncation waits until it is known what the log knew of the producers whose newest batches go. Those are looked
-    /// for in the segment that is cut and in the one before it; of whom nothing is there, nothing is known any more.
+    /// for in the segment that is cut and in the one before it, from the cut backwards; of whom nothing is there, nothing is known
+    /// any more.
     pub(super) fn wait_for_producers(
         &mut self,
         number: u32,
@@ -183,8 +186,10 @@ impl Store {
     ) -> Admitted {
         let log = &self.logs[&number];
         let first = log.segment_at(cut.segment).saturating_sub(1);
-        let goal = Goal::Producers { from: log.segments[first].base, end: cut.end };
-        let lost = log.producers.iter().filter(|(_, producer)| producer.last_offset >= cut.end).map(|(id, _)| id);
+        let lately = 4 * self.config.read_bytes_max as u64;
+        let goal = Goal::Producers(Lookback::before(&cut, log.segments[first].base, lately, log));
+        let is_lost = |producer: &Producer| producer.last_offset >= cut.end && !producer.began_behind(cut.end);
+        let lost = log.producers.iter().filter(|(_, producer)| is_lost(producer)).map(|(id, _)| id);
         let walk = Walk::new(number, goal, self.config.read_bytes_max).seeking(lost.collect(), now);
         self.wait_for_walk(number, queued, walk, out)
     }

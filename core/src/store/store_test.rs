@@ -1309,6 +1309,42 @@ fn a_truncation_leaves_what_was_known_of_a_producer_before_it() {
     }
 }
 
+#[test]
+fn a_truncation_looks_back_no_further_than_to_the_last_batches_of_those_who_lose_some() {
+    let config = StoreConfig { read_bytes_max: 2000, cache_bytes_max: 0, ..roomy() };
+    let (often, seldom, new) = (ProducerId(5), ProducerId(6), ProducerId(7));
+    for (segment_bytes, with_seldom) in [(1 << 20, false), (1 << 20, true), (30_000, false), (30_000, true)] {
+        let mut world = world(config.clone());
+        let log = world.id(0);
+        world.create(log, segment_bytes);
+        world.finish_all();
+        let mut next = BTreeMap::from([(often, 40), (seldom, 90), (new, 0)]);
+        let mut write = |world: &mut World, at: i64, who: ProducerId| {
+            let number = next.get_mut(&who).expect("one of three");
+            let mut builder = Builder::new().at(Offset(at), LeaderEpoch(0)).numbered(who, ProducerEpoch(0), *number);
+            builder.push(&NewRecord { timestamp: world.now().wall, value: Some(&[1; 50]), ..NewRecord::default() });
+            *number += 1;
+            world.act_now(log, Action::Append { batches: vec![builder.build_plain(&Functions::slow())] }).unwrap();
+        };
+        (0..1000).for_each(|at| write(&mut world, at, if (760..765).contains(&at) { seldom } else { often }));
+        world.mono += 100_000_000_000;
+        world.finish_all();
+        let known = [often, seldom].map(|id| world.producer(log, id).expect("it is known"));
+        write(&mut world, 1000, often);
+        write(&mut world, 1001, if with_seldom { seldom } else { often });
+        write(&mut world, 1002, new);
+        world.disk.read = 0;
+        world.act_now(log, Action::Truncate { end: Offset(1000) }).unwrap();
+        let far = 60_000;
+        assert_eq!(world.disk.read > far, with_seldom, "{} bytes are read", world.disk.read);
+        for (id, known) in [often, seldom].into_iter().zip(known) {
+            let after = world.producer(log, id).expect("it is known still");
+            assert_eq!((after.window, after.last_offset), (known.window, known.last_offset), "{id:?}");
+        }
+        assert!(world.producer(log, new).is_none(), "it had not begun");
+    }
+}
+
 impl World {
     fn producer(&mut self, log: LogId, id: ProducerId) -> Option<Producer> {
         match self.ask_one(log, Query::Log) {

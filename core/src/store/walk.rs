@@ -5,9 +5,10 @@
 use super::entry::Cut;
 use super::index::Place;
 use super::log::Log;
+use super::lookback::Lookback;
 use super::ops::Key;
 use crate::boundary::DiskFault;
-use crate::log::Producers;
+use crate::log::{Producer, Producers};
 use crate::plant::{Bug, planted};
 use crate::record::{CheckedBatch, Functions, HEADER_BYTES, Header, NO_TIMESTAMP, Records, check_stored};
 use crate::types::{Offset, ProducerId, Wall};
@@ -28,8 +29,8 @@ pub(super) enum Goal {
     Batch { at: Offset },
     /// Where the log is to be cut.
     Cut { end: Offset },
-    /// What the batches of a log from a segment on to `end` say of some numbering producers.
-    Producers { from: Offset, end: Offset },
+    /// What the batches of a stretch say of some numbering producers; a longer one is looked at if it does not say enough.
+    Producers(Lookback),
     /// Plain bytes of a segment: its partial last block.
     Block { segment: Offset, from: u64, len: usize },
 }
@@ -158,7 +159,7 @@ impl Walk {
             | Goal::Latest { .. }
             | Goal::Batch { .. }
             | Goal::Cut { .. }
-            | Goal::Producers { .. }
+            | Goal::Producers(_)
             | Goal::Block { .. } => None,
         }
     }
@@ -182,7 +183,7 @@ impl Walk {
             | Goal::Latest { .. }
             | Goal::Batch { .. }
             | Goal::Cut { .. }
-            | Goal::Producers { .. } => self.place.is_some_and(|place| log.segment(place.segment).is_some()),
+            | Goal::Producers(_) => self.place.is_some_and(|place| log.segment(place.segment).is_some()),
         };
         is_block_there && (self.cuts == log.cuts || matches!(self.goal, Goal::Block { .. }))
     }
@@ -221,7 +222,7 @@ impl Walk {
                     Some(next) => self.place = Some(next),
                     None => match self.end(place) {
                         Some(answer) => return Step::Done(answer),
-                        None => self.go_for_latest(log),
+                        None => self.go_further(log),
                     },
                 }
                 continue;
@@ -238,7 +239,7 @@ impl Walk {
                 Visit::End => match self.end(place) {
                     Some(answer) => return Step::Done(answer),
                     None => {
-                        self.go_for_latest(log);
+                        self.go_further(log);
                         continue;
                     }
                 },
@@ -282,7 +283,7 @@ impl Walk {
                 from
             }
             Goal::Cut { end } => end,
-            Goal::Producers { from, .. } => return Ok(Standing::front(from)),
+            Goal::Producers(back) => return self.find_back(log, back),
             Goal::Time { .. } | Goal::Latest { .. } => log.start,
             Goal::Block { .. } => unreachable!("no walk"),
         };
@@ -315,6 +316,22 @@ impl Walk {
         })
     }
 
+    /// The same, where a stretch begins.
+    fn find_back(&self, log: &Log, back: Lookback) -> Result<Standing, Step> {
+        let beginning = back.beginning(log);
+        let segment = &log.segments[beginning.segment];
+        if beginning.position == 0 {
+            return Ok(Standing::front(segment.base));
+        }
+        if !segment.index.is_loaded && log.disk_limit(segment.base) > 0 {
+            return Err(Step::Index((self.log, segment.base)));
+        }
+        Ok(match Lookback::place(log, &beginning) {
+            Some(next) => Standing { segment: segment.base, next, is_hearsay: true, knows_times: true },
+            None => Standing::front(segment.base),
+        })
+    }
+
     /// A walk for the latest batch takes the word of segments that it wants as a whole.
     fn skips_whole(&mut self, log: &Log, place: Standing) -> bool {
         let Goal::Latest { end } = self.goal else {
@@ -337,9 +354,8 @@ impl Walk {
         }
         let next = log.segments.get(at)?;
         let is_wanted = match self.goal {
-            Goal::Records { end, .. } | Goal::Time { end, .. } | Goal::Latest { end } | Goal::Producers { end, .. } => {
-                next.base < end
-            }
+            Goal::Records { end, .. } | Goal::Time { end, .. } | Goal::Latest { end } => next.base < end,
+            Goal::Producers(back) => next.base < back.end,
             Goal::Batch { .. } => true,
             Goal::Cut { .. } | Goal::Block { .. } => false,
         };
@@ -476,7 +492,7 @@ impl Walk {
                 let left = (bytes_max as usize).saturating_sub(self.taken_bytes);
                 left.clamp(LOOK_BYTES, self.read_bytes_max.max(LOOK_BYTES))
             }
-            Goal::Producers { .. } => self.read_bytes_max.max(LOOK_BYTES),
+            Goal::Producers(_) => self.read_bytes_max.max(LOOK_BYTES),
             Goal::Time { .. } | Goal::Latest { .. } | Goal::Batch { .. } | Goal::Cut { .. } | Goal::Block { .. } => {
                 (LOOK_BYTES * 4).min(self.read_bytes_max)
             }
@@ -513,8 +529,8 @@ impl Walk {
                 Visit::On
             }
             Goal::Batch { at } if header.end_offset() > at => Visit::Found(batch()),
-            Goal::Producers { end, .. } if header.base_offset >= end => Visit::End,
-            Goal::Producers { .. } => {
+            Goal::Producers(back) if header.base_offset >= back.end => Visit::End,
+            Goal::Producers(_) => {
                 let (sought, now, found) = &mut self.sought;
                 if header.has_producer()
                     && sought.contains(&header.producer_id)
@@ -530,13 +546,28 @@ impl Walk {
         }
     }
 
-    /// The latest batch is known: the walk goes on to that one.
-    fn go_for_latest(&mut self, log: &Log) {
-        self.goal = Goal::Batch { at: self.latest.1.max(log.start) };
+    /// The latest batch is known: the walk goes on to that one. Or a longer stretch is looked at.
+    fn go_further(&mut self, log: &Log) {
+        self.goal = match self.goal {
+            Goal::Producers(back) => Goal::Producers(back.wider(log)),
+            Goal::Records { .. }
+            | Goal::Time { .. }
+            | Goal::Latest { .. }
+            | Goal::Batch { .. }
+            | Goal::Cut { .. }
+            | Goal::Block { .. } => Goal::Batch { at: self.latest.1.max(log.start) },
+        };
+        self.sought.2 = Producers::default();
         self.place = None;
     }
 
-    /// The walk is over, here; none if it has to go on to the batch that it found to be the latest.
+    /// Is everything known of those that are looked for?
+    fn knows_all(&self) -> bool {
+        let (sought, _, found) = &self.sought;
+        sought.iter().all(|id| found.get(*id).is_some_and(Producer::rests_on_itself))
+    }
+
+    /// The walk is over, here; none if it has to go on to the batch that it found to be the latest, or has to look further back.
     fn end(&mut self, place: Standing) -> Option<Answer> {
         match self.goal {
             Goal::Records { .. } => {
@@ -546,7 +577,8 @@ impl Walk {
             Goal::Latest { .. } if self.latest.1 != Offset::NONE => None,
             Goal::Time { .. } | Goal::Batch { .. } | Goal::Latest { .. } => Some(Answer::Batch(None)),
             Goal::Cut { end } => Some(Answer::Cut(place.cut(end))),
-            Goal::Producers { .. } => Some(Answer::Producers(core::mem::take(&mut self.sought.2))),
+            Goal::Producers(back) if !back.is_all() && !self.knows_all() => None,
+            Goal::Producers(_) => Some(Answer::Producers(core::mem::take(&mut self.sought.2))),
             Goal::Block { .. } => unreachable!("no walk"),
         }
     }
