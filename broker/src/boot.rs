@@ -2,6 +2,7 @@
 
 use crate::clock::Clock;
 use crate::engine::Engine;
+use crate::flight::Flight;
 use crate::mail::{Mail, Mailbox};
 use crate::meta;
 use crate::telemetry::Telemetry;
@@ -89,8 +90,10 @@ pub async fn boot(config: &Config, world: World) -> Result<Engine, String> {
         lane_delay_max: Duration::ZERO,
         request_cost_max: limit::REQUEST_COST_MAX,
     };
-    let node = Node::boot(boot, clock.now(), &mut effects);
-    Ok(Engine::new(node, effects, stores, disks, telemetry))
+    let now = clock.now();
+    let flight = config.flight.as_ref().and_then(|flight| Flight::begin(flight, &boot, now));
+    let node = Node::boot(boot, now, &mut effects);
+    Ok(Engine::new(node, effects, stores, disks, telemetry).recorded(now, flight))
 }
 
 /// What the first directory holds nobody else has: one that was never made beside others that were is not the one that it was.
@@ -223,16 +226,21 @@ pub fn owner(directory: &Path) -> Result<Option<Identity>, String> {
 
 /// An id that nobody else has, for a cluster. It can stand behind any flag: none begins with a dash.
 pub fn new_id(rng: &mut Rng) -> Str {
+    new_uuid(rng).to_string().into()
+}
+
+fn new_uuid(rng: &mut Rng) -> Uuid {
     loop {
-        let id = Uuid(rng.bytes16()).to_string();
-        if !id.starts_with('-') {
-            return id.into();
+        let id = Uuid(rng.bytes16());
+        if !id.to_string().starts_with('-') {
+            return id;
         }
     }
 }
 
 fn claim(config: &Config, rng: &mut Rng) -> Claim {
-    let (new_directory, new_salt) = (Uuid(rng.bytes16()), rng.next_u64());
+    // People name it to tools, behind flags too.
+    let (new_directory, new_salt) = (new_uuid(rng), rng.next_u64());
     Claim { node: config.broker.id, cluster: None, new_directory, new_cluster: None, new_salt }
 }
 

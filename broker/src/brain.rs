@@ -189,6 +189,7 @@ impl Brain {
             *self.waker.borrow_mut() = Some(cx.waker().clone());
             let now = self.now();
             if let Some(outcome) = self.turn(now, cx.waker()) {
+                self.engine.borrow_mut().land();
                 return Poll::Ready(outcome);
             }
             if *sweep_at <= now.mono {

@@ -2,6 +2,7 @@
 //! what both want of the world comes out. It decides nothing.
 
 use crate::boot::Disk;
+use crate::flight::Flight;
 use crate::mail::{DiskState, Facts, Lag};
 use crate::room::Room;
 use crate::telemetry::Telemetry;
@@ -10,6 +11,7 @@ use ottla_core::boundary::{
     DiskFault, Done, Effect, Effects, Fault, FileDone, FileFault, FileOp, Input, Job, JobDone, Line, Note, Slot,
 };
 use ottla_core::conn::splice;
+use ottla_core::flight::Landing;
 use ottla_core::msg::fetch::FetchResponse;
 use ottla_core::msg::{Request, Response};
 use ottla_core::node::Node;
@@ -25,6 +27,8 @@ use tracing::error;
 /// Everything a broker decides with, and the disk.
 pub struct Engine {
     node: Node,
+    /// Writes down what the node is given, if somebody wants that.
+    flight: Option<Flight>,
     store: Stores,
     /// Of each data directory: who works on it, and where it is.
     disks: Vec<(Disk, PathBuf)>,
@@ -101,6 +105,7 @@ impl Engine {
     pub fn new(node: Node, boot: Effects, store: Stores, disks: Vec<(Disk, PathBuf)>, telemetry: Telemetry) -> Self {
         Self {
             node,
+            flight: None,
             store,
             disks,
             lost: BTreeSet::new(),
@@ -115,10 +120,39 @@ impl Engine {
         }
     }
 
+    /// With a recording that begins with this node's boot.
+    #[must_use]
+    pub fn recorded(self, now: Now, mut flight: Option<Flight>) -> Self {
+        if let Some(flight) = &mut flight {
+            flight.stepped(now, self.effects.effects.len(), &self.node);
+        }
+        Self { flight, ..self }
+    }
+
     /// Steps the node.
     pub fn step(&mut self, now: Now, input: Input, out: &mut Vec<Out>) {
-        self.node.step(now, input, &mut self.effects);
+        self.step_node(now, input);
         self.carry_effects(out);
+    }
+
+    /// The one place where the node is stepped.
+    fn step_node(&mut self, now: Now, input: Input) {
+        let Some(flight) = &mut self.flight else { return self.node.step(now, input, &mut self.effects) };
+        let is_recorded = flight.steps(now, &input, &self.node);
+        let before = self.effects.effects.len();
+        self.node.step(now, input, &mut self.effects);
+        match is_recorded {
+            true => flight.stepped(now, self.effects.effects.len() - before, &self.node),
+            false => self.flight = None,
+        }
+    }
+
+    /// Nothing happens any more: a recording ends.
+    pub fn land(&mut self) {
+        if let Some(mut flight) = self.flight.take() {
+            flight.land(Landing::Stopped, &self.node);
+            flight.wait();
+        }
     }
 
     /// Connections hold this much in memory: the more it is, the smaller the next answers are made.
@@ -129,7 +163,7 @@ impl Engine {
     /// The store's turn; and the node's, if its time has come.
     pub fn turn(&mut self, now: Now, out: &mut Vec<Out>) {
         if self.node.deadline().is_some_and(|due| due <= now.mono) {
-            self.node.step(now, Input::Wake, &mut self.effects);
+            self.step_node(now, Input::Wake);
         }
         self.carry_effects(out);
         self.store.turn(now, &mut self.store_outs);

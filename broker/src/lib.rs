@@ -16,6 +16,7 @@ pub mod disk;
 mod door;
 pub mod engine;
 pub mod flags;
+pub mod flight;
 pub mod home;
 pub mod http;
 pub mod intake;

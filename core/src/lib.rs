@@ -10,6 +10,7 @@ pub mod boundary;
 pub mod config;
 pub mod conn;
 pub mod controller;
+pub mod flight;
 pub mod group;
 pub mod log;
 pub mod metadata;

@@ -25,7 +25,6 @@ pub(super) const ACCEPTED_KEYS: &[Key] = &[
     accepted("connections.max.reauth.ms", ANY_LONG, Some("0"), ReadOnly),
     accepted("controlled.shutdown.enable", Bool, Some("true"), ReadOnly),
     accepted("controller.quorum.append.linger.ms", Int(0, I32), Some("25"), ReadOnly),
-    accepted("controller.quorum.auto.join.enable", Bool, Some("false"), ReadOnly),
     accepted("controller.quorum.fetch.max.bytes", Int(1, I32), Some("1048576"), ReadOnly),
     accepted("controller.quorum.fetch.snapshot.max.bytes", Int(1, I32), Some("1048576"), ReadOnly),
     accepted("controller.quota.window.num", Int(1, I32), Some("11"), ReadOnly),

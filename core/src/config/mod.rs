@@ -50,6 +50,8 @@ pub struct Config {
     pub replica: ReplicaConfig,
     /// Who leads partitions.
     pub leaders: LeadersConfig,
+    /// Where what happens to the node is recorded; none records nothing.
+    pub flight: Option<FlightConfig>,
     /// What was set at start, sorted by key, each key once: for DescribeConfigs.
     given: Vec<Setting>,
     /// The same with dynamic settings on top: what the typed values were read from.
@@ -221,6 +223,15 @@ pub struct LeadersConfig {
     pub check_interval: Duration,
 }
 
+/// Where what happens to the node is recorded.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct FlightConfig {
+    /// `ottla.flight.dir`.
+    pub dir: Str,
+    /// `ottla.flight.bytes`: a recording ends before it is longer.
+    pub bytes_max: u64,
+}
+
 /// The metadata quorum.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct QuorumConfig {
@@ -234,6 +245,8 @@ pub struct QuorumConfig {
     pub voters: Vec<QuorumVoter>,
     /// `controller.quorum.bootstrap.servers`: where controllers are found that come and go (KIP-853).
     pub bootstrap: Vec<Address>,
+    /// `controller.quorum.auto.join.enable`: a controller that finds itself without a vote joins (KIP-1186).
+    pub may_join: bool,
     /// `controller.quorum.fetch.timeout.ms`: whoever follows the metadata log looks for its leader again after so long
     /// without an answer.
     pub fetch_timeout: Duration,
@@ -290,6 +303,11 @@ impl Config {
         let all = self.given.iter().cloned().chain(dynamic).collect();
         let (config, _) = read::read(all)?;
         Ok(Self { given: self.given.clone(), ..config })
+    }
+
+    /// Everything that was set at start: to read it once more gives this very configuration, but for what the shell filled in.
+    pub fn all_given(&self) -> &[Setting] {
+        &self.given
     }
 
     /// The text that a broker setting was given at start; `None` if it was not.

@@ -54,6 +54,7 @@ pub(super) fn read(reader: &mut Reader, broker: &BrokerConfig) -> QuorumConfig {
         snapshot_bytes_between: bytes.unsigned_abs(),
         voters: voters.unwrap_or_default(),
         bootstrap: bootstrap.unwrap_or_default(),
+        may_join: reader.flag("controller.quorum.auto.join.enable"),
         fetch_timeout: reader.millis("controller.quorum.fetch.timeout.ms"),
         request_timeout: reader.millis("controller.quorum.request.timeout.ms"),
         retry_backoff: reader.millis("controller.quorum.retry.backoff.ms"),

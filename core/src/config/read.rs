@@ -2,7 +2,7 @@
 
 use super::keys::{Key, broker_key, items};
 use super::{
-    BrokerConfig, Config, ConnConfig, Durability, FetchConfig, GroupConfig, LeadersConfig, OffsetsConfig,
+    BrokerConfig, Config, ConnConfig, Durability, FetchConfig, FlightConfig, GroupConfig, LeadersConfig, OffsetsConfig,
     ProducerConfig, StoreConfig, TopicConfig, TopicsConfig, listener, quorum,
 };
 use crate::types::limit::DIRECTORIES_MAX;
@@ -192,7 +192,7 @@ impl Reader {
         millis(self.number_or_zero(name)).unwrap_or_default()
     }
 
-    fn flag(&self, name: &'static str) -> bool {
+    pub(super) fn flag(&self, name: &'static str) -> bool {
         self.text(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 
@@ -234,6 +234,10 @@ impl Reader {
             },
             offsets: self.offsets(),
             producer: ProducerConfig { id_expiry: self.millis("producer.id.expiration.ms") },
+            flight: self.text("ottla.flight.dir").filter(|dir| !dir.is_empty()).map(|dir| FlightConfig {
+                dir: Str::from(dir),
+                bytes_max: self.number_or_zero("ottla.flight.bytes").unsigned_abs(),
+            }),
             given: Vec::new(),
             settings: Vec::new(),
         }

@@ -6,7 +6,7 @@ use crate::boundary::{Effects, Lost};
 use crate::msg::Response;
 use crate::partition::IsrAsk;
 use crate::quorum::{FetchAsk, VoteAsk};
-use crate::types::{BrokerId, CallId, ConnId, LogId, Now, Ticket};
+use crate::types::{BrokerId, CallId, ConnId, LogId, Now, Str, Ticket};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
@@ -27,8 +27,12 @@ pub enum CallFor {
     Replicas(ReplicaFetch),
     /// Leaders want other ISRs.
     Isr(Vec<(LogId, IsrAsk)>),
-    /// What this client asked.
-    Client(Ticket),
+    /// What this client asked, in this version.
+    Client(Ticket, i16),
+    /// What this client asked of the levels of these features.
+    Features(Ticket, Vec<Str>),
+    /// This controller wants another record of voters.
+    Joining,
     /// A block of producer ids.
     Numbers,
     /// Nobody waits for the answer.
@@ -53,7 +57,19 @@ impl Calls {
 
     /// The connection is gone: nobody waits for what it asked.
     pub fn closed(&mut self, conn: ConnId) {
-        let of = |what: &&mut CallFor| matches!(what, CallFor::Client(ticket) if ticket.conn == conn);
+        let of = |what: &&mut CallFor| match what {
+            CallFor::Client(ticket, _) | CallFor::Features(ticket, _) => ticket.conn == conn,
+            CallFor::Metadata(..)
+            | CallFor::Vote(..)
+            | CallFor::Reign
+            | CallFor::Registration(_)
+            | CallFor::Heartbeat(_)
+            | CallFor::Replicas(_)
+            | CallFor::Isr(_)
+            | CallFor::Joining
+            | CallFor::Numbers
+            | CallFor::Nobody => false,
+        };
         self.waiting.values_mut().filter(of).for_each(|what| *what = CallFor::Nobody);
     }
 }
@@ -70,7 +86,9 @@ impl Node {
             CallFor::Heartbeat(whom) => self.lease_held(now, whom, body, out),
             CallFor::Replicas(fetch) => self.replicas_fetched(now, fetch, body, out),
             CallFor::Isr(asked) => self.proposed(now, asked, body),
-            CallFor::Client(ticket) => Self::forwarded(ticket, body, out),
+            CallFor::Client(ticket, version) => Self::forwarded((ticket, version), body, out),
+            CallFor::Features(ticket, names) => Self::features_answered(ticket, names, body, out),
+            CallFor::Joining => self.joined(now),
             CallFor::Numbers => self.numbers_came(now, body, out),
             CallFor::Nobody => {}
         }

@@ -34,7 +34,7 @@ mod throttle;
 mod view;
 
 pub use boot::{Boot, FoundLog};
-pub use view::View;
+pub use view::{Standing, View};
 
 use cluster::Cluster;
 use coordinators::Coordinators;
@@ -200,6 +200,9 @@ const OWNER_LANES: u64 = 3;
 #[cfg(test)]
 #[path = "digest_test.rs"]
 mod digest_test;
+#[cfg(test)]
+#[path = "features_test.rs"]
+mod features_test;
 #[cfg(test)]
 #[path = "leaving_test.rs"]
 mod leaving_test;

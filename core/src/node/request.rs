@@ -13,7 +13,7 @@ use crate::msg::consumer_group_heartbeat::ConsumerGroupHeartbeatResponse;
 use crate::msg::describe_quorum::{Listener, Node as QuorumNode};
 use crate::msg::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 use crate::msg::{ApiKey, Request, Response};
-use crate::quorum::{KRAFT_VERSION, VoterEndpoint, VoterNode};
+use crate::quorum::{VoterEndpoint, VoterNode, in_version};
 use crate::types::{BrokerId, ErrorCode, ListenerType, Now, Str, Ticket};
 use alloc::vec::Vec;
 
@@ -37,11 +37,12 @@ impl Node {
             Request::BrokerHeartbeat(body) => self.heartbeat_of(now, (ticket, asker), &body, out),
             Request::AllocateProducerIds(body) => self.numbers_asked_by(now, ticket, &body, out),
             Request::DescribeQuorum(_) | Request::ListPartitionReassignments(_) if self.cluster.lease().is_some() => {
-                self.forward(ticket, body, out);
+                self.forward((ticket, version), body, out);
             }
             Request::AddRaftVoter(_) | Request::RemoveRaftVoter(_) | Request::UpdateRaftVoter(_) => {
                 self.turnover_asked(now, ticket, body, out);
             }
+            Request::UpdateFeatures(body) => self.features_asked(now, ticket, body, out),
             Request::AlterPartition(body) => self.isr_asked_by(now, (ticket, asker), body, out),
             Request::Fetch(body) if asker.listener_type == ListenerType::Controller => {
                 self.fetch_metadata(now, ticket, &body, out);
@@ -93,7 +94,7 @@ impl Node {
 
     /// What changes the metadata is the controller's to decide.
     fn administer(&mut self, now: Now, (ticket, version): (Ticket, i16), body: Request, out: &mut Effects) {
-        let Some(body) = self.forward(ticket, body, out) else { return };
+        let Some(body) = self.forward((ticket, version), body, out) else { return };
         let ask = Self::admin_ask(body, version).expect("these change the metadata");
         self.ask_controller(now, From::Client(ticket), &ask, out);
     }
@@ -147,7 +148,7 @@ impl Node {
             }
             Request::DescribeQuorum(body) => {
                 let quorum = self.cluster.quorum();
-                Response::DescribeQuorum(quorum.describe(body, version, self.voters(), now.wall))
+                Response::DescribeQuorum(in_version(quorum.describe(body, self.voters(), now.wall), version))
             }
             other => unreachable!("not answered by what is known: {other:?}"),
         };
@@ -197,7 +198,7 @@ impl Node {
         };
         let answered = ApiKey::ALL.iter().filter(|api| api.is_on(on));
         let mut response = ApiVersionsResponse { api_keys: answered.map(api).collect(), ..Default::default() };
-        let kraft_version = self.cluster.quorum().is_changing().then_some(KRAFT_VERSION);
+        let kraft_version = i16::from(self.cluster.quorum().is_changing());
         features::describe(self.cluster.image(), kraft_version, &mut response);
         let is_elsewhere = request.cluster_id.as_ref().is_some_and(|id| *id != self.cluster.id)
             || request.node_id >= 0 && request.node_id != self.config.broker.id.0;

@@ -2,14 +2,28 @@
 //! judged by them.
 
 use super::Node;
+use crate::log::Log;
 use crate::metadata::Image;
 use crate::partition::Partition;
-use crate::types::{LeaderEpoch, LogId, Offset, Str};
+use crate::types::{BrokerId, LeaderEpoch, LogId, Offset, Str};
 
 /// A look at a node between two steps.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
     node: &'a Node,
+}
+
+/// What a node is in the metadata quorum.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// It knows nobody who leads, or asks who would vote for it.
+    Unattached,
+    /// It began a term and asks for votes.
+    Candidate,
+    /// It leads.
+    Leader,
+    /// It follows this node.
+    Follower(BrokerId),
 }
 
 impl Node {
@@ -24,6 +38,23 @@ impl<'a> View<'a> {
     pub fn reign(&self) -> Option<LeaderEpoch> {
         let quorum = self.node.cluster.quorum();
         quorum.is_leader().then(|| quorum.term())
+    }
+
+    /// The term of the metadata quorum that this node is in, and what it is there.
+    pub fn standing(&self) -> (LeaderEpoch, Standing) {
+        let quorum = self.node.cluster.quorum();
+        let standing = match quorum.leader() {
+            Some(_) if quorum.is_leader() => Standing::Leader,
+            Some(leader) => Standing::Follower(leader),
+            None if quorum.is_standing() => Standing::Candidate,
+            None => Standing::Unattached,
+        };
+        (quorum.term(), standing)
+    }
+
+    /// The metadata log as this node has it, committed or not.
+    pub fn metadata_log(&self) -> &'a Log {
+        self.node.cluster.quorum().log()
     }
 
     /// True once clients may come: the metadata are read, and this broker is registered.

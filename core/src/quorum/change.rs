@@ -7,10 +7,9 @@
 //!   a leader that is taken away leads on until that is committed, and resigns
 //! ```
 
-use super::voters::KRAFT_VERSION;
 use super::{Quorum, QuorumCx, QuorumOut, Role, Voter, VoterNode, Voters};
 use crate::msg::record::control::KRaftVersionRecord;
-use crate::record::{CheckedBatch, ControlKind, Functions, quorum_control};
+use crate::record::{CheckedBatch, ControlKind, Functions, KRAFT_VERSION, quorum_control};
 use crate::types::{ErrorCode, LeaderEpoch, Now, Offset, Wall};
 use crate::wire::encode_message;
 use alloc::vec::Vec;
@@ -49,6 +48,48 @@ impl Quorum {
         self.electorate.learn(&batch).expect("it was made just now");
         self.log.append(&batch, cx.now.wall);
         out.push(QuorumOut::Append(alloc::vec![batch]));
+        Ok(self.log.end())
+    }
+
+    /// The voters of the settings become voters of the log, each with the directory that it has now: from then on they come and go
+    /// (`kraft.version` 1). Where that is so already nothing is done; nor where it is only tried.
+    ///
+    /// # Errors
+    /// NOT_LEADER_OR_FOLLOWER; INVALID_REQUEST if it is not known where a voter is reached; REQUEST_TIMED_OUT while the beginning of
+    /// the reign is not committed, or a voter is away or lags behind.
+    pub fn write_voters(
+        &mut self,
+        is_tried: bool,
+        cx: &mut QuorumCx<'_>,
+        out: &mut Vec<QuorumOut>,
+    ) -> Result<Offset, ErrorCode> {
+        let Role::Leader(leader) = &self.role else { return Err(ErrorCode::NotLeaderOrFollower) };
+        if self.electorate.is_changing() {
+            return Ok(self.log.end());
+        }
+        let named = self.electorate.now();
+        if named.nodes().iter().any(|node| node.endpoints.is_empty()) {
+            return Err(ErrorCode::InvalidRequest);
+        }
+        let at = (cx.now.mono, &self.times);
+        let found = |node: &VoterNode| {
+            let directory = match node.id == self.me.id {
+                true => self.me.directory,
+                false => leader.directory_of(node.id, at)?,
+            };
+            Some(VoterNode { directory, ..node.clone() })
+        };
+        let found: Option<Vec<VoterNode>> = named.nodes().iter().map(found).collect();
+        let voters = Voters::new(found.filter(|_| self.is_caught_up()).ok_or(ErrorCode::RequestTimedOut)?);
+        if is_tried {
+            return Ok(self.log.end());
+        }
+        let batches = voters_at(&voters, (self.log.end(), self.ballot.term), cx.now.wall, cx.functions);
+        for batch in &batches {
+            self.electorate.learn(batch).expect("it was made just now");
+            self.log.append(batch, cx.now.wall);
+        }
+        out.push(QuorumOut::Append(batches));
         Ok(self.log.end())
     }
 

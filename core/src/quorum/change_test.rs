@@ -2,8 +2,8 @@ use super::Change;
 use crate::log::Log;
 use crate::quorum::quorum_test::{member, with};
 use crate::quorum::voters::voters_test::{key, node};
-use crate::quorum::{FetchAsk, Quorum, QuorumOut, VoteTold, Voters};
-use crate::types::{BrokerId, ErrorCode, LeaderEpoch, Mono, Now, Offset, Wall};
+use crate::quorum::{FetchAsk, Quorum, QuorumOut, VoteTold, VoterNode, Voters};
+use crate::types::{BrokerId, ErrorCode, LeaderEpoch, Mono, Now, Offset, Uuid, Wall};
 use alloc::vec::Vec;
 
 fn at(millis: u64) -> Now {
@@ -83,6 +83,52 @@ fn what_cannot_be_is_refused() {
     let end = quorum.log().end();
     assert_eq!(change(&mut quorum, &Change::Update(node(1))), Ok(end), "nothing is to be done");
     assert_eq!(quorum.log().end(), end);
+}
+
+#[test]
+fn voters_of_the_settings_become_voters_of_the_log_once_all_are_there() {
+    let named = |id: i32| VoterNode { directory: Uuid::ZERO, ..node(id) };
+    let start = member(key(1), Voters::new([1, 2, 3].map(named)), true);
+    let log = Log::empty(Offset::ZERO);
+    let mut quorum = with(at(0), |cx| Quorum::boot(start, Some((LeaderEpoch(4), Some(BrokerId(1)))), log, cx));
+    let mut out = Vec::new();
+    let write = |quorum: &mut Quorum, is_tried, millis| {
+        with(at(millis), |cx| quorum.write_voters(is_tried, cx, &mut Vec::new()))
+    };
+    assert_eq!(write(&mut quorum, false, 1), Err(ErrorCode::NotLeaderOrFollower));
+    lead(&mut quorum, &mut out);
+    settle(&mut quorum);
+    follow(&mut quorum, 2, at(5000));
+    assert!(quorum.is_caught_up());
+    assert_eq!(write(&mut quorum, false, 5001), Err(ErrorCode::RequestTimedOut), "nobody knows where 3 keeps its log");
+    follow(&mut quorum, 3, at(5002));
+    let end = quorum.log().end();
+    assert_eq!(write(&mut quorum, true, 5003), Ok(end));
+    assert!(!quorum.is_changing() && quorum.log().end() == end, "it was only tried");
+    assert_eq!(write(&mut quorum, false, 5004), Ok(end.plus(2)));
+    assert_eq!(*quorum.voters(), Voters::new([1, 2, 3].map(node)), "each with its directory");
+    assert_eq!(write(&mut quorum, false, 5005), Ok(end.plus(2)), "nothing is left to do");
+    settle(&mut quorum);
+    assert_eq!(follow(&mut quorum, 2, at(5006)), [QuorumOut::Committed { end: end.plus(2) }]);
+    let removed = with(at(5007), |cx| quorum.change_voters(&Change::Remove(key(3)), cx, &mut out));
+    assert_eq!(removed, Ok(end.plus(3)), "voters come and go now");
+}
+
+/// Voter 2 votes for voter 1.
+fn lead(quorum: &mut Quorum, out: &mut Vec<QuorumOut>) {
+    let stands_at = quorum.deadline().expect("a voter stands one day");
+    with(Now { mono: stands_at, wall: Wall(0) }, |cx| quorum.wake(cx, out));
+    for is_pre in [true, false] {
+        let asked = out.iter().find_map(|one| match one {
+            QuorumOut::AskVote { to: BrokerId(2), ask } if ask.is_pre == is_pre => Some(*ask),
+            _ => None,
+        });
+        let ask = asked.expect("voter 2 is asked");
+        let told = VoteTold { term: ask.term, leader: None, is_granted: true };
+        with(at(4000), |cx| quorum.vote_told((BrokerId(2), &ask), told, cx, out));
+        with(at(4001), |cx| quorum.voted((LeaderEpoch(5), Some(BrokerId(1))), cx, out));
+    }
+    assert!(quorum.is_leader(), "{out:?}");
 }
 
 #[test]

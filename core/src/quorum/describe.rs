@@ -11,16 +11,8 @@ use alloc::vec::Vec;
 const TOPIC: &str = "__cluster_metadata";
 
 impl Quorum {
-    /// Answers DescribeQuorum in this version of it. `nodes` are the voters with their addresses.
-    pub fn describe(
-        &self,
-        request: &DescribeQuorumRequest,
-        version: i16,
-        nodes: Vec<Node>,
-        now: Wall,
-    ) -> DescribeQuorumResponse {
-        // Directories and addresses came with version 2 (KIP-853); earlier versions cannot carry them.
-        let is_full = version >= 2;
+    /// Answers DescribeQuorum. `nodes` are the voters with their addresses.
+    pub fn describe(&self, request: &DescribeQuorumRequest, nodes: Vec<Node>, now: Wall) -> DescribeQuorumResponse {
         let Role::Leader(leader) = &self.role else {
             let error_code = ErrorCode::NotLeaderOrFollower.code();
             return DescribeQuorumResponse { error_code, ..DescribeQuorumResponse::default() };
@@ -32,7 +24,7 @@ impl Quorum {
         if !is_metadata {
             return unknown(request);
         }
-        let state = |id: BrokerId| self.state(leader, id, is_full, now);
+        let state = |id: BrokerId| self.state(leader, id, now);
         let voters = self.electorate.now();
         let observers = leader.followers.keys().copied().filter(|id| !voters.contains(*id));
         let partition = PartitionData {
@@ -45,13 +37,13 @@ impl Quorum {
         };
         DescribeQuorumResponse {
             topics: alloc::vec![TopicData { topic_name: Str::from_static(TOPIC), partitions: alloc::vec![partition] }],
-            nodes: if is_full { nodes } else { Vec::new() },
+            nodes,
             ..DescribeQuorumResponse::default()
         }
     }
 
     /// How far a voter or an observer is, as its leader knows.
-    fn state(&self, leader: &Leader, id: BrokerId, is_full: bool, now: Wall) -> ReplicaState {
+    fn state(&self, leader: &Leader, id: BrokerId, now: Wall) -> ReplicaState {
         let (end, heard, caught_up) = match leader.followers.get(&id) {
             Some(progress) => (progress.end.0, progress.heard.1.0, progress.caught_up.map_or(UNKNOWN, |at| at.0)),
             None if id == self.me.id => (self.log.end().0, now.0, now.0),
@@ -59,7 +51,6 @@ impl Quorum {
         };
         // The directories of other members are not known where voters do not change.
         let directory = match self.electorate.now().get(id) {
-            _ if !is_full => Uuid::ZERO,
             _ if id == self.me.id => self.me.directory,
             Some(node) => node.directory,
             None => leader.followers.get(&id).map_or(Uuid::ZERO, |progress| progress.directory),
@@ -72,6 +63,18 @@ impl Quorum {
             last_caught_up_timestamp: caught_up,
         }
     }
+}
+
+/// An answer as this version can carry it: directories and addresses came with version 2 (KIP-853).
+pub fn in_version(mut answer: DescribeQuorumResponse, version: i16) -> DescribeQuorumResponse {
+    if version < 2 {
+        answer.nodes.clear();
+        let partitions = answer.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
+        for one in partitions.flat_map(|one| one.current_voters.iter_mut().chain(&mut one.observers)) {
+            one.replica_directory_id = Uuid::ZERO;
+        }
+    }
+    answer
 }
 
 /// What is told of a member that was not heard of in this reign.

@@ -111,6 +111,12 @@ impl Leader {
         progress.is_some_and(|one| one.caught_up.is_some() && now < one.heard.0 + times.fetch)
     }
 
+    /// The directory of a follower that is close.
+    pub(super) fn directory_of(&self, id: BrokerId, at: (Mono, &Times)) -> Option<Uuid> {
+        let directory = self.followers.get(&id)?.directory;
+        self.is_close(Voter { id, directory }, at).then_some(directory)
+    }
+
     /// How far the log is committed: as far as a majority of the voters has it, this one up to here; `None` while nothing of its
     /// own reign is (Raft, section 5.4.2).
     pub(super) fn committed(&self, me: Voter, voters: &Voters, durable: Offset) -> Option<Offset> {

@@ -52,11 +52,12 @@ mod unattached;
 mod voters;
 
 pub use change::Change;
+pub use describe::in_version;
 pub use election::{VoteAsk, VoteTold};
 pub use follower::{FetchAsk, FetchTold, Taken};
 pub use serve::Readable;
 pub use times::Times;
-pub use voters::{KRAFT_VERSION, Unreadable, VoterEndpoint, VoterNode, Voters};
+pub use voters::{Unreadable, VoterEndpoint, VoterNode, Voters};
 
 use crate::log::Log;
 use crate::plant::{Bug, planted};
@@ -443,6 +444,11 @@ impl Quorum {
     /// Does this member lead?
     pub fn is_leader(&self) -> bool {
         matches!(self.role, Role::Leader(_))
+    }
+
+    /// Has this member begun a term in which it asks for votes?
+    pub fn is_standing(&self) -> bool {
+        matches!(&self.role, Role::Candidate(candidate) if !candidate.is_pre)
     }
 
     /// All that is committed, as far as this member can know, is here. Of a leader: its reign has begun, and with it all that was

@@ -1,4 +1,4 @@
-use super::{Member, NotLeader, Quorum, QuorumCx, QuorumOut, Times, Voter, Voters};
+use super::{Member, NotLeader, Quorum, QuorumCx, QuorumOut, Times, Voter, Voters, in_version};
 use crate::log::Log;
 use crate::msg::describe_quorum::{DescribeQuorumRequest, RequestPartitionData, RequestTopicData};
 use crate::msg::record::control::LeaderChangeMessage;
@@ -138,19 +138,20 @@ fn tools_are_told_who_votes_and_how_far_they_are() {
         }],
     };
     let metadata = ask("__cluster_metadata");
-    let answer = quorum.describe(&metadata, 2, Vec::new(), Wall(9));
+    let answer = quorum.describe(&metadata, Vec::new(), Wall(9));
     assert_eq!(answer.error_code, ErrorCode::NotLeaderOrFollower.code());
     elect(&mut quorum);
     quorum.stored(Offset(1), &mut Vec::new());
-    let answer = quorum.describe(&metadata, 2, Vec::new(), Wall(9));
+    let answer = quorum.describe(&metadata, Vec::new(), Wall(9));
     let partition = &answer.topics[0].partitions[0];
     assert_eq!((partition.leader_id, partition.leader_epoch, partition.high_watermark), (1, 1, 1));
     assert_eq!((partition.current_voters[0].replica_id, partition.current_voters[0].log_end_offset), (1, 1));
+    let answer = quorum.describe(&metadata, alloc::vec![Default::default()], Wall(9));
+    assert_ne!(answer.topics[0].partitions[0].current_voters[0].replica_directory_id, Uuid::ZERO);
     for version in 0..=2 {
-        let answer = quorum.describe(&metadata, version, alloc::vec![Default::default()], Wall(9));
-        encode_message(&answer, version).expect("a version is told what it can carry");
+        encode_message(&in_version(answer.clone(), version), version).expect("a version is told what it can carry");
     }
-    let stranger = quorum.describe(&ask("orders"), 2, Vec::new(), Wall(9));
+    let stranger = quorum.describe(&ask("orders"), Vec::new(), Wall(9));
     assert_eq!(stranger.topics[0].partitions[0].error_code, ErrorCode::UnknownTopicOrPartition.code());
 }
 

@@ -4,14 +4,11 @@
 use super::Voter;
 use crate::msg::record::control::{Endpoint, KRaftVersionFeature, Voter as VoterRecord, VotersRecord};
 use crate::plant::{Bug, planted};
-use crate::record::{CheckedBatch, ControlKind, Record};
+use crate::record::{CheckedBatch, ControlKind, KRAFT_VERSION, Record};
 use crate::types::{BrokerId, Str, Uuid};
 use crate::wire::{decode_message, encode_message};
 use alloc::vec::Vec;
 use bytes::Bytes;
-
-/// The version of the quorum's protocol in which voters are records of its log.
-pub const KRAFT_VERSION: i16 = 1;
 
 /// The voters of the quorum, each number once, in the order of their numbers. Whoever follows a quorum of which it was told nothing
 /// yet knows none.

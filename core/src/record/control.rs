@@ -4,6 +4,9 @@
 use super::{Builder, CheckedBatch, Functions, NewRecord};
 use crate::types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Wall};
 
+/// The level of `kraft.version` in which the voters of the metadata quorum are records of its log (KIP-853).
+pub const KRAFT_VERSION: i16 = 1;
+
 /// What a control record is about.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum ControlKind {

@@ -16,7 +16,7 @@ mod walk;
 
 pub use build::{Builder, NewRecord, recompress};
 pub use check::{Facts, Keyless, ProveRules, Proved, TopicRules, admit, prove};
-pub use control::{ControlKind, EndTxn, quorum_control};
+pub use control::{ControlKind, EndTxn, KRAFT_VERSION, quorum_control};
 pub use crc::crc32c;
 pub use functions::{CodecFault, Compress, Decompress, Functions};
 pub use header::{

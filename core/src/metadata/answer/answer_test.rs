@@ -16,6 +16,7 @@ use crate::msg::metadata::{MetadataRequest, MetadataRequestTopic};
 use crate::msg::record::metadata::{
     BrokerEndpoint, ConfigRecord, FeatureLevelRecord, PartitionRecord, RegisterBrokerRecord, TopicRecord,
 };
+use crate::msg::update_features::FeatureUpdateKey;
 use crate::types::BrokerId;
 use crate::types::{ErrorCode, Offset, Str, Uuid};
 use crate::wire::encode_message;
@@ -443,8 +444,33 @@ fn features_are_told_as_they_are_finalized() {
     let level = FeatureLevelRecord { name: features::METADATA_VERSION.into(), feature_level: 30 };
     let world = World::new(&[MetadataRecord::FeatureLevel(level)], &[]);
     let mut response = ApiVersionsResponse::default();
-    features::describe(&world.image, None, &mut response);
+    features::describe(&world.image, 0, &mut response);
+    assert_eq!(response.finalized_features.len(), 1, "at level 0 a feature is not there");
     assert_eq!(response.finalized_features[0].max_version_level, 30);
     assert_eq!(response.supported_features[0].max_version, 30);
     assert_eq!(response.finalized_features_epoch, world.image.end().0 - 1);
+    features::describe(&world.image, 1, &mut response);
+    assert_eq!(&*response.finalized_features[1].name, features::KRAFT);
+}
+
+#[test]
+fn a_feature_has_the_levels_that_it_has() {
+    let judge = |name: &str, level: i16, kind: i8, current: i16| {
+        let update = FeatureUpdateKey {
+            feature: name.into(),
+            max_version_level: level,
+            upgrade_type: kind,
+            ..FeatureUpdateKey::default()
+        };
+        features::judge(&update, current, BrokerId(7)).err().unwrap_or_default()
+    };
+    assert_eq!(judge("metadata.version", 30, 1, 30), "");
+    assert_eq!(judge("kraft.version", 1, 1, 0), "");
+    assert_eq!(judge("metadata.version", 29, 2, 30), "Controller 7 only supports versions 30-30.");
+    assert_eq!(judge("kraft.version", 2, 1, 0), "Controller 7 only supports versions 0-1.");
+    assert_eq!(judge("group.version", 1, 1, 0), "Controller 7 does not support this feature.");
+    assert_eq!(judge("kraft.version", 1, 9, 0), "The controller does not support the given upgrade type.");
+    assert!(judge("kraft.version", 0, 1, 1).contains("without setting the upgrade type"));
+    assert_eq!(judge("kraft.version", 0, 3, 1), "Can't downgrade the version of this feature.");
+    assert_eq!(judge("kraft.version", 1, 2, 0), "Can't downgrade to a newer version.");
 }

@@ -9,6 +9,7 @@ use crate::msg::create_topics::CreateTopicsRequest;
 use crate::msg::{Request, Response};
 use crate::node::Node;
 use crate::node::calls::CallFor;
+use crate::quorum::in_version;
 use crate::types::{BrokerEpoch, BrokerId, ErrorCode, Now, ProducerId, Str, Ticket};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -16,17 +17,39 @@ use core::time::Duration;
 
 impl Node {
     /// Passes a client's request on, if the controller runs elsewhere; else gives it back.
-    pub(in crate::node) fn forward(&mut self, ticket: Ticket, body: Request, out: &mut Effects) -> Option<Request> {
-        let Some(lease) = self.cluster.lease() else { return Some(body) };
-        let line = Arc::new(Line { purpose: Purpose::Forward, ..Line::clone(&lease) });
-        let call = self.calls.begin(CallFor::Client(ticket));
-        out.push(Effect::Call { call, line, body, wait: WAIT });
+    pub(in crate::node) fn forward(
+        &mut self,
+        (ticket, version): (Ticket, i16),
+        body: Request,
+        out: &mut Effects,
+    ) -> Option<Request> {
+        if self.cluster.lease().is_none() {
+            return Some(body);
+        }
+        self.forward_as(CallFor::Client(ticket, version), body, out);
         None
     }
 
+    /// The same, for an answer that is looked at before it is passed on. There must be a lease.
+    pub(super) fn forward_as(&mut self, what: CallFor, body: Request, out: &mut Effects) {
+        let lease = self.cluster.lease().expect("there is another controller");
+        let line = Arc::new(Line { purpose: Purpose::Forward, ..Line::clone(&lease) });
+        let call = self.calls.begin(what);
+        out.push(Effect::Call { call, line, body, wait: WAIT });
+    }
+
     /// The controller answered a client's request. If nobody knows whether it did, the client is not to know either.
-    pub(in crate::node) fn forwarded(ticket: Ticket, body: Result<Response, Lost>, out: &mut Effects) {
+    pub(in crate::node) fn forwarded(
+        (ticket, version): (Ticket, i16),
+        body: Result<Response, Lost>,
+        out: &mut Effects,
+    ) {
         out.push(match body {
+            // The controller was asked in the newest version, and older ones cannot carry all of that.
+            Ok(Response::DescribeQuorum(body)) => {
+                let body = Response::DescribeQuorum(in_version(body, version));
+                Effect::Reply { ticket, body: Some(body) }
+            }
             Ok(body) => Effect::Reply { ticket, body: Some(body) },
             Err(Lost::NotSent | Lost::Unknown) => Effect::Hangup { conn: ticket.conn },
         });

@@ -15,7 +15,9 @@
 //! The only voter of a quorum reads its whole log first, and is elected then (Electing): nobody could have cut it.
 
 mod enlist;
+mod features;
 mod forward;
+mod joining;
 mod lead;
 mod leases;
 mod leaving;
@@ -218,7 +220,7 @@ impl Cluster {
             ops: BTreeMap::new(),
             ops_begun: 0,
             retry_at: None,
-            voting: Voting::new(config.quorum.bootstrap.clone()),
+            voting: Voting::new(found.me, config),
             observing: Observing::new(cx.now.mono),
             enlisting: Enlisting::new(cx.now.mono),
             followers: Followers::default(),
@@ -289,7 +291,8 @@ impl Cluster {
         let enlisting = self.enlisting.deadline().filter(|_| is_enlisting);
         let leaving = self.leaving.as_ref().and_then(Leaving::deadline);
         let tending = self.tend_at.as_ref().map(tend::At::mono);
-        let others = [self.followers.deadline(), self.leases.deadline(), asking, enlisting, leaving, tending];
+        let joining = self.voting.joining.deadline(&self.quorum);
+        let others = [self.followers.deadline(), self.leases.deadline(), asking, enlisting, leaving, tending, joining];
         own.into_iter().chain(others.into_iter().flatten()).min()
     }
 
@@ -339,6 +342,7 @@ impl Node {
         self.tell_followers(now.mono, out);
         self.observe(now, out);
         self.enlist(now, out);
+        self.join_voters(now, out);
     }
 
     /// An operation on the metadata log ended.

@@ -17,7 +17,7 @@ impl Node {
     /// Somebody wants other voters. A broker passes that on; a voter that wants to be found elsewhere asks the controller itself.
     pub(in crate::node) fn turnover_asked(&mut self, now: Now, ticket: Ticket, body: Request, out: &mut Effects) {
         let is_own = matches!(body, Request::UpdateRaftVoter(_));
-        let body = if is_own { Some(body) } else { self.forward(ticket, body, out) };
+        let body = if is_own { Some(body) } else { self.forward((ticket, 0), body, out) };
         match body {
             // Nobody is the controller at the moment: whoever asked asks again.
             Some(_) if !is_own && self.cluster.controller.is_none() => {

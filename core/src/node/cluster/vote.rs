@@ -1,8 +1,9 @@
 //! Voters among themselves: who votes for whom, who leads, who leads no more (KIP-595).
 
 use super::METADATA_TOPIC;
+use super::joining::Joining;
 use crate::boundary::{Effect, Effects, Lost, Purpose};
-use crate::config::Address;
+use crate::config::{Address, Config};
 use crate::msg::begin_quorum_epoch::{self as begin, BeginQuorumEpochRequest, BeginQuorumEpochResponse};
 use crate::msg::end_quorum_epoch::{self as end, EndQuorumEpochRequest, EndQuorumEpochResponse};
 use crate::msg::vote::{
@@ -11,12 +12,12 @@ use crate::msg::vote::{
 use crate::msg::{Request, Response};
 use crate::node::Node;
 use crate::node::calls::CallFor;
-use crate::quorum::{VoteAsk, VoteTold, Voters, door_of};
+use crate::quorum::{VoteAsk, VoteTold, Voter, VoterEndpoint, VoterNode, Voters, door_of};
 use crate::types::{BrokerId, ConnId, ErrorCode, LeaderEpoch, ListenerType, Now, Offset, Str, Ticket, Uuid};
 use alloc::vec::Vec;
 
 /// What this node has to do with the voters.
-#[derive(Clone, Hash, Debug, Default)]
+#[derive(Clone, Hash, Debug)]
 pub(super) struct Voting {
     /// Where the node is found that was said to lead.
     told: Option<(BrokerId, Address)>,
@@ -26,12 +27,26 @@ pub(super) struct Voting {
     pub(super) last_leader: Option<BrokerId>,
     /// Those that asked for a vote, and wait until it is durable here.
     undecided: Vec<(Ticket, VoteAsk)>,
+    /// Its own place among voters that come and go.
+    pub(super) joining: Joining,
 }
 
 impl Voting {
     /// Of a node that starts.
-    pub(super) fn new(doors: Vec<Address>) -> Self {
-        Self { doors, ..Self::default() }
+    pub(super) fn new(me: Voter, config: &Config) -> Self {
+        let endpoint = |(name, at): (Str, Address)| VoterEndpoint { name, host: at.host, port: at.port };
+        let endpoints = match config.broker.roles.is_controller() {
+            true => controller_endpoints(config).map(endpoint).collect(),
+            false => Vec::new(),
+        };
+        let own = VoterNode { id: me.id, directory: me.directory, endpoints };
+        Self {
+            told: None,
+            doors: config.quorum.bootstrap.clone(),
+            last_leader: None,
+            undecided: Vec::new(),
+            joining: Joining::new(own, config.quorum.may_join),
+        }
     }
 
     /// Where a node of the quorum is found: what it said of itself last is newest, then comes what is known of voters.
@@ -121,9 +136,7 @@ impl Node {
 
     /// Where this node is reached by others of the quorum.
     pub(super) fn own_endpoints(&self) -> impl Iterator<Item = (Str, Address)> + '_ {
-        let listeners = self.config.broker.listeners.iter();
-        let of_controllers = listeners.filter(|listener| listener.listener_type == ListenerType::Controller);
-        of_controllers.filter_map(|listener| Some((listener.name.clone(), listener.advertised.clone()?)))
+        controller_endpoints(&self.config)
     }
 
     /// Who leads, and where that is, for nodes that may not know.
@@ -330,4 +343,11 @@ fn verdict(told: VoteTold, leader: Option<(BrokerId, Address)>) -> VoteResponse 
         node_endpoints: node_endpoints.into_iter().collect(),
         ..VoteResponse::default()
     }
+}
+
+/// Where a node with these settings is reached by others of the quorum.
+fn controller_endpoints(config: &Config) -> impl Iterator<Item = (Str, Address)> + '_ {
+    let listeners = config.broker.listeners.iter();
+    let of_controllers = listeners.filter(|listener| listener.listener_type == ListenerType::Controller);
+    of_controllers.filter_map(|listener| Some((listener.name.clone(), listener.advertised.clone()?)))
 }

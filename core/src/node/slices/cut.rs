@@ -92,6 +92,7 @@ pub fn is_long(request: &Request, measure: &Measure<'_>) -> bool {
         | Request::AddRaftVoter(_)
         | Request::RemoveRaftVoter(_)
         | Request::UpdateRaftVoter(_)
+        | Request::UpdateFeatures(_)
         | Request::DescribeQuorum(_)
         | Request::Vote(_)
         | Request::BeginQuorumEpoch(_)

@@ -1,0 +1,134 @@
+//! Levels of features are changed (KIP-584): UpdateFeatures, asked of the active controller. All updates of a request are made or
+//! none. The records of the metadata log have one level, so that is never raised or lowered; `kraft.version` can be raised, and
+//! from then on voters come and go (KIP-853).
+
+use super::From;
+use crate::boundary::{Effect, Effects, Lost};
+use crate::controller::Reply;
+use crate::metadata::features::{self, KRAFT};
+use crate::msg::update_features::{
+    FeatureUpdateKey, UpdatableFeatureResult, UpdateFeaturesRequest, UpdateFeaturesResponse,
+};
+use crate::msg::{Request, Response};
+use crate::node::Node;
+use crate::node::calls::CallFor;
+use crate::types::{ErrorCode, Now, Offset, Str, Ticket};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// Why nothing was changed, for programs and for people.
+type Refused = (ErrorCode, String);
+
+impl Node {
+    /// Somebody wants other levels. A broker passes that on.
+    pub(in crate::node) fn features_asked(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        body: UpdateFeaturesRequest,
+        out: &mut Effects,
+    ) {
+        if body.feature_updates.len() > UPDATES_MAX {
+            let why = format!("at most {UPDATES_MAX} features at a time");
+            let body = Response::UpdateFeatures(answer(Vec::new(), Some((ErrorCode::InvalidRequest, why))));
+            return out.push(Effect::Reply { ticket, body: Some(body) });
+        }
+        let names: Vec<Str> = body.feature_updates.iter().map(|update| update.feature.clone()).collect();
+        if self.cluster.lease().is_some() {
+            let body = Request::UpdateFeatures(body);
+            return self.forward_as(CallFor::Features(ticket, names), body, out);
+        }
+        if self.cluster.controller.is_none() {
+            // Nobody is the controller at the moment: whoever asked asks again.
+            return self.refuse_controller(now, From::Client(ticket), out);
+        }
+        let judged = self.update_features(now, &body, out);
+        let (needed, refused) = match judged {
+            Ok(needed) => (needed, None),
+            Err(refused) => (Offset::ZERO, Some(refused)),
+        };
+        let reply = Response::UpdateFeatures(answer(names, refused));
+        if needed > self.cluster.quorum.high_watermark() {
+            self.cluster.promised.push_back((needed, From::Client(ticket), Reply::Response(reply)));
+        } else {
+            out.push(Effect::Reply { ticket, body: Some(reply) });
+        }
+    }
+
+    /// The controller answered a client. In which version we asked it the client does not know, who may want each feature named.
+    pub(in crate::node) fn features_answered(
+        ticket: Ticket,
+        names: Vec<Str>,
+        body: Result<Response, Lost>,
+        out: &mut Effects,
+    ) {
+        let body = body.map(|body| match body {
+            Response::UpdateFeatures(told) if told.error_code == 0 => Response::UpdateFeatures(answer(names, None)),
+            other => other,
+        });
+        Self::forwarded((ticket, 0), body, out);
+    }
+
+    /// Changes what is asked for, and gives the offset at which that is committed.
+    fn update_features(
+        &mut self,
+        now: Now,
+        body: &UpdateFeaturesRequest,
+        out: &mut Effects,
+    ) -> Result<Offset, Refused> {
+        let me = self.config.broker.id;
+        let mut is_raised = false;
+        for update in &body.feature_updates {
+            let level = self.feature_level(&update.feature);
+            features::judge(update, level, me).map_err(|reason| refused(update, &reason))?;
+            is_raised |= update.feature == *KRAFT && update.max_version_level > level;
+        }
+        if !is_raised {
+            return Ok(Offset::ZERO);
+        }
+        let is_tried = body.validate_only;
+        let written = self.with_quorum(now, out, |quorum, cx, said| quorum.write_voters(is_tried, cx, said));
+        written.map_err(|error| (error, explained(error).into()))
+    }
+
+    fn feature_level(&self, name: &Str) -> i16 {
+        match *name == *KRAFT {
+            true => i16::from(self.cluster.quorum().is_changing()),
+            false => self.cluster.image().features().get(name).copied().unwrap_or(0),
+        }
+    }
+}
+
+fn refused(update: &FeatureUpdateKey, reason: &str) -> Refused {
+    let FeatureUpdateKey { feature, max_version_level, .. } = update;
+    let why = format!("Invalid update version {max_version_level} for feature {feature}. {reason}");
+    (ErrorCode::InvalidUpdateVersion, why)
+}
+
+/// Why voters of the settings cannot be written into the log.
+fn explained(error: ErrorCode) -> &'static str {
+    match error {
+        ErrorCode::InvalidRequest => {
+            "kraft.version 1 needs to know where each voter is reached: give the nodes controller.quorum.voters and \
+             controller.listener.names"
+        }
+        _ => {
+            "not now: kraft.version 1 needs all voters of controller.quorum.voters to be there and to follow closely, so that their \
+             directories are known. Try again"
+        }
+    }
+}
+
+/// Nobody has more features, and each is judged in one step.
+const UPDATES_MAX: usize = 100;
+
+/// One answer for all, and in old versions each feature by its name.
+fn answer(names: Vec<Str>, refused: Option<Refused>) -> UpdateFeaturesResponse {
+    let Some((error, why)) = refused else {
+        let result = |feature| UpdatableFeatureResult { feature, ..UpdatableFeatureResult::default() };
+        return UpdateFeaturesResponse { results: names.into_iter().map(result).collect(), ..Default::default() };
+    };
+    let why = format!("The update failed for all features since the following feature had an error: {why}");
+    UpdateFeaturesResponse { error_code: error.code(), error_message: Some(why.into()), ..Default::default() }
+}
