@@ -3,6 +3,7 @@
 //! of each other meet them once in thousands of runs.
 
 use crate::clock::At;
+use crate::coup::COUPS;
 use crate::fault::{Op, Strike, Way, wait};
 use crate::machine::broker_id;
 use crate::settings::PORT;
@@ -10,11 +11,12 @@ use crate::world::{Event, World};
 use ottla_core::log::Log;
 use ottla_core::metadata::Partition;
 use ottla_core::types::{BrokerId, LogId, Offset, Rng};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
 /// What a chain is to bring about.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Debug)]
 pub enum Chain {
     /// A leader goes on alone, while the others elect the next.
     Island,
@@ -25,28 +27,42 @@ pub enum Chain {
     Overtaken,
     /// The last one in sync starts again, another joins it, and it falls at once.
     Relay,
+    /// Two voters stand in one term, and the third may forget for whom it voted.
+    Rivals,
+    /// A leader of the metadata quorum leads again, and passes on what it had from its first reign.
+    Revenant,
+    /// A voter loses what it has yet to flush, and its leader falls.
+    Unkept,
 }
 
 impl Chain {
     /// The chain of this name.
     pub fn named(name: &str) -> Option<Self> {
-        CHAINS.into_iter().find(|chain| format!("{chain:?}") == name)
+        CHAINS.into_iter().chain(COUPS).find(|chain| format!("{chain:?}") == name)
+    }
+
+    /// Whether it is at the voters of the metadata quorum.
+    pub fn is_coup(self) -> bool {
+        COUPS.contains(&self)
     }
 }
 
 /// A chain under way at one partition.
 #[derive(Clone)]
 pub(crate) struct Chase {
-    chain: Chain,
+    pub(crate) chain: Chain,
     log: LogId,
     /// The machine of its leader.
-    first: usize,
+    pub(crate) first: usize,
     /// Those of its other replicas; the first of them is to lead next.
-    others: Vec<usize>,
-    step: u32,
+    pub(crate) others: Vec<usize>,
+    pub(crate) step: u32,
     /// When what is waited for is waited for no more.
-    until: At,
-    rng: Rng,
+    pub(crate) until: At,
+    pub(crate) rng: Rng,
+    flavour: u64,
+    /// It has come to its end.
+    pub(crate) is_over: bool,
 }
 
 /// Draws the chains of a run: of all kinds, or many of one.
@@ -65,10 +81,12 @@ impl World {
     /// A chain begins as soon as there is a partition that it can be at.
     pub(crate) fn begin_chain(&mut self, chain: Chain, seed: u64, until: At) {
         let mut rng = Rng::new(seed);
-        match self.find_place(chain, &mut rng) {
+        let place = if chain.is_coup() { self.find_voters(&mut rng) } else { self.find_place(chain, &mut rng) };
+        match place {
             Some((log, first, others)) => {
                 self.model.mark(chain.name());
-                self.chases.push(Chase { chain, log, first, others, step: 0, until: self.now, rng });
+                let (step, until, is_over) = (0, self.now + if chain.is_coup() { CUT } else { Duration::ZERO }, false);
+                self.chases.push(Chase { chain, log, first, others, step, until, rng, flavour: seed, is_over });
                 self.chase(self.chases.len() - 1);
             }
             None if self.now < until => self.foresee(self.now + SEEK, Event::Seek(chain, seed, until)),
@@ -111,7 +129,11 @@ impl World {
             Chain::Deaf => self.deaf(&mut chase),
             Chain::Overtaken => self.overtaken(&mut chase),
             Chain::Relay => self.relay(&mut chase),
+            Chain::Rivals => self.rivals(&mut chase),
+            Chain::Revenant => self.revenant(&mut chase),
+            Chain::Unkept => self.unkept(&mut chase),
         };
+        chase.is_over = !goes_on;
         if chase.step != self.chases[number].step {
             let text = format!("{}: step {} at {:?}", chase.chain, chase.step, chase.log);
             self.trace.line(self.now, "nemesis", &text);
@@ -232,7 +254,7 @@ impl World {
     }
 
     /// The machine that leads the quorum: of those that believe it the one in the highest term.
-    fn controller(&self) -> Option<usize> {
+    pub(crate) fn controller(&self) -> Option<usize> {
         let reign = |at: &usize| self.machines[*at].view().and_then(|view| view.reign());
         (0..self.machines.len()).filter(|at| reign(at).is_some()).max_by_key(reign)
     }
@@ -240,6 +262,9 @@ impl World {
     /// Between two machines nothing passes that replicas say to each other; all else does.
     fn cut_data(&mut self, (one, other): (usize, usize), wait: Duration) {
         let until = self.now + wait;
+        if let Some(film) = &mut self.film {
+            film.data_cut((one, other), self.now, until);
+        }
         self.net().cut_port(one, other, PORT, until);
         self.net().cut_port(other, one, PORT, until);
     }
@@ -289,6 +314,7 @@ impl Chain {
                 Self::Relay => is_elsewhere && others.first().is_some_and(|other| *other != controller),
                 Self::Deaf => least == 1 && is_elsewhere && others.first().is_some_and(|other| *other != controller),
                 Self::Overtaken => others.len() > 1 && least < partition.replicas.len(),
+                Self::Rivals | Self::Revenant | Self::Unkept => false,
             }
     }
 
@@ -298,13 +324,21 @@ impl Chain {
             Self::Deaf => "chains: a leader that is not answered",
             Self::Overtaken => "chains: a leader nobody heard of",
             Self::Relay => "chains: the last one in sync",
+            Self::Rivals => "chains: two stand in one term",
+            Self::Revenant => "chains: a leader of the past",
+            Self::Unkept => "chains: a voter that loses what it has",
         }
     }
 }
 
 impl Chase {
+    /// Bits that tell chains of one kind apart.
+    pub(crate) fn flavour(&self) -> u64 {
+        self.flavour
+    }
+
     /// The next moment is waited for, for so long.
-    fn next(&mut self, now: At, wait: Duration) -> bool {
+    pub(crate) fn next(&mut self, now: At, wait: Duration) -> bool {
         self.step += 1;
         self.until = now + wait;
         true
@@ -332,7 +366,7 @@ const MANY: u64 = 8;
 /// Of so many partitions that a chain can be at the longest is taken.
 const DRAWN: usize = 4;
 /// How often a chain looks whether its next moment has come.
-const LOOK: Duration = Duration::from_millis(1);
+pub(crate) const LOOK: Duration = Duration::from_millis(1);
 /// How long lines are cut at least, and how long a moment is waited for at most.
 pub(crate) const CUT: Duration = Duration::from_secs(12);
 /// How often one without a partition looks for one.

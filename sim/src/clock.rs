@@ -2,12 +2,13 @@
 //! both ways.
 
 use ottla_core::types::{Mono, Now, Wall};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
 /// Nanoseconds since the run began, as the world counts. Nothing inside a node ever sees it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, Debug)]
 pub struct At(pub u64);
 
 impl At {

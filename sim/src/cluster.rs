@@ -3,9 +3,11 @@
 
 use crate::chain::{Chain, draw_chains};
 use crate::client::{mover, turnover};
+use crate::coup::{VOTERS, draw_coups};
 use crate::fault::{Weather, draw_blackouts, draw_parts, draw_wipe};
 use crate::plan::{ClientSpec, Options, Plan, Role, STRIKES_FROM, draw_calm, draw_clients};
 use ottla_core::types::Rng;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// With many chains of one kind nobody waits for longer before a replica counts as behind.
@@ -14,7 +16,7 @@ const AIMED_LAG_MAX: Duration = Duration::from_secs(2);
 const REPLICAS_MAX: u64 = 3;
 
 /// What a cluster is like: how its brokers wait for each other, and who votes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Serialize, Deserialize, Debug)]
 pub struct Shape {
     /// So many of its machines, the first ones, are voters of its metadata quorum.
     pub voters: usize,
@@ -30,13 +32,24 @@ pub struct Shape {
     pub fetch_bytes: u32,
     /// How many replicas have what is acknowledged, of topics that do not say so.
     pub replicas_min: i16,
+    /// Every process records its flight, which is replayed when it ends.
+    pub recorded: bool,
 }
 
 impl Default for Shape {
     /// Kafka's.
     fn default() -> Self {
         let (lag_max, session) = (Duration::from_secs(30), Duration::from_secs(9));
-        Self { voters: 1, dedicated: false, turnover: false, lag_max, session, fetch_bytes: 1 << 20, replicas_min: 1 }
+        Self {
+            voters: 1,
+            dedicated: false,
+            turnover: false,
+            lag_max,
+            session,
+            fetch_bytes: 1 << 20,
+            replicas_min: 1,
+            recorded: false,
+        }
     }
 }
 
@@ -54,6 +67,7 @@ impl Shape {
             session: if rng.chance(1, 2) { usual.session } else { session },
             fetch_bytes: if rng.chance(1, 2) { usual.fetch_bytes } else { fetch_bytes },
             replicas_min: usual.replicas_min,
+            recorded: usual.recorded,
         }
     }
 }
@@ -62,7 +76,8 @@ impl Plan {
     /// The plan of a seed: several machines that are one cluster.
     pub fn draw_cluster(seed: u64, chain: Option<Chain>) -> Self {
         let mut rng = Rng::new(seed).fork("cluster");
-        let machines = [2, 3, 3, 3, 4, 5][rng.below(6) as usize];
+        let is_coup = chain.is_some_and(Chain::is_coup);
+        let machines = [2, 3, 3, 3, 4, 5][rng.below(6) as usize].max(if is_coup { VOTERS + 1 } else { 0 });
         let mut options = Options { machines, cluster: true, ..Options::draw(&mut rng.fork("options")) };
         let most = REPLICAS_MAX.min(machines as u64);
         let replicas = if rng.chance(2, 3) { most } else { rng.between(1, most) };
@@ -91,20 +106,25 @@ impl Plan {
         for machine in 0..machines {
             ops.extend(Weather::draw(&mut nemesis).forecast(machine, span, &mut nemesis));
         }
-        ops.extend(draw_chains(chain, span, &mut nemesis));
+        if !is_coup {
+            ops.extend(draw_chains(chain, span, &mut nemesis));
+        }
         // With damage on any of so many disks most runs could prove little.
         if nemesis.chance(3, 4) {
             ops.retain(|op| !op.strike.is_damage());
         }
         ops.extend(draw_blackouts(span, &mut rng.fork("blackouts")));
         options.shape.voters = [1, 2, 3, 3, 3, machines][rng.fork("voters").below(6) as usize].min(machines);
+        if is_coup {
+            options.shape.voters = VOTERS;
+        }
         let brokers = machines - options.shape.voters;
         options.shape.dedicated = brokers >= replicas as usize && rng.fork("dedicated").chance(1, 2);
         let mut disks = rng.fork("disks");
         if replicas > 1 && options.shape.voters < machines && disks.chance(1, 2) {
             options.expect_loss();
             ops.push(draw_wipe((options.shape.voters, machines), span, &mut disks));
-        } else {
+        } else if !is_coup {
             draw_turnover(&mut options, &mut clients, &mut rng.fork("turnover"));
         }
         ops.sort_by_key(|op| op.at);
@@ -115,6 +135,11 @@ impl Plan {
             clients.push(ClientSpec { number: clients.len(), role, seed: operator.next_u64() });
         }
         draw_racks(&options, &mut clients, &mut rng.fork("racks"));
+        let mut coups = rng.fork("coups");
+        if is_coup || options.shape.voters == VOTERS && !options.shape.turnover && coups.chance(1, 3) {
+            ops.extend(draw_coups(chain.filter(|_| is_coup), span, &mut coups));
+            ops.sort_by_key(|op| op.at);
+        }
         Self { seed, options, clients, ops: ops.into_iter().enumerate().collect(), calm_from }
     }
 }

@@ -5,11 +5,12 @@ use crate::clock::At;
 use crate::disk::Armed;
 use crate::net::{Flow, Told};
 use ottla_core::types::Rng;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
 /// One thing that goes wrong.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Debug)]
 pub enum Strike {
     /// The process is killed and starts again after a while.
     Kill(Duration),
@@ -63,7 +64,7 @@ impl Strike {
 }
 
 /// Which way a cut holds.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Debug)]
 pub enum Way {
     /// Neither side hears the other.
     Both,
@@ -74,7 +75,7 @@ pub enum Way {
 }
 
 /// A strike, its moment and its place.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Debug)]
 pub struct Op {
     /// When, in world time.
     pub at: At,

@@ -3,24 +3,31 @@
 
 mod agree;
 mod calls;
+pub mod case;
 pub mod chain;
 mod check;
 pub mod client;
 pub mod clock;
 pub mod cluster;
+mod coup;
+pub mod cut;
 pub mod disk;
 pub mod fault;
 pub mod fleet;
+pub mod flight;
 pub mod groups;
+pub mod hunt;
 mod links;
 pub mod machine;
 pub mod model;
 pub mod net;
+pub mod page;
 pub mod plan;
 #[cfg(feature = "plant")]
 pub mod plants;
 pub mod process;
 pub mod report;
+pub mod rest;
 pub mod run;
 mod settings;
 pub mod shrink;

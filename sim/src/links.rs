@@ -157,6 +157,9 @@ impl World {
     /// A connection breaks, as far as anybody is told.
     pub(crate) fn sever(&mut self, link: LinkId, told: Told) {
         self.net.sever(link);
+        if let Some(film) = &mut self.film {
+            film.severed(self.now, link);
+        }
         let (opener, accepter) = match told {
             Told::Both => (true, true),
             Told::Opener => (true, false),

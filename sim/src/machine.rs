@@ -2,6 +2,7 @@
 
 use crate::clock::{At, Clock};
 use crate::disk::{Disk, Token};
+use crate::flight::Recorder;
 use crate::net::{End, LinkId, Plug};
 use crate::plan::{EPOCH_MS, Options, Plan};
 use crate::process::{Process, ProcessOut};
@@ -44,6 +45,21 @@ pub struct Caller {
     pub port: u16,
 }
 
+/// What a process is at, as somebody beside the machine sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Life {
+    /// There is none, and why.
+    Off(&'static str),
+    /// It looks at its disk.
+    Booting,
+    /// It runs.
+    Up,
+    /// It stands still.
+    Paused,
+    /// It was asked to stop.
+    Stopping,
+}
+
 enum State {
     Off,
     Booting(Box<Recovery>),
@@ -81,6 +97,8 @@ pub struct Machine {
     stopping: Option<Duration>,
     /// Why the last start failed, if it did for good.
     lost: Option<String>,
+    /// Why the last process ended.
+    ended: &'static str,
     /// The disk failed under this process.
     ailing: bool,
     /// Segments that this process writes.
@@ -107,6 +125,7 @@ impl Machine {
             booked: None,
             stopping: None,
             lost: None,
+            ended: "not started",
             ailing: false,
             segments: BTreeSet::new(),
             starts: 0,
@@ -220,7 +239,7 @@ impl Machine {
         if !matches!(self.state, State::Off) {
             out.push(MachineOut::Mark("kills"));
             self.disk.kill();
-            self.end_process(at, down, out);
+            self.end_process(at, ("killed", down), out);
         }
     }
 
@@ -228,6 +247,7 @@ impl Machine {
     pub fn wipe(&mut self, at: At, down: Duration, out: &mut Vec<MachineOut>) {
         out.push(MachineOut::Mark("disks lost"));
         self.kill(at, down, out);
+        self.ended = "disk lost";
         self.disk = Disk::new(self.options.disk.clone(), self.rng.fork("wiped"));
     }
 
@@ -240,7 +260,7 @@ impl Machine {
             let (told, _): (BTreeSet<Plug>, BTreeSet<Plug>) =
                 std::mem::take(&mut self.plugs).into_iter().partition(|_| self.rng.chance(1, 2));
             self.plugs = told;
-            self.end_process(at, down, out);
+            self.end_process(at, ("power lost", down), out);
         }
     }
 
@@ -301,6 +321,17 @@ impl Machine {
         match &self.state {
             State::Up(process) => (process.owed(), process.held_bytes()),
             State::Off | State::Booting(_) => (0, 0),
+        }
+    }
+
+    /// What its process is at.
+    pub fn life(&self) -> Life {
+        match &self.state {
+            State::Off => Life::Off(self.ended),
+            State::Booting(_) => Life::Booting,
+            State::Up(_) if self.paused_until.is_some() => Life::Paused,
+            State::Up(_) if self.stopping.is_some() => Life::Stopping,
+            State::Up(_) => Life::Up,
         }
     }
 
@@ -377,8 +408,11 @@ impl Machine {
             lane_delay_max: self.options.lane_delay_max,
             request_cost_max: self.options.request_cost_max,
         };
+        let mut recorder = self.options.shape.recorded.then(|| Recorder::begin(&boot, now));
         let node = Node::boot(boot, now, &mut effects);
-        let process = Process::new(node, store, self.options.segment_bytes, &config);
+        recorder.iter_mut().for_each(|recorder| recorder.booted(effects.effects.len(), &node));
+        let mut process = Process::new(node, store, self.options.segment_bytes, &config);
+        process.recorder = recorder;
         self.state = State::Up(Box::new(process));
         self.with(at, out, |process, out| process.booted(now, effects, out));
     }
@@ -390,9 +424,10 @@ impl Machine {
         match refusal {
             RecoveryRefusal::Disk(_) => {
                 self.disk.kill();
-                self.end_process(at, Duration::from_secs(1), out);
+                self.end_process(at, ("start failed", Duration::from_secs(1)), out);
             }
             refusal => {
+                self.ended = "never starts again";
                 self.lost = Some(refusal.to_string());
                 self.disk.kill();
                 self.incarnation += 1;
@@ -401,9 +436,15 @@ impl Machine {
         }
     }
 
-    fn end_process(&mut self, at: At, down: Duration, out: &mut Vec<MachineOut>) {
+    fn end_process(&mut self, at: At, (why, down): (&'static str, Duration), out: &mut Vec<MachineOut>) {
+        self.ended = why;
         self.incarnation += 1;
-        self.state = State::Off;
+        if let State::Up(process) = std::mem::replace(&mut self.state, State::Off)
+            && let Some(recorder) = process.recorder
+        {
+            out.push(MachineOut::Mark("flights replayed"));
+            out.extend(recorder.judge(&process.node).map(|how| MachineOut::Finding("flight", how)));
+        }
         self.ops.clear();
         self.segments.clear();
         self.waiting.clear();
@@ -474,12 +515,12 @@ impl Machine {
             out.push(MachineOut::Line(24, format!("halts: {why}")));
             out.push(MachineOut::Mark("halts"));
             self.disk.kill();
-            return self.end_process(at, Duration::from_secs(1), out);
+            return self.end_process(at, ("halted", Duration::from_secs(1)), out);
         }
         if stopped && let Some(down) = self.stopping {
             out.push(MachineOut::Line(25, "has stopped".to_owned()));
             self.disk.kill();
-            return self.end_process(at, down, out);
+            return self.end_process(at, ("stopped", down), out);
         }
         self.book(at, out);
     }

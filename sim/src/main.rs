@@ -2,15 +2,19 @@
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
+use ottla_sim::case::Case;
 use ottla_sim::chain::Chain;
+use ottla_sim::cut::Cut;
 use ottla_sim::fleet::{CLUSTER_FLOORS, FLOORS, Fleet, STORE_FLOORS, cpu};
-use ottla_sim::plan::{Cut, Plan};
+use ottla_sim::flight;
+use ottla_sim::page::record;
+use ottla_sim::plan::Plan;
 use ottla_sim::report::Outcome;
-use ottla_sim::run::{hush_panics, run};
+use ottla_sim::run::{functions, hush_panics, run, run_plan};
 use ottla_sim::shrink::shrink;
 use ottla_sim::solo;
-use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufReader, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -29,25 +33,14 @@ struct Flags {
     /// Threads; each runs whole seeds.
     #[arg(short, long, default_value_t = 1)]
     jobs: usize,
-    /// With --seed: a line for each event.
-    #[arg(long)]
-    trace: bool,
-    /// With --seed: what the run is given, without running it.
-    #[arg(long)]
-    plan: bool,
-    /// With --seed: only these strikes of the plan, as in 3,7; `none` for none.
-    #[arg(long, value_parser = numbers)]
-    strikes: Option<Numbers>,
-    /// With --seed: only these clients of the plan.
-    #[arg(long, value_parser = numbers)]
-    clients: Option<Numbers>,
-    /// The canary: a disk that lies about its flushes, which every oracle of durability must see.
-    #[arg(long)]
-    liar: bool,
+    /// Run what a file says, which a finding left behind.
+    #[arg(long, conflicts_with_all = ["seed", "seeds", "store"])]
+    case: Option<PathBuf>,
     /// Several machines that are one cluster.
     #[arg(long, conflicts_with = "store")]
     cluster: bool,
-    /// With --cluster: many chains of strikes, all of this kind: Island, Deaf, Overtaken or Relay.
+    /// With --cluster: many chains of strikes, all of this kind: Island, Deaf, Overtaken or Relay; at voters Rivals, Revenant or
+    /// Unkept.
     #[arg(long, requires = "cluster", value_parser = chain)]
     chain: Option<Chain>,
     /// The store alone, with actions that one broker never asks for.
@@ -56,9 +49,8 @@ struct Flags {
     #[cfg(feature = "plant")]
     #[command(flatten)]
     planting: Planting,
-    /// With --seed: nothing strikes from this second on.
-    #[arg(long)]
-    end: Option<u64>,
+    #[command(flatten)]
+    flights: Flights,
     /// Run each seed twice and compare digests.
     #[arg(long)]
     meta: bool,
@@ -77,6 +69,21 @@ struct Flags {
     /// Where the trace of a shortened finding goes.
     #[arg(long, default_value = "target/sim")]
     out: PathBuf,
+    #[command(flatten)]
+    cutting: Cutting,
+    #[command(flatten)]
+    looking: Looking,
+}
+
+/// What processes record of themselves.
+#[derive(clap::Args)]
+struct Flights {
+    /// Replay what a broker recorded in `ottla.flight.dir`; with --trace, a line for each input.
+    #[arg(long, conflicts_with_all = ["seed", "seeds"])]
+    flight: Option<PathBuf>,
+    /// Every process records its flight, which is replayed when it ends.
+    #[arg(long)]
+    recorded: bool,
 }
 
 /// What is to be found out about bugs that are planted on purpose.
@@ -92,12 +99,59 @@ struct Planting {
     /// Plant every bug in turn and say how many of the seeds it takes to find it; --write puts the table into a file.
     #[arg(long)]
     plants: bool,
+    /// With --plants: so many campaigns, each with seeds of its own; the table has their median and worst. With --ledger what was hunted
+    /// before is not hunted again.
+    #[arg(long, default_value_t = 1)]
+    campaigns: u64,
     /// With --plants: one world that finds a bug is enough.
     #[arg(long)]
     quick: bool,
     /// Where the table of --plants goes: between the two marks of this file.
     #[arg(long)]
     write: Option<PathBuf>,
+}
+
+/// What is left of a plan.
+#[derive(clap::Args)]
+struct Cutting {
+    /// With --seed: only these strikes of the plan, as in 3,7; `none` for none.
+    #[arg(long, value_parser = numbers)]
+    strikes: Option<Numbers>,
+    /// With --seed: only these clients of the plan.
+    #[arg(long, value_parser = numbers)]
+    clients: Option<Numbers>,
+    /// With --seed: only these topics of the plan.
+    #[arg(long, value_parser = numbers)]
+    topics: Option<Numbers>,
+    /// With --seed: at most so many partitions of each topic.
+    #[arg(long)]
+    partitions: Option<i32>,
+    /// With --seed and --cluster: only so many machines.
+    #[arg(long, requires = "cluster")]
+    machines: Option<usize>,
+    /// With --seed: nothing strikes from this second on.
+    #[arg(long)]
+    end: Option<u64>,
+    /// The canary: a disk that lies about its flushes, which every oracle of durability must see.
+    #[arg(long)]
+    liar: bool,
+}
+
+/// What is told of one run.
+#[derive(clap::Args)]
+struct Looking {
+    /// With --seed or --case: a line for each event.
+    #[arg(long)]
+    trace: bool,
+    /// With --seed or --case: what the run is given, without running it.
+    #[arg(long)]
+    plan: bool,
+    /// With --seed or --case: make a page of the run, to be looked at in a browser.
+    #[arg(long, conflicts_with = "store")]
+    page: Option<PathBuf>,
+    /// With --page: these seconds are what is shown in detail, as in 31..43; else what led to the finding.
+    #[arg(long, value_parser = range, requires = "page")]
+    span: Option<Range<u64>>,
 }
 
 /// A list of numbers on the command line.
@@ -113,11 +167,15 @@ fn main() -> ExitCode {
     if let Some(code) = plant(&flags) {
         return code;
     }
-    match (flags.seed, flags.seeds.clone()) {
-        (Some(seed), None) => one(seed, &flags),
-        (None, Some(seeds)) => many(seeds, &flags),
-        (None, None) | (Some(_), Some(_)) => {
-            eprintln!("say --seed N or --seeds A..B; --help says more");
+    if let Some(path) = &flags.flights.flight {
+        return flown(path, flags.looking.trace);
+    }
+    match (flags.seed, flags.seeds.clone(), &flags.case) {
+        (Some(seed), None, None) => one(seed, &flags),
+        (None, Some(seeds), None) => many(seeds, &flags),
+        (None, None, Some(path)) => case(path, &flags),
+        (..) => {
+            eprintln!("say --seed N, --seeds A..B or --case FILE; --help says more");
             ExitCode::from(2)
         }
     }
@@ -126,7 +184,8 @@ fn main() -> ExitCode {
 /// Plants the bug that was asked for; the campaign over all of them is an end in itself.
 #[cfg(feature = "plant")]
 fn plant(flags: &Flags) -> Option<ExitCode> {
-    use ottla_sim::plants::{Effort, Row, campaign, named, table, write};
+    use ottla_sim::hunt::Effort;
+    use ottla_sim::plants::{Row, campaign, named, table, write};
     if let Some(name) = &flags.planting.plant {
         match named(name) {
             Some(bug) => ottla_core::plant::plant(Some(bug)),
@@ -144,9 +203,10 @@ fn plant(flags: &Flags) -> Option<ExitCode> {
     }
     let seeds_max = flags.seeds.as_ref().map_or(1_000, |seeds| seeds.end);
     let only = flags.planting.plant.as_deref().and_then(named);
-    let effort = Effort { seeds_max, threads: flags.jobs, is_quick: flags.planting.quick, only };
+    let (campaigns, ledger) = (flags.planting.campaigns.max(1), flags.ledger.as_deref());
+    let effort = Effort { seeds_max, campaigns, ledger, threads: flags.jobs, is_quick: flags.planting.quick, only };
     let rows = campaign(effort, |row| println!("{row}"));
-    let text = table(&rows, seeds_max);
+    let text = table(&rows, effort);
     let written = flags.planting.write.as_ref().map_or(Ok(()), |path| write(path, &text));
     if let Err(error) = written {
         eprintln!("{error}");
@@ -167,29 +227,103 @@ fn voters(flags: &Flags) -> ExitCode {
     verdict(fleet.findings.is_empty())
 }
 
+/// Replays the flight of a process.
+fn flown(path: &Path, is_traced: bool) -> ExitCode {
+    let mut tell = |line| {
+        if is_traced {
+            println!("{line}");
+        }
+    };
+    let opened = File::open(path).map_err(|fault| fault.to_string());
+    let replayed = opened.and_then(|file| flight::replay(BufReader::new(file), functions(), &mut tell));
+    match replayed {
+        Ok(replayed) => {
+            println!("{replayed}");
+            verdict(replayed.is_same())
+        }
+        Err(fault) => {
+            eprintln!("{}: {fault}", path.display());
+            ExitCode::from(2)
+        }
+    }
+}
+
 fn one(seed: u64, flags: &Flags) -> ExitCode {
     if flags.store {
-        let (outcome, lines) = solo::run(seed, flags.trace);
+        let (outcome, lines) = solo::run(seed, flags.looking.trace);
         lines.iter().for_each(|line| println!("{line}"));
         print!("{}", outcome.summary());
         return verdict(outcome.finding.is_none());
     }
     let list = |numbers: &Option<Numbers>| numbers.as_ref().map(|numbers| numbers.0.clone());
-    let (ops, clients) = (list(&flags.strikes), list(&flags.clients));
-    let cut = Cut { ops, clients, end_secs: flags.end, ..whole(flags) };
-    let plan = Plan::of(seed, &cut);
+    let cut = Cut {
+        ops: list(&flags.cutting.strikes),
+        clients: list(&flags.cutting.clients),
+        topics: list(&flags.cutting.topics),
+        partitions: flags.cutting.partitions,
+        machines: flags.cutting.machines,
+        end_secs: flags.cutting.end,
+        ..whole(flags)
+    };
+    let command = format!("{} --seed {seed}{}", program(flags), cut.flags());
+    planned(Plan::of(seed, &cut), &command, flags)
+}
+
+/// What a file says is run.
+fn case(path: &Path, flags: &Flags) -> ExitCode {
+    match Case::read(path) {
+        Ok(Case { oracle, text, sources, plan }) => {
+            println!("found once, by sources {sources}: {oracle}: {text}");
+            planned(plan, &format!("{} --case {}", program(flags), path.display()), flags)
+        }
+        Err(fault) => {
+            eprintln!("{fault}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// One run, told as the flags have it.
+fn planned(plan: Plan, command: &str, flags: &Flags) -> ExitCode {
     println!("{}", plan.describe());
-    if flags.plan {
+    if flags.looking.plan {
         return ExitCode::SUCCESS;
     }
-    let (outcome, lines) = run(seed, &cut, flags.trace);
-    lines.iter().for_each(|line| println!("{line}"));
+    let (outcome, lines) = match &flags.looking.page {
+        None => run_plan(plan.clone(), flags.looking.trace),
+        Some(path) => {
+            let recorded = record(plan.clone(), command, flags.looking.span.clone());
+            match written(path, &recorded.page) {
+                Ok(()) => println!("page: {}", path.display()),
+                Err(fault) => eprintln!("{}: {fault}", path.display()),
+            }
+            (recorded.outcome, recorded.lines)
+        }
+    };
+    if flags.looking.trace {
+        lines.iter().for_each(|line| println!("{line}"));
+    }
     if flags.meta {
-        let (again, _) = run(seed, &cut, false);
-        assert_eq!(again.digest, outcome.digest, "the same seed ran differently");
+        let (again, _) = run_plan(plan, false);
+        assert_eq!(again.digest, outcome.digest, "the same plan ran differently");
     }
     print!("{}", outcome.summary());
     verdict(outcome.finding.is_none())
+}
+
+/// How this program is called.
+fn program(flags: &Flags) -> String {
+    #[cfg(feature = "plant")]
+    if let Some(bug) = &flags.planting.plant {
+        return format!("cargo plant -- --plant {bug}");
+    }
+    let _ = flags;
+    "cargo sim --".to_owned()
+}
+
+fn written(path: &Path, text: &str) -> std::io::Result<()> {
+    path.parent().map_or(Ok(()), fs::create_dir_all)?;
+    fs::write(path, text)
 }
 
 fn many(seeds: Range<u64>, flags: &Flags) -> ExitCode {
@@ -238,7 +372,13 @@ fn many(seeds: Range<u64>, flags: &Flags) -> ExitCode {
 
 /// The plan with everything in it.
 fn whole(flags: &Flags) -> Cut {
-    Cut { liar: flags.liar, cluster: flags.cluster, chain: flags.chain, ..Cut::default() }
+    Cut {
+        liar: flags.cutting.liar,
+        recorded: flags.flights.recorded,
+        cluster: flags.cluster,
+        chain: flags.chain,
+        ..Cut::default()
+    }
 }
 
 /// Shortens a finding, says how to bring it back, and writes its trace.
@@ -250,16 +390,26 @@ fn tell(outcome: &Outcome, flags: &Flags) {
         return println!("  whole:    cargo sim --store --seed {} --trace", outcome.seed);
     }
     let shrunk = shrink(outcome, whole(flags), flags.tries);
-    let (shortest, lines) = run(outcome.seed, &shrunk.cut, true);
-    let path = out.join(format!("seed-{}.txt", outcome.seed));
-    let plan = Plan::of(outcome.seed, &shrunk.cut).describe();
-    let text = format!("{plan}\n{}\n{}", lines.join("\n"), shortest.summary());
-    let written = fs::create_dir_all(out).and_then(|()| fs::write(&path, text));
-    println!("  whole:    {}", outcome.command(&whole(flags)));
-    println!("  shortest: {} --trace   ({} runs)", shortest.command(&shrunk.cut), shrunk.tries);
-    match written {
-        Ok(()) => println!("  trace:    {}", path.display()),
-        Err(error) => println!("  trace:    not written: {error}"),
+    let file = |end: &str| out.join(format!("seed-{}.{end}", outcome.seed));
+    let command = |cut: &Cut| format!("{} --seed {}{}", program(flags), outcome.seed, cut.flags());
+    let shortest = command(&shrunk.cut);
+    let shown = record(shrunk.plan.clone(), &shortest, None);
+    let plan = shrunk.plan.describe();
+    let text = format!("{plan}\n{}\n{}", shown.lines.join("\n"), shown.outcome.summary());
+    println!("  whole:    {}", command(&whole(flags)));
+    println!("  shortest: {shortest} --trace   ({shrunk})");
+    let kept = Case::new(shrunk.plan, finding).write(&file("json")).map(|()| file("json"));
+    let files = [
+        ("case: ", kept),
+        ("trace:", written(&file("txt"), &text).map(|()| file("txt"))),
+        ("page: ", written(&file("html"), &shown.page).map(|()| file("html"))),
+    ];
+    for (what, path) in files {
+        match path {
+            Ok(path) if what == "case: " => println!("  {what}    {} --case {}", program(flags), path.display()),
+            Ok(path) => println!("  {what}    {}", path.display()),
+            Err(fault) => println!("  {what}    not written: {fault}"),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use crate::client::batch::Entry;
 use crate::groups::GroupFacts;
 use ottla_core::boundary::Digest;
 use ottla_core::types::Uuid;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 
@@ -22,7 +23,7 @@ pub struct LogName {
 }
 
 /// A topic that lives as long as the run.
-#[derive(Clone, Hash, Debug)]
+#[derive(Clone, Hash, Serialize, Deserialize, Debug)]
 pub struct Topic {
     /// Its name.
     pub name: String,
@@ -35,6 +36,7 @@ pub struct Topic {
     /// Old records may go by themselves.
     pub expires: bool,
     /// Its id, once it is known.
+    #[serde(skip)]
     pub id: Option<Uuid>,
 }
 
@@ -101,6 +103,17 @@ pub struct Finding {
     pub text: String,
 }
 
+/// A batch that was acknowledged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Heard {
+    /// Where.
+    pub log: LogName,
+    /// Its first offset, if the answer said so.
+    pub base: Option<i64>,
+    /// How many records.
+    pub records: usize,
+}
+
 /// Everything that the clients know together.
 #[derive(Default, Debug)]
 pub struct Model {
@@ -131,6 +144,8 @@ pub struct Model {
     pub led: BTreeMap<(Uuid, i32), (i32, String)>,
     /// What clients ask and are answered, if somebody wants to hear it.
     pub told: Option<Vec<String>>,
+    /// What was acknowledged since somebody last looked, if somebody does.
+    pub heard: Option<Vec<Heard>>,
 }
 
 impl Model {
@@ -213,6 +228,9 @@ impl Model {
     pub fn acked(&mut self, log: LogName, base: Option<i64>, ids: &[RecordId]) {
         self.count("acked records", ids.len() as u64);
         self.mark("acked batches");
+        if let Some(heard) = &mut self.heard {
+            heard.push(Heard { log, base, records: ids.len() });
+        }
         for (offset, id) in (base.unwrap_or(0)..).zip(ids) {
             self.sent[id.0 as usize].fate = Fate::Acked(base.map(|_| offset));
             if base.is_some() {

@@ -4,6 +4,7 @@
 use crate::clock::At;
 use bytes::Bytes;
 use ottla_core::types::Rng;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -76,7 +77,7 @@ pub struct Door {
 }
 
 /// How a break of a connection becomes known.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Debug)]
 pub enum Told {
     /// Both ends hear of it.
     Both,
@@ -89,7 +90,7 @@ pub enum Told {
 }
 
 /// A direction, as a machine sees it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Debug)]
 pub enum Flow {
     /// What it sends.
     Out,
@@ -98,7 +99,7 @@ pub enum Flow {
 }
 
 /// What the network of a run is like.
-#[derive(Clone, Debug)]
+#[derive(Clone, Serialize, Deserialize, Debug)]
 pub struct Quality {
     /// A usual way through, in microseconds.
     pub delay_us: u64,

@@ -1,15 +1,16 @@
 //! A seed → everything that a run is given: what the world is like, who the clients are, what strikes when. A plan can be
 //! cut down without anything else in it changing, which is how a failing run is shortened.
 
-use crate::chain::Chain;
 use crate::clock::At;
 use crate::cluster::Shape;
+use crate::cut::Cut;
 use crate::disk::Traits;
 use crate::fault::{Op, Strike, Weather};
 use crate::model::Topic;
 use crate::net::Quality;
 use ottla_core::record::Compression;
 use ottla_core::types::{Rng, limit};
+use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ pub const EPOCH_MS: i64 = 1_795_219_200_000;
 pub const STRIKES_FROM: At = At::secs(3);
 
 /// What the world of a run is like.
-#[derive(Clone, Debug)]
+#[derive(Clone, Serialize, Deserialize, Debug)]
 pub struct Options {
     /// How a stranger would run it: usual sizes, a quick network and disk.
     pub production: bool,
@@ -66,7 +67,7 @@ pub struct Options {
 }
 
 /// Who a client is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Serialize, Deserialize, Debug)]
 pub enum Role {
     /// Writes.
     Producer(producer::Habits),
@@ -83,7 +84,7 @@ pub enum Role {
 }
 
 /// A client and its chance.
-#[derive(Clone, Debug)]
+#[derive(Clone, Serialize, Deserialize, Debug)]
 pub struct ClientSpec {
     /// Stays the same when others are left out.
     pub number: usize,
@@ -94,7 +95,7 @@ pub struct ClientSpec {
 }
 
 /// Everything that a run is given.
-#[derive(Clone, Debug)]
+#[derive(Clone, Serialize, Deserialize, Debug)]
 pub struct Plan {
     /// Where it all comes from.
     pub seed: u64,
@@ -106,23 +107,6 @@ pub struct Plan {
     pub ops: Vec<(usize, Op)>,
     /// From here on nothing strikes.
     pub calm_from: At,
-}
-
-/// What is left of a plan.
-#[derive(Clone, Default, PartialEq, Eq, Debug)]
-pub struct Cut {
-    /// Only these strikes.
-    pub ops: Option<Vec<usize>>,
-    /// Only these clients.
-    pub clients: Option<Vec<usize>>,
-    /// Nothing strikes from this second on.
-    pub end_secs: Option<u64>,
-    /// The disk says that it has flushed and has not: whoever then finds nothing is asleep.
-    pub liar: bool,
-    /// It is the plan of a cluster: several machines.
-    pub cluster: bool,
-    /// All its chains of strikes are of this kind, and there are many.
-    pub chain: Option<Chain>,
 }
 
 impl Plan {
@@ -153,19 +137,6 @@ impl Plan {
         plan
     }
 
-    /// The same with less in it.
-    #[must_use]
-    pub fn cut(mut self, cut: &Cut) -> Self {
-        self.options.disk.liar |= cut.liar;
-        if let Some(secs) = cut.end_secs {
-            self.calm_from = self.calm_from.min(At::secs(secs));
-        }
-        self.ops
-            .retain(|(number, op)| op.at < self.calm_from && cut.ops.as_ref().is_none_or(|kept| kept.contains(number)));
-        self.clients.retain(|client| cut.clients.as_ref().is_none_or(|kept| kept.contains(&client.number)));
-        self
-    }
-
     /// The plan for people, a line each.
     pub fn describe(&self) -> String {
         let mut text = String::new();
@@ -180,36 +151,6 @@ impl Plan {
         }
         for (number, op) in &self.ops {
             let _ = writeln!(text, "  strike {number:>3} at {}  node {}: {}", op.at, op.machine, op.strike);
-        }
-        text
-    }
-}
-
-impl Cut {
-    /// The flags that bring it about.
-    pub fn flags(&self) -> String {
-        let list = |numbers: &[usize]| {
-            let texts: Vec<String> = numbers.iter().map(usize::to_string).collect();
-            if texts.is_empty() { "none".to_owned() } else { texts.join(",") }
-        };
-        let mut text = String::new();
-        if self.cluster {
-            text.push_str(" --cluster");
-        }
-        if let Some(chain) = self.chain {
-            let _ = write!(text, " --chain {chain:?}");
-        }
-        if let Some(ops) = &self.ops {
-            let _ = write!(text, " --strikes {}", list(ops));
-        }
-        if let Some(clients) = &self.clients {
-            let _ = write!(text, " --clients {}", list(clients));
-        }
-        if let Some(secs) = self.end_secs {
-            let _ = write!(text, " --end {secs}");
-        }
-        if self.liar {
-            text.push_str(" --liar");
         }
         text
     }

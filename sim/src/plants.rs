@@ -1,16 +1,13 @@
-//! The campaign of planted bugs: how many seeds it takes until an oracle outside the core sees each of them.
+//! The campaigns of planted bugs: how many seeds it takes until an oracle outside the core sees each of them.
 
 use crate::chain::Chain;
-use crate::fleet::{Fleet, cpu};
-use crate::plan::Cut;
-use crate::report::Outcome;
+use crate::cut::Cut;
+use crate::hunt::{Effort, Hunt, cells, hunts};
 use crate::{run, solo, voters};
 use ottla_core::plant::{Bug, plant};
-use std::fmt;
-use std::fmt::Write;
+use std::fmt::{self, Write};
+use std::fs;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 /// What became of one planted bug.
 pub struct Row {
@@ -22,8 +19,8 @@ pub struct Row {
     pub history: &'static str,
     /// Which table it belongs to.
     pub kind: Kind,
-    /// A hunt for each world of that table; none where another was enough.
-    pub hunts: Vec<Option<Hunt>>,
+    /// For each world of that table a hunt for each campaign; none where another world was enough.
+    pub hunts: Vec<Vec<Hunt>>,
 }
 
 /// The tables: bugs of one kind are hunted in the same worlds.
@@ -37,31 +34,6 @@ pub enum Kind {
     Quorum,
 }
 
-/// Seeds run one behind the other until an oracle complained.
-pub struct Hunt {
-    /// How many seeds it took; none if they were not enough.
-    pub seeds: Option<u64>,
-    /// The oracle that saw it.
-    pub oracle: &'static str,
-    /// Seeds before that in which only an assertion inside the core fired, which does not count.
-    pub inside: u64,
-    /// CPU time until then.
-    pub cpu: Duration,
-}
-
-/// How far a campaign goes.
-#[derive(Clone, Copy, Debug)]
-pub struct Effort {
-    /// The most seeds for each bug and world.
-    pub seeds_max: u64,
-    /// Threads, each with whole seeds.
-    pub threads: usize,
-    /// One world that finds a bug is enough.
-    pub is_quick: bool,
-    /// Only this bug.
-    pub only: Option<Bug>,
-}
-
 /// The bug of this name.
 pub fn named(name: &str) -> Option<Bug> {
     let all = Bug::ALL.into_iter().chain(Bug::OF_REPLICATION).chain(Bug::OF_QUORUM);
@@ -69,7 +41,7 @@ pub fn named(name: &str) -> Option<Bug> {
 }
 
 /// Plants every bug in turn, and then gives a sound store a disk that lies. `tell` hears of each as it is done.
-pub fn campaign(effort: Effort, tell: impl Fn(&Row)) -> Vec<Row> {
+pub fn campaign(effort: Effort<'_>, tell: impl Fn(&Row)) -> Vec<Row> {
     let of = |kind: Kind, bugs: &[Bug]| bugs.iter().map(move |bug| (kind, *bug)).collect::<Vec<_>>();
     let mut bugs = of(Kind::Broker, &Bug::ALL);
     bugs.extend(of(Kind::Replication, &Bug::OF_REPLICATION));
@@ -95,7 +67,7 @@ pub fn campaign(effort: Effort, tell: impl Fn(&Row)) -> Vec<Row> {
             breaks: "a flush reaches the device",
             history: "",
             kind: Kind::Broker,
-            hunts: vec![None, Some(hunt(effort, |seed| run::run(seed, &liar, false).0))],
+            hunts: vec![Vec::new(), hunts(effort, "the disk lies", &|seed| run::run(seed, &liar, false).0)],
         };
         tell(&row);
         rows.push(row);
@@ -122,11 +94,11 @@ impl Kind {
         }
     }
 
-    fn hunts(self, bug: Bug, effort: Effort) -> Vec<Option<Hunt>> {
-        let mut hunts: Vec<Option<Hunt>> = Vec::new();
+    fn hunts(self, bug: Bug, effort: Effort<'_>) -> Vec<Vec<Hunt>> {
+        let mut hunts: Vec<Vec<Hunt>> = Vec::new();
         for world in self.worlds() {
             let is_enough = effort.is_quick && hunts.iter().flatten().any(|hunt: &Hunt| hunt.seeds.is_some());
-            hunts.push((!is_enough).then(|| world.hunt(bug, effort)));
+            hunts.push(if is_enough { Vec::new() } else { world.hunts(self, bug, effort) });
         }
         hunts
     }
@@ -141,14 +113,21 @@ impl Kind {
 }
 
 impl Where {
-    fn hunt(self, bug: Bug, effort: Effort) -> Hunt {
+    fn hunts(self, kind: Kind, bug: Bug, effort: Effort<'_>) -> Vec<Hunt> {
         let chain = AIMS.into_iter().find(|(aim, _)| *aim == bug).map(|(_, chain)| chain);
         let cluster = Cut { cluster: true, chain, ..Cut::default() };
+        let seeds_max = match (self, kind) {
+            (Self::Voters, _) => effort.seeds_max * VOTERS_MORE,
+            (Self::Cluster, Kind::Quorum) => effort.seeds_max.div_ceil(CLUSTERS_FEWER),
+            (Self::Store | Self::Broker | Self::Cluster, _) => effort.seeds_max,
+        };
+        let effort = Effort { seeds_max, ..effort };
+        let what = format!("{bug:?} in {}", self.name());
         match self {
-            Self::Store => hunt(effort, |seed| solo::run(seed, false).0),
-            Self::Broker => hunt(effort, |seed| run::run(seed, &Cut::default(), false).0),
-            Self::Cluster => hunt(effort, |seed| run::run(seed, &cluster, false).0),
-            Self::Voters => hunt(Effort { seeds_max: effort.seeds_max * VOTERS_MORE, ..effort }, voters::run),
+            Self::Store => hunts(effort, &what, &|seed| solo::run(seed, false).0),
+            Self::Broker => hunts(effort, &what, &|seed| run::run(seed, &Cut::default(), false).0),
+            Self::Cluster => hunts(effort, &what, &|seed| run::run(seed, &cluster, false).0),
+            Self::Voters => hunts(effort, &what, &voters::run),
         }
     }
 
@@ -159,25 +138,6 @@ impl Where {
             Self::Cluster => "clusters",
             Self::Voters => "voters alone",
         }
-    }
-}
-
-fn hunt(effort: Effort, play: impl Fn(u64) -> Outcome + Sync) -> Hunt {
-    let (began, inside) = (cpu(), AtomicU64::new(0));
-    let fleet = Fleet::sail(0..effort.seeds_max, effort.threads, 1, |seed| {
-        let mut outcome = play(seed);
-        if outcome.from_inside {
-            inside.fetch_add(1, Ordering::Relaxed);
-            outcome.finding = None;
-        }
-        outcome
-    });
-    let found = fleet.findings.first();
-    Hunt {
-        seeds: found.map(|outcome| outcome.seed + 1),
-        oracle: found.and_then(|outcome| outcome.finding.as_ref()).map_or("", |finding| finding.oracle),
-        inside: inside.into_inner(),
-        cpu: cpu().saturating_sub(began),
     }
 }
 
@@ -194,22 +154,13 @@ impl fmt::Display for Row {
         if self.kind != Kind::Broker {
             write!(f, " {} |", self.history)?;
         }
-        for hunt in &self.hunts {
-            match hunt {
-                Some(Hunt { seeds, oracle, inside, cpu }) => {
-                    let seeds = seeds.map_or("not found".to_owned(), |seeds| seeds.to_string());
-                    let inside = if *inside == 0 { String::new() } else { format!(" ({inside} asserted)") };
-                    write!(f, " {seeds}{inside} | {oracle} | {:.1} |", cpu.as_secs_f64())?;
-                }
-                None => f.write_str(" – | – | – |")?,
-            }
-        }
-        Ok(())
+        self.hunts.iter().try_for_each(|hunts| write!(f, " {} |", cells(hunts)))
     }
 }
 
 /// The table for people.
-pub fn table(rows: &[Row], seeds_max: u64) -> String {
+pub fn table(rows: &[Row], effort: Effort<'_>) -> String {
+    let Effort { seeds_max, campaigns, .. } = effort;
     let mut text = String::new();
     for kind in [Kind::Broker, Kind::Replication, Kind::Quorum] {
         let mut rows = rows.iter().filter(|row| row.kind == kind).peekable();
@@ -227,28 +178,44 @@ pub fn table(rows: &[Row], seeds_max: u64) -> String {
         }
         text.push('\n');
     }
-    let more = seeds_max * VOTERS_MORE;
-    let _ = writeln!(text, "At most {seeds_max} seeds for each bug and world, of voters alone {more}, from 0 on.");
+    let (more, fewer) = (seeds_max * VOTERS_MORE, seeds_max.div_ceil(CLUSTERS_FEWER));
+    let _ = writeln!(
+        text,
+        "At most {seeds_max} seeds for each bug and world, of voters alone {more}, of clusters for the bugs of the quorum {fewer}."
+    );
+    if campaigns > 1 {
+        let _ = writeln!(
+            text,
+            "Median / worst of {campaigns} campaigns, each with seeds of its own; where one number stands the first campaign found nothing,\nand there were no others."
+        );
+    }
     text
 }
 
 /// Puts the table between the two marks of a file.
 pub fn write(path: &Path, table: &str) -> std::io::Result<()> {
-    let text = std::fs::read_to_string(path)?;
+    let text = fs::read_to_string(path)?;
     let missing = || std::io::Error::other(format!("{} lacks the marks {BEGIN} and {END}", path.display()));
     let (before, rest) = text.split_once(BEGIN).ok_or_else(missing)?;
     let (_, after) = rest.split_once(END).ok_or_else(missing)?;
-    std::fs::write(path, format!("{before}{BEGIN}\n{table}{END}{after}"))
+    fs::write(path, format!("{before}{BEGIN}\n{table}{END}{after}"))
 }
 
 /// Bugs whose state is so rare that the clusters in which they are hunted have many chains that bring it about.
-const AIMS: [(Bug, Chain); 4] = [
+const AIMS: [(Bug, Chain); 9] = [
     (Bug::EpochsNotCompared, Chain::Overtaken),
     (Bug::GrowthCountsLate, Chain::Deaf),
     (Bug::ShrinkCountsEarly, Chain::Island),
     (Bug::GrowthIgnoresReign, Chain::Relay),
+    (Bug::VoteBeforeKept, Chain::Rivals),
+    (Bug::VoteForgotten, Chain::Rivals),
+    (Bug::EarlierReignCommitted, Chain::Revenant),
+    (Bug::TermsNotCompared, Chain::Revenant),
+    (Bug::UnflushedAcknowledged, Chain::Unkept),
 ];
 /// A history of voters alone is so much shorter than one of whole machines.
 const VOTERS_MORE: u64 = 10;
+/// Voters alone are the world of the bugs of the quorum; in clusters they show soon or not at all.
+const CLUSTERS_FEWER: u64 = 10;
 const BEGIN: &str = "<!-- planted: begin -->";
 const END: &str = "<!-- planted: end -->";

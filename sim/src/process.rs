@@ -2,6 +2,7 @@
 //! production driver does it, with nothing in between.
 
 use crate::calls::{Calls, CallsOut};
+use crate::flight::Recorder;
 use crate::machine::Caller;
 use crate::net::{LinkId, Plug};
 use crate::run::functions;
@@ -88,11 +89,18 @@ pub struct Process {
     ops: BTreeSet<OpId>,
     inputs: VecDeque<Input>,
     ending: Ending,
+    pace: Pace,
+    /// Writes down what the node is given, if somebody wants that.
+    pub recorder: Option<Recorder>,
+    scratch: Vec<u8>,
+}
+
+#[derive(Default)]
+struct Pace {
     /// How often in a row a waking left a deadline in the past.
     spins: u32,
     /// How many turns there were.
     turns: u64,
-    scratch: Vec<u8>,
 }
 
 impl Process {
@@ -117,8 +125,8 @@ impl Process {
             ops: BTreeSet::new(),
             inputs: VecDeque::new(),
             ending: Ending::Not,
-            spins: 0,
-            turns: 0,
+            pace: Pace::default(),
+            recorder: None,
             scratch: Vec::new(),
         }
     }
@@ -269,10 +277,10 @@ impl Process {
             ("line", self.calls.deadline()),
         ];
         match spinning.into_iter().find(|(_, deadline)| is_due(*deadline)) {
-            None => self.spins = 0,
+            None => self.pace.spins = 0,
             Some((who, deadline)) => {
-                self.spins += 1;
-                if self.spins == SPINS_MAX {
+                self.pace.spins += 1;
+                if self.pace.spins == SPINS_MAX {
                     let text = format!("the {who} wants to be woken at {deadline:?} for ever, it is {now:?}");
                     out.push(ProcessOut::Finding("spinning", text));
                 }
@@ -347,8 +355,8 @@ impl Process {
 
     /// The store looks at every segment, so it is asked now and then only.
     fn check(&mut self) {
-        self.turns += 1;
-        if self.turns.is_multiple_of(TURNS_PER_CHECK) {
+        self.pace.turns += 1;
+        if self.pace.turns.is_multiple_of(TURNS_PER_CHECK) {
             self.store.check();
         }
     }
@@ -368,7 +376,9 @@ impl Process {
             | Input::Wake => {}
         }
         let mut effects = Effects::default();
+        self.recorder.iter_mut().for_each(|recorder| recorder.steps(now, &input));
         self.node.step(now, input, &mut effects);
+        self.recorder.iter_mut().for_each(|recorder| recorder.stepped(effects.effects.len(), &self.node));
         self.node.check();
         self.carry(now, effects, out);
     }

@@ -2,17 +2,27 @@
 
 use crate::clock::At;
 use crate::model::Finding;
-use crate::plan::Cut;
 use ottla_core::boundary::Digest;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fmt::Write;
 use std::hash::{Hash, Hasher};
+
+/// An event for people.
+pub struct Line {
+    /// When.
+    pub at: At,
+    /// Who says it, or to whom it happened.
+    pub who: String,
+    /// What.
+    pub what: String,
+}
 
 /// Where events are told.
 #[derive(Default)]
 pub struct Trace {
     digest: Digest,
-    lines: Option<Vec<String>>,
+    lines: Option<Vec<Line>>,
     events: u64,
 }
 
@@ -28,14 +38,14 @@ impl Trace {
         (at.0, facts).hash(&mut self.digest);
         if let Some(lines) = &mut self.lines {
             let (who, what) = line();
-            lines.push(format!("{at}  {who:<16}  {what}"));
+            lines.push(Line { at, who, what });
         }
     }
 
     /// A line for people alone.
     pub fn line(&mut self, at: At, who: &str, what: &str) {
         if let Some(lines) = &mut self.lines {
-            lines.push(format!("{at}  {who:<16}  {what}"));
+            lines.push(Line { at, who: who.to_owned(), what: what.to_owned() });
         }
     }
 
@@ -54,9 +64,16 @@ impl Trace {
         self.events
     }
 
-    /// The lines, if any were kept.
-    pub fn into_lines(self) -> Vec<String> {
-        self.lines.unwrap_or_default()
+    /// The lines so far, if any are kept.
+    pub fn lines(&self) -> &[Line] {
+        self.lines.as_deref().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, who, what } = self;
+        write!(f, "{at}  {who:<16}  {what}")
     }
 }
 
@@ -80,11 +97,6 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// The command that brings the run back.
-    pub fn command(&self, cut: &Cut) -> String {
-        format!("cargo sim --seed {}{}", self.seed, cut.flags())
-    }
-
     /// The end of a run for people.
     pub fn summary(&self) -> String {
         let mut text = format!("seed {} ended at {} after {} events\n", self.seed, self.length, self.events);

@@ -7,9 +7,10 @@ use crate::client::mover::Mover;
 use crate::client::producer::{self, Producer};
 use crate::client::turnover::Turnover;
 use crate::client::{Actor, Peer};
+use crate::cut::Cut;
 use crate::machine::Machine;
 use crate::model::Finding;
-use crate::plan::{ClientSpec, Cut, EPOCH_MS, Plan, Role};
+use crate::plan::{ClientSpec, EPOCH_MS, Plan, Role};
 use crate::report::{Outcome, Trace};
 use crate::world::World;
 use ottla_core::record::Compression;
@@ -24,22 +25,31 @@ const SETTLE: Duration = Duration::from_secs(120);
 
 /// Runs a seed, or what a cut leaves of it. With `keeps_lines` the second part is a line for each event.
 pub fn run(seed: u64, cut: &Cut, keeps_lines: bool) -> (Outcome, Vec<String>) {
-    let plan = Plan::of(seed, cut);
+    run_plan(Plan::of(seed, cut), keeps_lines)
+}
+
+/// Runs a plan, wherever it comes from.
+pub fn run_plan(plan: Plan, keeps_lines: bool) -> (Outcome, Vec<String>) {
     let mut world = World::new(plan, Trace::new(keeps_lines));
-    let (finding, from_inside) = match caught(|| play(&mut world)) {
+    let outcome = run_world(&mut world);
+    (outcome, world.trace.lines().iter().map(ToString::to_string).collect())
+}
+
+/// Lets a world live to its end.
+pub fn run_world(world: &mut World) -> Outcome {
+    let (finding, from_inside) = match caught(|| play(world)) {
         None => (world.model.findings.first().cloned(), false),
         Some(finding) => (Some(finding), true),
     };
-    let outcome = Outcome {
-        seed,
+    Outcome {
+        seed: world.plan.seed,
         digest: world.digest(),
         events: world.trace.events(),
         length: world.now(),
         finding,
         from_inside,
         marks: world.marks(),
-    };
-    (outcome, world.trace.into_lines())
+    }
 }
 
 thread_local! {

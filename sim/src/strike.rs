@@ -25,6 +25,9 @@ impl World {
     }
 
     fn apply(&mut self, at: usize, strike: Strike) {
+        if let Some(film) = &mut self.film {
+            film.struck(self.now, at, strike);
+        }
         match strike {
             Strike::Kill(down) => self.with_machine(at, |machine, now, out| machine.kill(now, down, out)),
             Strike::PowerLoss(_) if self.plan.options.relaxed => self.reckon(),

@@ -8,6 +8,7 @@ use crate::clock::At;
 use crate::machine::{Machine, MachineOut};
 use crate::model::Model;
 use crate::net::{LinkId, Net, Plug, Who};
+use crate::page::Film;
 use crate::plan::Plan;
 use crate::report::Trace;
 use bytes::Bytes;
@@ -91,6 +92,8 @@ pub struct World {
     pub model: Model,
     /// What is told.
     pub trace: Trace,
+    /// What is kept for a page, if somebody wants one. It changes nothing.
+    pub(crate) film: Option<Box<Film>>,
     /// The machines. The first one is the controller's, and a broker's as all others are.
     pub machines: Vec<Machine>,
     pub(crate) plan: Plan,
@@ -133,6 +136,7 @@ impl World {
         let mut world = Self {
             model,
             trace,
+            film: None,
             machines,
             plan,
             now: At::START,
@@ -251,6 +255,9 @@ impl World {
                 self.trace.line(self.now, &self.peers[client].name, &line);
             }
         }
+        if let (Some(film), Some(heard)) = (&mut self.film, &mut self.model.heard) {
+            heard.drain(..).for_each(|heard| film.acked(self.now, client, heard));
+        }
         for out in out {
             match out {
                 PeerOut::Connect(address) => self.client_connects(client, address),
@@ -277,6 +284,9 @@ impl World {
                 MachineOut::Finding(oracle, text) => self.model.find(oracle, text),
             }
         }
+        if let Some(film) = &mut self.film {
+            film.look(self.now, number, &self.machines[number]);
+        }
         if self.plan.options.cluster {
             self.judge_agreement(number);
         }
@@ -284,7 +294,11 @@ impl World {
 
     /// Bytes set out to this end.
     fn send(&mut self, to: Plug, bytes: Bytes) {
-        for (at, piece) in self.net.send(self.now, to, bytes) {
+        let pieces = self.net.send(self.now, to, bytes.clone());
+        if let Some(film) = &mut self.film {
+            film.sent(&self.net, to, &bytes, (self.now, pieces.last().map(|(at, _)| *at)));
+        }
+        for (at, piece) in pieces {
             self.foresee(at, Event::Bring(to, piece));
         }
     }

@@ -11,11 +11,12 @@ use ottla_core::msg::list_offsets::{ListOffsetsPartition, ListOffsetsRequest, Li
 use ottla_core::msg::{ApiKey, Response};
 use ottla_core::record::Functions;
 use ottla_core::types::{ErrorCode, Str, Uuid};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What a consumer is like.
-#[derive(Clone, Debug)]
+#[derive(Clone, Serialize, Deserialize, Debug)]
 pub struct Habits {
     /// The topics it reads.
     pub topics: Vec<usize>,

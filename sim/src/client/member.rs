@@ -20,11 +20,12 @@ use ottla_core::msg::offset_fetch::{
 use ottla_core::msg::sync_group::{SyncGroupRequest, SyncGroupRequestAssignment, SyncGroupResponse};
 use ottla_core::msg::{ApiKey, Response};
 use ottla_core::types::{ErrorCode, Str, Uuid};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What a member is like.
-#[derive(Clone, Debug)]
+#[derive(Clone, Serialize, Deserialize, Debug)]
 pub struct Habits {
     /// The group's id.
     pub group: String,

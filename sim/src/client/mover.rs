@@ -8,10 +8,11 @@ use ottla_core::msg::alter_partition_reassignments::{
 use ottla_core::msg::elect_leaders::{ElectLeadersRequest, ElectLeadersResponse, TopicPartitions};
 use ottla_core::msg::list_partition_reassignments::ListPartitionReassignmentsRequest;
 use ottla_core::types::{ErrorCode, Str};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Who moves what, and how often.
-#[derive(Clone, Debug)]
+#[derive(Clone, Serialize, Deserialize, Debug)]
 pub struct Habits {
     /// How many brokers there are, numbered from 1.
     pub brokers: usize,

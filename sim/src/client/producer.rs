@@ -12,11 +12,12 @@ use ottla_core::msg::produce::{PartitionProduceData, PartitionProduceResponse, P
 use ottla_core::msg::{ApiKey, Response};
 use ottla_core::record::{Compression, Functions, Records, sequence_after};
 use ottla_core::types::{ErrorCode, Str, Uuid};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 /// What a producer is like.
-#[derive(Clone, Debug)]
+#[derive(Clone, Serialize, Deserialize, Debug)]
 pub struct Habits {
     /// Its number among the clients.
     pub me: usize,
@@ -39,9 +40,21 @@ pub struct Habits {
     /// Makes no record after the so many-th.
     pub records_total: u64,
     /// How records are compressed.
+    #[serde(with = "Codec")]
     pub codec: Compression,
     /// Milliseconds since 1970 at the start of the run.
     pub epoch_ms: i64,
+}
+
+/// How a codec is written into a file.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Compression")]
+enum Codec {
+    None,
+    Gzip,
+    Snappy,
+    Lz4,
+    Zstd,
 }
 
 /// A batch on its way to being acknowledged.

@@ -7,10 +7,11 @@ use ottla_core::msg::Response;
 use ottla_core::msg::add_raft_voter::{AddRaftVoterRequest, Listener};
 use ottla_core::msg::remove_raft_voter::RemoveRaftVoterRequest;
 use ottla_core::types::{ErrorCode, Str};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Whose voters come and go, and how often.
-#[derive(Clone, Debug)]
+#[derive(Clone, Serialize, Deserialize, Debug)]
 pub struct Habits {
     /// How many controllers there are, numbered from 1.
     pub controllers: usize,

@@ -2,10 +2,11 @@
 
 use ottla_core::boundary::FileOp;
 use ottla_core::types::Rng;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// What kind of disk a run has.
-#[derive(Clone, Debug)]
+#[derive(Clone, Serialize, Deserialize, Debug)]
 pub struct Traits {
     /// Sectors of 4096 bytes instead of 512: no page is torn inside.
     pub whole_pages: bool,
@@ -26,7 +27,7 @@ impl Default for Traits {
 }
 
 /// A fault that waits for the next operation of its kind.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Debug)]
 pub enum Armed {
     /// A read ends in an I/O error.
     ReadFails,

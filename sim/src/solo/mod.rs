@@ -98,7 +98,7 @@ pub fn run(seed: u64, keeps_lines: bool) -> (Outcome, Vec<String>) {
     counts.into_iter().for_each(|(mark, count)| *solo.marks.entry(mark).or_default() += count);
     let (digest, events) = (solo.trace.digest(), solo.trace.events());
     let outcome = Outcome { seed, digest, events, length: solo.now, finding, from_inside, marks: solo.marks };
-    (outcome, solo.trace.into_lines())
+    (outcome, solo.trace.lines().iter().map(ToString::to_string).collect())
 }
 
 impl Solo {
