@@ -130,18 +130,23 @@ impl Client {
         self.receive(request).pop().expect("at least one")
     }
 
-    /// Makes a topic with one replica.
-    pub fn create_topic(&mut self, name: &str, partitions: i32) {
+    /// Makes a topic with so many replicas; its partitions may not be led yet.
+    pub fn make_topic(&mut self, name: &str, partitions: i32, replicas: i16) {
         let topic = CreatableTopic {
             name: name.into(),
             num_partitions: partitions,
-            replication_factor: 1,
+            replication_factor: replicas,
             ..Default::default()
         };
         let body = CreateTopicsRequest { topics: vec![topic], timeout_ms: 30_000, validate_only: false };
         let answer = self.ask(&Prepared::new(&Request::CreateTopics(body), CREATE_TOPICS_VERSION)).body;
         let Response::CreateTopics(answer) = answer else { panic!("another answer") };
         assert_eq!(answer.topics[0].error_code, 0, "the topic is made: {:?}", answer.topics[0].error_message);
+    }
+
+    /// Makes a topic with one replica, and returns when each of its partitions is led.
+    pub fn create_topic(&mut self, name: &str, partitions: i32) {
+        self.make_topic(name, partitions, 1);
         // Kafka answers before its partitions are led.
         let started = Instant::now();
         for partition in 0..partitions {

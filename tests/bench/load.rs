@@ -3,10 +3,47 @@
 use std::time::Instant;
 
 use ottla_tests::harness::broker::Broker;
+use ottla_tests::harness::cluster::Cluster;
 
 use crate::client::{Client, Prepared, batch};
 use crate::latency::Latencies;
 use crate::process::{Usage, device_bytes};
+
+/// Whoever takes a load: one process to send it to, and all that it costs.
+pub trait Target: Sync {
+    /// `host:port` of the leader of the partition.
+    fn address(&self) -> String;
+    /// The processes that have a part in it.
+    fn pids(&self) -> Vec<u32>;
+}
+
+impl Target for Broker {
+    fn address(&self) -> String {
+        self.address()
+    }
+
+    fn pids(&self) -> Vec<u32> {
+        vec![self.pid()]
+    }
+}
+
+/// A cluster by the leader of one partition.
+pub struct Led<'a> {
+    /// The cluster.
+    pub cluster: &'a Cluster,
+    /// Which of its brokers leads.
+    pub leader: usize,
+}
+
+impl Target for Led<'_> {
+    fn address(&self) -> String {
+        self.cluster.address(self.leader)
+    }
+
+    fn pids(&self) -> Vec<u32> {
+        self.cluster.nodes().map(|node| self.cluster.pid(node)).collect()
+    }
+}
 
 /// How much to send, and in which pieces.
 pub struct Load {
@@ -30,18 +67,18 @@ pub struct Took {
     pub bytes: u64,
     /// Wall time, seconds.
     pub seconds: f64,
-    /// CPU of the broker.
+    /// CPU of the broker, or of all brokers.
     pub broker: Usage,
     /// CPU of this program.
     pub driver: Usage,
-    /// What the broker wrote to the device, or will.
+    /// What it or they wrote to the device, or will.
     pub device_bytes: u64,
     /// From sending to acknowledgement.
     pub latencies: Latencies,
 }
 
 /// Sends batches to partition 0 and waits for all acknowledgements.
-pub fn produce(broker: &Broker, topic: &str, load: &Load) -> Took {
+pub fn produce(broker: &impl Target, topic: &str, load: &Load) -> Took {
     let batch = batch(load.records, load.record_bytes, &load.codec);
     let request = Prepared::produce(topic, 0..1, &batch);
     let requests = load.bytes / (load.records * load.record_bytes) as u64;
@@ -49,9 +86,11 @@ pub fn produce(broker: &Broker, topic: &str, load: &Load) -> Took {
 }
 
 /// Sends these requests in turn, `count` in all, over one connection.
-pub fn run(broker: &Broker, requests: &[Prepared], count: u64, in_flight: usize, bytes_each: u64) -> Took {
+pub fn run(broker: &impl Target, requests: &[Prepared], count: u64, in_flight: usize, bytes_each: u64) -> Took {
     let mut client = Client::connect(&broker.address());
-    let (before, ours, device) = (Usage::of(broker.pid()), Usage::of(std::process::id()), device_bytes(broker.pid()));
+    let pids = broker.pids();
+    let written = || pids.iter().map(|pid| device_bytes(*pid)).sum::<u64>();
+    let (before, ours, device) = (Usage::of_all(&pids), Usage::of(std::process::id()), written());
     let started = Instant::now();
     let latencies = pipelined(&mut client, requests, count, in_flight);
     let seconds = started.elapsed().as_secs_f64();
@@ -59,9 +98,9 @@ pub fn run(broker: &Broker, requests: &[Prepared], count: u64, in_flight: usize,
         requests: count,
         bytes: count * bytes_each,
         seconds,
-        broker: Usage::of(broker.pid()).since(before),
+        broker: Usage::of_all(&pids).since(before),
         driver: Usage::of(std::process::id()).since(ours),
-        device_bytes: device_bytes(broker.pid()) - device,
+        device_bytes: written() - device,
         latencies,
     }
 }

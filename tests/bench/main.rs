@@ -8,8 +8,10 @@ mod load;
 mod options;
 mod process;
 mod reads;
+mod replicated;
 mod report;
 mod rows;
+mod starts;
 mod systems;
 
 use ottla_tests::harness::log::say;

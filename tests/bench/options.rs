@@ -12,6 +12,8 @@ const HELP: &str = "bench: measures brokers side by side
   --megabytes 512      record bytes of one measurement of row 1; other rows take their share
   --warm-megabytes 512 record bytes of each size produced before the first round
   --connections 5000   idle connections of row 7
+  --partitions 10000   idle partitions of row 8
+  --log-megabytes 10240  record bytes of row 10
   --codec none         compression of the records: none, lz4, zstd, gzip, snappy
   --keep-busy-rounds   do not drop rounds measured while the machine was busy
 
@@ -32,6 +34,10 @@ pub struct Options {
     pub warm_bytes: u64,
     /// Idle connections of row 7.
     pub connections: usize,
+    /// Idle partitions of row 8.
+    pub partitions: i32,
+    /// Record bytes in the log of row 10.
+    pub log_bytes: u64,
     /// Compression of the records.
     pub codec: String,
     /// Whether busy rounds count.
@@ -49,6 +55,8 @@ impl Options {
             bytes: 512 << 20,
             warm_bytes: 512 << 20,
             connections: 5000,
+            partitions: 10_000,
+            log_bytes: 10 << 30,
             codec: "none".into(),
             keep_busy_rounds: false,
         };
@@ -65,6 +73,10 @@ impl Options {
                 "--megabytes" => options.bytes = (number(&value()?)? as u64) << 20,
                 "--warm-megabytes" => options.warm_bytes = (number(&value()?)? as u64) << 20,
                 "--connections" => options.connections = number(&value()?)?,
+                "--partitions" => {
+                    options.partitions = value()?.parse().map_err(|_| "--partitions is a number".to_owned())?;
+                }
+                "--log-megabytes" => options.log_bytes = (number(&value()?)? as u64) << 20,
                 "--codec" => options.codec = value()?,
                 "--keep-busy-rounds" => options.keep_busy_rounds = true,
                 "--help" => return Err(format!("{HELP}{}", rows::list())),

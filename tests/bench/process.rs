@@ -23,6 +23,13 @@ impl Usage {
         Usage { user, system }
     }
 
+    /// So far, of several processes.
+    pub fn of_all(pids: &[u32]) -> Usage {
+        pids.iter()
+            .map(|pid| Usage::of(*pid))
+            .fold(Usage::default(), |all, one| Usage { user: all.user + one.user, system: all.system + one.system })
+    }
+
     /// What was added since then.
     pub fn since(self, before: Usage) -> Usage {
         Usage { user: self.user - before.user, system: self.system - before.system }

@@ -9,6 +9,7 @@ use ottla_tests::harness::broker::Broker;
 
 use crate::client::{Answer, Client, Prepared, batch};
 use crate::latency::Latencies;
+use crate::load::Target;
 use crate::process::Usage;
 
 /// Where a batch says how long it is behind its first twelve bytes, and how far its last offset is from its first.
@@ -78,7 +79,7 @@ const SMALL_RECORDS: usize = 160;
 ///
 /// The producer sends whatever is due as one batch when it may send, as clients do without lingering. So a slow broker is
 /// asked in larger batches, and a late record's wait counts.
-pub fn end_to_end(broker: &Broker, topic: &str, records: u64, every: Duration) -> Latencies {
+pub fn end_to_end(broker: &impl Target, topic: &str, records: u64, every: Duration) -> Latencies {
     let requests: Vec<Prepared> =
         (1..=SMALL_RECORDS).map(|count| Prepared::produce(topic, 0..1, &batch(count, SMALL_BYTES, "none"))).collect();
     let (producing, mut client) = (Client::connect(&broker.address()), Client::connect(&broker.address()));

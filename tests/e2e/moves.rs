@@ -23,6 +23,14 @@ const FOUND_GONE_MAX: Duration = Duration::from_secs(30);
 /// How many partitions `t` has.
 pub const PARTITIONS: usize = 6;
 
+/// What each broker is told.
+pub const SETTINGS: [(&str, &str); 4] = [
+    ("default.replication.factor", "3"),
+    ("min.insync.replicas", "2"),
+    ("ottla.journal.bytes", "16777216"),
+    ("group.initial.rebalance.delay.ms", "0"),
+];
+
 /// A cluster whose first three brokers run, with a topic `t` on all of them, and a Java process that runs tools against it.
 pub struct Operated {
     /// The brokers.
@@ -37,13 +45,11 @@ impl Operated {
 
     /// Of this shape.
     pub fn made(shape: Shape) -> Operated {
-        let settings = [
-            ("default.replication.factor", "3"),
-            ("min.insync.replicas", "2"),
-            ("ottla.journal.bytes", "16777216"),
-            ("group.initial.rebalance.delay.ms", "0"),
-        ];
-        let mut cluster = Cluster::make(shape, &settings);
+        Operated::over(Cluster::make(shape, &SETTINGS))
+    }
+
+    /// With these brokers.
+    pub fn over(mut cluster: Cluster) -> Operated {
         (1..=3).for_each(|node| cluster.spawn(node));
         (1..=3).for_each(|node| cluster.wait(node));
         let mut operated = Operated { cluster, java: java::start("kafka-tools", &java::kafka()) };
@@ -63,10 +69,22 @@ impl Operated {
         self.run_with(class, args, "")
     }
 
+    /// What the tool printed, which must not have ended well.
+    pub fn fails(&mut self, class: &str, args: &[&str]) -> String {
+        let ran = self.ran(class, args, "");
+        assert_ne!(ran["exit"], json!(0), "{class} {args:?}: {ran}");
+        format!("{}{}", ran["out"].as_str().expect("text"), ran["err"].as_str().expect("text"))
+    }
+
+    /// A broker that runs.
+    pub fn bootstrap(&self) -> String {
+        let running = self.cluster.nodes().find(|node| self.cluster.is_running(*node));
+        self.cluster.address(running.expect("a broker runs"))
+    }
+
     /// A broker that was stopped is forgotten. A controller that was elected meanwhile may take a moment to find that it is gone.
     pub fn unregister(&mut self, node: usize) {
-        let running = self.cluster.nodes().find(|node| self.cluster.is_running(*node));
-        let bootstrap = self.cluster.address(running.expect("a broker runs"));
+        let bootstrap = self.bootstrap();
         let (id, started) = (node.to_string(), Instant::now());
         let args = ["unregister", "--bootstrap-server", &bootstrap, "--id", &id];
         loop {
@@ -81,12 +99,15 @@ impl Operated {
     }
 
     fn run_with(&mut self, class: &str, args: &[&str], stdin: &str) -> String {
-        let running = self.cluster.nodes().find(|node| self.cluster.is_running(*node));
-        let bootstrap = self.cluster.address(running.expect("a broker runs"));
-        let args = [&["--bootstrap-server", &bootstrap], args].concat();
-        let ran = self.java.ask(&json!({"do": "tool", "class": class, "args": args, "stdin": stdin}));
+        let ran = self.ran(class, args, stdin);
         assert_eq!(ran["exit"], json!(0), "{class} {args:?}: {ran}");
         ran["out"].as_str().expect("text").to_owned()
+    }
+
+    fn ran(&mut self, class: &str, args: &[&str], stdin: &str) -> Value {
+        let bootstrap = self.bootstrap();
+        let args = [&["--bootstrap-server", &bootstrap], args].concat();
+        self.java.ask(&json!({"do": "tool", "class": class, "args": args, "stdin": stdin}))
     }
 
     /// Leader and replicas of each partition.

@@ -45,19 +45,60 @@ impl Operated {
 fn a_cluster_grows_and_shrinks_under_load_and_its_quorum_with_it() {
     let shape = Shape { kind: broker::chosen(), purpose: Purpose::Test, brokers: 5, voters: 3, turnover: true };
     let mut operated = Operated::made(shape);
+    under_load(&mut operated, grow_and_shrink);
+}
+
+/// Does something to a cluster while a client writes to `t`, and sees that every acknowledged record is there once, in order.
+pub fn under_load(operated: &mut Operated, act: impl FnOnce(&mut Operated)) {
     let (bootstrap, is_over) = (operated.cluster.bootstrap(), AtomicBool::new(false));
     let sent = std::thread::scope(|scope| {
         let load = scope.spawn(|| write_until(&bootstrap, &is_over));
-        let grown = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| grow_and_shrink(&mut operated)));
+        let acted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| act(operated)));
         is_over.store(true, Ordering::Relaxed);
         let sent = load.join().expect("whoever writes meets no fatal error");
-        grown.map(|()| sent).unwrap_or_else(|why| std::panic::resume_unwind(why))
+        acted.map(|()| sent).unwrap_or_else(|why| std::panic::resume_unwind(why))
     });
     let mut reader = golang::start();
-    reader.ask(&json!({"do": "connect", "bootstrap": operated.cluster.address(4)}));
+    reader.ask(&json!({"do": "connect", "bootstrap": operated.bootstrap()}));
     let count: u64 = sent.values().sum();
     let verify = json!({"do": "verify", "topic": "t", "partitions": PARTITIONS, "clients": sent});
     assert_eq!(reader.ask(&verify)["records"], json!(count), "each once, in order, equal");
+}
+
+#[test]
+fn voters_of_the_settings_come_and_go_once_the_cluster_is_told_to_let_them() {
+    const FEATURES: &str = "org.apache.kafka.tools.FeatureCommand";
+    let shape = Shape { kind: broker::chosen(), purpose: Purpose::Test, brokers: 3, voters: 3, turnover: false };
+    let mut operated = Operated::made(shape);
+    let told = operated.run(FEATURES, &["describe"]);
+    assert!(told.contains("kraft.version") && told.contains("metadata.version"), "{told}");
+    let told = operated.fails(FEATURES, &["upgrade", "--feature", "metadata.version=99"]);
+    assert!(told.contains("Invalid update version 99 for feature metadata.version"), "{told}");
+
+    let told = operated.run(FEATURES, &["upgrade", "--feature", "kraft.version=1"]);
+    assert!(told.contains("kraft.version was upgraded to 1"), "{told}");
+    let told = operated.fails(FEATURES, &["downgrade", "--feature", "kraft.version=0"]);
+    assert!(told.contains("Can't downgrade the version of this feature"), "{told}");
+    assert_eq!(operated.voters(), [1, 2, 3]);
+
+    // The settings of all nodes still name three voters; the log knows better, also after a restart.
+    let status = operated.run(QUORUM, &["describe", "--replication"]);
+    let directory = status.lines().find_map(|line| line.strip_prefix("3")?.split_whitespace().next());
+    let directory = directory.expect("it tells the directory of voter 3").to_owned();
+    let who = ["--controller-id", "3", "--controller-directory-id", &directory];
+    operated.run(QUORUM, &[&["remove-controller"], &who[..]].concat());
+    assert_eq!(operated.voters(), [1, 2]);
+    operated.cluster.kill_9(&[1, 2, 3]);
+    operated.cluster.restart_all();
+    operated.cluster.wait_until(Cluster::controller);
+    assert_eq!(operated.voters(), [1, 2]);
+    operated.add_controller(3);
+    assert_eq!(operated.voters(), [1, 2, 3]);
+    let told = operated.run(FEATURES, &["describe"]);
+    assert!(
+        told.lines().any(|line| line.contains("kraft.version") && line.contains("FinalizedVersionLevel: 1")),
+        "{told}"
+    );
 }
 
 /// Writes until it is told that it is over: how many records under which name.

@@ -43,6 +43,8 @@ pub struct Cluster {
 struct Node {
     port: u16,
     child: Option<Child>,
+    /// The program that it is started with, where that is ours.
+    program: PathBuf,
 }
 
 impl Cluster {
@@ -58,11 +60,21 @@ impl Cluster {
 
     /// Brokers that do not run yet, with formatted data folders.
     pub fn make(shape: Shape, settings: &[(&str, &str)]) -> Cluster {
+        let program = match shape.kind {
+            Kind::Ottla => tools::ottla(if shape.purpose == Purpose::Measure { "release" } else { "sim" }),
+            Kind::Kafka | Kind::Floor => PathBuf::new(),
+        };
+        Cluster::make_of(&program, shape, settings)
+    }
+
+    /// The same of a program of ours that was built before.
+    pub fn make_of(program: &Path, shape: Shape, settings: &[(&str, &str)]) -> Cluster {
         static CLUSTERS: AtomicU32 = AtomicU32::new(0);
         let serial = CLUSTERS.fetch_add(1, Ordering::Relaxed);
         let home = tools::target().join("e2e-data").join(format!("cluster-{}-{serial}", std::process::id()));
         fs::create_dir_all(&home).expect("the folder can be made");
-        let nodes = (0..shape.brokers).map(|_| Node { port: quiet_port(), child: None }).collect();
+        let node = |_| Node { port: quiet_port(), child: None, program: program.to_owned() };
+        let nodes = (0..shape.brokers).map(node).collect();
         let cluster = Cluster { shape, home, nodes };
         let controllers = if shape.turnover { shape.brokers } else { shape.voters };
         let controllers: Vec<u16> = (0..controllers).map(|_| quiet_port()).collect();
@@ -82,6 +94,11 @@ impl Cluster {
         fs::write(path, format!("{text}{key}={value}\n")).expect("the settings can be written");
     }
 
+    /// From its next start on a broker is this program.
+    pub fn exchange(&mut self, node: usize, program: &Path) {
+        self.nodes[node - 1].program = program.to_owned();
+    }
+
     /// The ids of the brokers.
     pub fn nodes(&self) -> RangeInclusive<usize> {
         1..=self.nodes.len()
@@ -95,6 +112,11 @@ impl Cluster {
     /// `host:port` of a broker.
     pub fn address(&self, node: usize) -> String {
         format!("127.0.0.1:{}", self.nodes[node - 1].port)
+    }
+
+    /// The process of a broker.
+    pub fn pid(&self, node: usize) -> u32 {
+        self.nodes[node - 1].child.as_ref().expect("the broker runs").id()
     }
 
     /// All of them, as clients want it.
@@ -135,7 +157,7 @@ impl Cluster {
         let path = self.home.join(format!("{node}.log"));
         let output = File::options().create(true).append(true).open(path).expect("the log opens");
         let mut command = match self.shape.kind {
-            Kind::Ottla => tools::mortal(&self.program()),
+            Kind::Ottla => tools::mortal(&self.nodes[node - 1].program),
             Kind::Kafka => broker::kafka_command(self.shape.purpose),
             Kind::Floor => panic!("the floor is one broker"),
         };
@@ -265,10 +287,6 @@ impl Cluster {
         })
     }
 
-    fn program(&self) -> PathBuf {
-        tools::ottla(if self.shape.purpose == Purpose::Measure { "release" } else { "sim" })
-    }
-
     /// The settings file of a broker.
     pub fn properties(&self, node: usize) -> PathBuf {
         self.home.join(format!("{node}.properties"))
@@ -309,7 +327,7 @@ impl Cluster {
     fn new_id(&self) -> String {
         match self.shape.kind {
             Kind::Ottla => {
-                tools::finish(tools::mortal(&self.program()).arg("random-uuid"), "random-uuid").trim().into()
+                tools::finish(tools::mortal(&self.nodes[0].program).arg("random-uuid"), "random-uuid").trim().into()
             }
             Kind::Kafka | Kind::Floor => "MkU3OEVBNTcwNTJENDM2Qg".into(),
         }
@@ -334,7 +352,7 @@ impl Cluster {
 
     fn format(&self, node: usize, id: &str, more: &[String]) {
         let mut command = match self.shape.kind {
-            Kind::Ottla => tools::mortal(&self.program()),
+            Kind::Ottla => tools::mortal(&self.nodes[node - 1].program),
             Kind::Kafka => broker::kafka_storage(),
             Kind::Floor => panic!("the floor is one broker"),
         };

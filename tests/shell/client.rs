@@ -75,7 +75,7 @@ impl Peer {
         }
     }
 
-    async fn call(&mut self, body: &Request, version: i16) -> io::Result<Response> {
+    pub async fn call(&mut self, body: &Request, version: i16) -> io::Result<Response> {
         let (_, chunks) = self.client.request(body, version).expect("an encodable request");
         self.stream.write_all(&Records::from(chunks).to_bytes()).await?;
         self.stream.flush().await?;

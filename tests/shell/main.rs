@@ -7,7 +7,11 @@
 #[cfg(madsim)]
 mod client;
 #[cfg(madsim)]
+mod cluster;
+#[cfg(madsim)]
 mod peers;
+#[cfg(madsim)]
+mod replicated;
 #[cfg(madsim)]
 mod world;
 
@@ -15,16 +19,26 @@ mod world;
 #[cfg(madsim)]
 const SEEDS: std::ops::Range<u64> = 0..30;
 
+/// Those that were asked for. With `SHELL_LOG=info` brokers log, and the cluster's world says what strikes.
 #[cfg(madsim)]
-#[test]
-fn what_was_acknowledged_is_read_back_in_order() {
+fn seeds() -> std::ops::Range<u64> {
+    if let Ok(level) = std::env::var("SHELL_LOG") {
+        // Another test of this process may have begun it.
+        let _ = ottla::telemetry::start_logging(ottla::flags::LogFormat::Text, &level);
+    }
     let wanted = std::env::var("SHELL_SEEDS").ok();
     let seeds = wanted.as_deref().and_then(|text| {
         let (first, end) = text.split_once("..")?;
         Some(first.parse().ok()?..end.parse().ok()?)
     });
+    seeds.unwrap_or(SEEDS)
+}
+
+#[cfg(madsim)]
+#[test]
+fn what_was_acknowledged_is_read_back_in_order() {
     let mut sum = world::Tally::default();
-    for seed in seeds.unwrap_or(SEEDS) {
+    for seed in seeds() {
         // A thread each: madsim's deterministic chance is a thread's.
         let run = std::thread::spawn(move || world::run(seed));
         match run.join() {
@@ -34,6 +48,22 @@ fn what_was_acknowledged_is_read_back_in_order() {
     }
     println!("{sum:?}");
     assert!(sum.acknowledged > 0 && sum.kills > 0 && sum.cuts > 0 && sum.stalls > 0, "a world without faults: {sum:?}");
+}
+
+#[cfg(madsim)]
+#[test]
+fn three_brokers_lose_nothing_that_was_acknowledged() {
+    let mut sum = cluster::Tally::default();
+    for seed in seeds() {
+        match std::thread::spawn(move || cluster::run(seed)).join() {
+            Ok(tally) => sum.add(&tally),
+            Err(_) => panic!("seed {seed} failed: SHELL_SEEDS={seed}..{} cargo shell three_brokers", seed + 1),
+        }
+    }
+    println!("{sum:?}");
+    let strikes = [sum.kills, sum.power_losses, sum.blackouts, sum.pauses, sum.cuts, sum.stalls];
+    assert!(sum.acknowledged > 0 && sum.moved > 0, "nobody wrote, or nobody led twice: {sum:?}");
+    assert!(strikes.iter().all(|count| *count > 0), "a world without faults: {sum:?}");
 }
 
 #[cfg(madsim)]
@@ -56,6 +86,8 @@ fn every_call_to_another_broker_ends_once_and_in_time() {
 fn the_same_seed_gives_the_same_history() {
     let run = || std::thread::spawn(|| world::run(7)).join().expect("seed 7");
     assert_eq!(run(), run());
+    let run = || std::thread::spawn(|| cluster::run(7)).join().expect("seed 7 of three brokers");
+    assert_eq!(run(), run());
 }
 
 #[cfg(not(madsim))]
@@ -70,5 +102,5 @@ fn the_shell_runs_in_a_simulated_world() {
         .output()
         .expect("cargo runs");
     let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && text.contains("3 passed"), "cargo shell:\n{text}");
+    assert!(output.status.success() && text.contains("4 passed"), "cargo shell:\n{text}");
 }

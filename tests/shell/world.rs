@@ -5,6 +5,7 @@ use madsim::net::NetSim;
 use madsim::runtime::{Handle, NodeHandle, Runtime};
 use madsim::time::sleep;
 use ottla::boot::{Disk as Submit, World};
+use ottla::brain::Outcome;
 use ottla::clock::Clock;
 use ottla::jobs::Jobs;
 use ottla::life::{Parts, live};
@@ -46,12 +47,18 @@ impl Tally {
 }
 
 thread_local! {
-    /// The broker's disk outlives its processes. A world is one thread.
-    static DISK: RefCell<Option<Disk>> = const { RefCell::new(None) };
+    /// The brokers' disks outlive their processes. A world is one thread.
+    static DISKS: RefCell<Vec<Disk>> = const { RefCell::new(Vec::new()) };
 }
 
-fn with_disk<R>(act: impl FnOnce(&mut Disk) -> R) -> R {
-    DISK.with_borrow_mut(|disk| act(disk.as_mut().expect("the world has a disk")))
+/// Empty disks for so many brokers.
+pub fn make_disks(count: usize, rng: &mut Rng) {
+    DISKS.set((0..count).map(|_| Disk::new(Traits::default(), rng.fork("disk"))).collect());
+}
+
+/// The disk of a broker, counted from 0.
+pub fn with_disk<R>(broker: usize, act: impl FnOnce(&mut Disk) -> R) -> R {
+    DISKS.with_borrow_mut(|disks| act(&mut disks[broker]))
 }
 
 /// Runs one seed; panics with what was found.
@@ -100,7 +107,7 @@ async fn history(seed: u64) -> Tally {
 
 /// A broker with an empty disk, at 10.0.0.1:9092.
 pub fn start_broker(rng: &mut Rng) -> NodeHandle {
-    DISK.set(Some(Disk::new(Traits::default(), rng.fork("disk"))));
+    make_disks(1, rng);
     let seed = rng.next_u64();
     let lives = AtomicU64::new(0);
     let handle = Handle::current();
@@ -120,32 +127,44 @@ async fn broker(seed: u64) {
         set("connections.max.idle.ms", "20000"),
     ];
     let (config, _) = Config::read(settings).expect("allowed settings");
-    let functions = ottla_codecs::functions();
+    let outcome = serve(0, config, seed).await;
+    panic!("the broker ended: {outcome:?}");
+}
+
+/// The life of a broker process on its disk, until it ends.
+pub async fn serve(broker: usize, config: Config, seed: u64) -> Result<Outcome, String> {
+    let mut sockets = Vec::new();
+    for listener in &config.broker.listeners {
+        sockets.push(bind(&listener.bind.host, listener.bind.port).await.expect("a free port"));
+    }
+    let world = world(broker, seed);
+    let jobs = Jobs::Inline(world.functions, world.mailbox.clone());
+    live(Parts { config, world, jobs, sockets }, |_| {}).await
+}
+
+/// What a process on the disk of this broker is given of the world.
+pub fn world(broker: usize, seed: u64) -> World {
     let mailbox = Mailbox::default();
-    let world = World {
-        disk: submit(mailbox.clone()),
+    World {
+        disk: submit(broker, mailbox.clone()),
         directory: PathBuf::from("/simulated"),
         more: Vec::new(),
         clock: Clock::start(),
         seed,
-        functions,
-        mailbox: mailbox.clone(),
+        functions: ottla_codecs::functions(),
+        mailbox,
         telemetry: Telemetry::new(),
-    };
-    let sockets = vec![bind("10.0.0.1", 9092).await.expect("a free port")];
-    let jobs = Jobs::Inline(functions, mailbox);
-    let outcome = live(Parts { config, world, jobs, sockets }, |_| {}).await;
-    panic!("the broker ended: {outcome:?}");
+    }
 }
 
 /// File operations on the simulated disk, each done after its time.
-fn submit(mailbox: Mailbox) -> Submit {
+fn submit(broker: usize, mailbox: Mailbox) -> Submit {
     Box::new(move |id, op| {
-        let (token, wait) = with_disk(|disk| disk.begin(op));
+        let (token, wait) = with_disk(broker, |disk| disk.begin(op));
         let mailbox = mailbox.clone();
         ottla::seam::spawn_local(async move {
             sleep(wait).await;
-            let outcome = with_disk(|disk| disk.finish(token));
+            let outcome = with_disk(broker, |disk| disk.finish(token));
             mailbox.put(Mail::File(id, outcome));
         });
     })
@@ -174,7 +193,7 @@ async fn nemesis(broker: &NodeHandle, nodes: &[NodeHandle], mut rng: Rng) -> Tal
 pub async fn kill_and_restart(broker: &NodeHandle, rng: &mut Rng) {
     let handle = Handle::current();
     handle.kill(broker.id());
-    with_disk(Disk::kill);
+    with_disk(0, Disk::kill);
     sleep(Duration::from_millis(rng.between(1, 500))).await;
     handle.restart(broker.id());
 }

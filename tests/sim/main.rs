@@ -90,6 +90,39 @@ fn every_planted_bug_is_found_by_an_oracle_outside_the_core() {
     assert!(output.status.success(), "a planted bug survives {PLANTED_MAX} seeds:\n{text}");
 }
 
+/// What a finding leaves behind brings it back; and without the bug there is nothing to be found in it.
+#[test]
+fn a_finding_in_a_cluster_is_shortened_and_found_again_from_its_file() {
+    let out = target().join("sim-shortened");
+    let bug = ["--plant", "TruncationToHighWatermark"];
+    let hunt = ["--cluster", "--seeds", "0..20", "--tries", "60"];
+    let found = Command::new(planted()).args(bug).args(hunt).arg("--out").arg(&out).output().expect("it runs");
+    let text = said(&found);
+    let line =
+        |what: &str| text.lines().find(|line| line.contains(what)).unwrap_or_else(|| panic!("no {what}:\n{text}"));
+    for what in ["clients", "machines", "partitions"] {
+        let (left, all) = counted(line("shortest:"), what);
+        assert!(left <= all, "{left} of {all} {what} are left:\n{text}");
+    }
+    let (left, all) = counted(line("shortest:"), "strikes");
+    assert!(left <= all / 2, "{left} of {all} strikes are left:\n{text}");
+    let case = line("case:").split_whitespace().last().expect("a path").to_owned();
+    let oracle = line(": FOUND ").split(": ").nth(1).expect("an oracle").to_owned();
+    let again = said(&Command::new(planted()).args(bug).args(["--case", &case]).output().expect("it runs"));
+    assert!(again.contains(&oracle), "{oracle} is not found again:\n{again}");
+    let page = fs::read_to_string(case.replace(".json", ".html")).expect("there is a page of it");
+    assert!(page.contains(&oracle.to_lowercase()), "the page says nothing of {oracle}");
+    passes(&["--case", &case], "nothing was found");
+}
+
+/// How many are left of how many, as in `3 of 87 strikes`.
+fn counted(line: &str, what: &str) -> (u64, u64) {
+    let words: Vec<&str> = line.split([' ', ',', '(', ')']).filter(|word| !word.is_empty()).collect();
+    let at = words.iter().position(|word| *word == what).unwrap_or_else(|| panic!("no {what} in {line}"));
+    let number = |back: usize| words[at - back].parse().expect("a number");
+    (number(3), number(1))
+}
+
 /// Features of a workspace are united in a build of several packages, so a bug could be planted where nobody meant it.
 #[test]
 fn the_broker_under_test_has_no_bugs_planted_in_it() {

@@ -66,6 +66,32 @@ pub fn built(profile: &'static str, package: &'static str, binary: &'static str)
     path.clone()
 }
 
+/// Our broker as it was at this commit, built with our assertions; `None` in a copy of the project without its history.
+pub fn earlier(commit: &str) -> Option<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let git = |args: &[&str]| Command::new("git").arg("-C").arg(&root).args(args).output().ok();
+    let is_there = git(&["cat-file", "-e", &format!("{commit}^{{commit}}")]).is_some_and(|ran| ran.status.success());
+    if !is_there {
+        let shallow = git(&["rev-parse", "--is-shallow-repository"]);
+        let is_whole = shallow.is_some_and(|ran| ran.status.success() && ran.stdout.starts_with(b"false"));
+        assert!(!is_whole, "the history has no commit {commit}");
+        return None;
+    }
+    let home = install(&format!("ottla-{commit}"), commit, |home| {
+        let archive = home.join("source.tar");
+        let path = archive.to_str().expect("a plain path");
+        let made = git(&["archive", "--format=tar", "-o", path, commit]).expect("git runs");
+        assert!(made.status.success(), "git archive: {}", String::from_utf8_lossy(&made.stderr));
+        finish(Command::new("tar").arg("-C").arg(home).arg("-xf").arg(&archive), "tar");
+        let mut build = Command::new(env!("CARGO"));
+        build.current_dir(home).args(["build", "--locked", "--profile", "sim", "-p", "ottla", "--bin", "ottla"]);
+        finish(build.arg("--target-dir").arg(home.join("target")), "cargo build of the earlier state");
+        fs::copy(home.join("target/sim/ottla"), home.join("ottla")).expect("the program was built");
+        fs::remove_dir_all(home.join("target")).expect("what is left over can be removed");
+    });
+    Some(home.join("ottla"))
+}
+
 /// A command whose process ends with the test thread that starts it, however that ends.
 pub fn mortal(program: &Path) -> Command {
     let mut command = Command::new("setpriv");

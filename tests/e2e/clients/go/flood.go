@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -57,6 +58,26 @@ func flood(ctx context.Context, c command) (any, error) {
 	return map[string]int{"sent": count}, fault
 }
 
+// Where each partition ends. A leader that is new says only after a moment what is committed (KIP-207).
+func ends(ctx context.Context, client *kgo.Client, topic string) (kadm.ListedOffsets, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		listed, err := kadm.NewClient(client).ListEndOffsets(ctx, topic)
+		if err == nil {
+			err = listed.Error()
+		}
+		if err == nil || !kerr.IsRetriable(err) {
+			return listed, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
 // Reads the whole topic and compares it with what the clients sent: each record once, in order per partition, equal in
 // every byte, and nothing else.
 func verify(ctx context.Context, c command) (any, error) {
@@ -65,7 +86,7 @@ func verify(ctx context.Context, c command) (any, error) {
 		return nil, err
 	}
 	defer client.Close()
-	listed, err := kadm.NewClient(client).ListEndOffsets(ctx, c.Topic)
+	listed, err := ends(ctx, client, c.Topic)
 	if err != nil {
 		return nil, err
 	}
