@@ -1,12 +1,14 @@
 //! Our own calls to other nodes: whose answer is whose.
 
 use super::Node;
+use super::cluster::{Asked, PutOff};
 use super::replicate::ReplicaFetch;
 use crate::boundary::{Effects, Lost};
 use crate::msg::Response;
 use crate::partition::IsrAsk;
 use crate::quorum::{FetchAsk, VoteAsk};
-use crate::types::{BrokerId, CallId, ConnId, LogId, Now, Str, Ticket};
+use crate::types::{BrokerId, CallId, ConnId, LogId, Now};
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
@@ -27,10 +29,8 @@ pub enum CallFor {
     Replicas(ReplicaFetch),
     /// Leaders want other ISRs.
     Isr(Vec<(LogId, IsrAsk)>),
-    /// What this client asked, in this version.
-    Client(Ticket, i16),
-    /// What this client asked of the levels of these features.
-    Features(Ticket, Vec<Str>),
+    /// What a client asked that is the controller's to decide.
+    Client(Box<Asked>),
     /// This controller wants another record of voters.
     Joining,
     /// A block of producer ids.
@@ -44,6 +44,8 @@ pub enum CallFor {
 pub struct Calls {
     begun: u64,
     waiting: BTreeMap<CallId, CallFor>,
+    /// What waits for somebody to ask it of.
+    pub(super) put_off: PutOff,
 }
 
 impl Calls {
@@ -58,7 +60,7 @@ impl Calls {
     /// The connection is gone: nobody waits for what it asked.
     pub fn closed(&mut self, conn: ConnId) {
         let of = |what: &&mut CallFor| match what {
-            CallFor::Client(ticket, _) | CallFor::Features(ticket, _) => ticket.conn == conn,
+            CallFor::Client(asked) => asked.ticket.conn == conn,
             CallFor::Metadata(..)
             | CallFor::Vote(..)
             | CallFor::Reign
@@ -71,6 +73,7 @@ impl Calls {
             | CallFor::Nobody => false,
         };
         self.waiting.values_mut().filter(of).for_each(|what| *what = CallFor::Nobody);
+        self.put_off.closed(conn);
     }
 }
 
@@ -86,8 +89,7 @@ impl Node {
             CallFor::Heartbeat(whom) => self.lease_held(now, whom, body, out),
             CallFor::Replicas(fetch) => self.replicas_fetched(now, fetch, body, out),
             CallFor::Isr(asked) => self.proposed(now, asked, body),
-            CallFor::Client(ticket, version) => Self::forwarded((ticket, version), body, out),
-            CallFor::Features(ticket, names) => Self::features_answered(ticket, names, body, out),
+            CallFor::Client(asked) => self.forwarded(now, asked, body, out),
             CallFor::Joining => self.joined(now),
             CallFor::Numbers => self.numbers_came(now, body, out),
             CallFor::Nobody => {}

@@ -117,6 +117,7 @@ impl Node {
             self.slices.deadline(),
             self.post.deadline(),
             self.proposals.deadline(),
+            self.calls.put_off.deadline(),
             self.lanes_wake_at.iter().flatten().min().copied(),
             Some(self.retaining.deadline()),
         ];
@@ -203,6 +204,9 @@ mod digest_test;
 #[cfg(test)]
 #[path = "features_test.rs"]
 mod features_test;
+#[cfg(test)]
+#[path = "forward_test.rs"]
+mod forward_test;
 #[cfg(test)]
 #[path = "leaving_test.rs"]
 mod leaving_test;

@@ -1,7 +1,6 @@
 //! Which machine answers which request.
 
 use super::Node;
-use super::cluster::From;
 use super::front::{Front, FrontCx, FrontOut};
 use super::groups::NO_TRANSACTIONS;
 use crate::boundary::{Asker, Effect, Effects, Ignored, Note};
@@ -37,12 +36,11 @@ impl Node {
             Request::BrokerHeartbeat(body) => self.heartbeat_of(now, (ticket, asker), &body, out),
             Request::AllocateProducerIds(body) => self.numbers_asked_by(now, ticket, &body, out),
             Request::DescribeQuorum(_) | Request::ListPartitionReassignments(_) if self.cluster.lease().is_some() => {
-                self.forward((ticket, version), body, out);
+                self.administer(now, (ticket, version), body, out);
             }
-            Request::AddRaftVoter(_) | Request::RemoveRaftVoter(_) | Request::UpdateRaftVoter(_) => {
-                self.turnover_asked(now, ticket, body, out);
-            }
-            Request::UpdateFeatures(body) => self.features_asked(now, ticket, body, out),
+            // A voter that wants to be found elsewhere asks the controller itself.
+            Request::UpdateRaftVoter(_) => self.turn_over(now, ticket, &body, out),
+            Request::UpdateFeatures(body) => self.features_asked(now, (ticket, version), body, out),
             Request::AlterPartition(body) => self.isr_asked_by(now, (ticket, asker), body, out),
             Request::Fetch(body) if asker.listener_type == ListenerType::Controller => {
                 self.fetch_metadata(now, ticket, &body, out);
@@ -74,6 +72,8 @@ impl Node {
             | Request::ElectLeaders(_)
             | Request::AlterPartitionReassignments(_)
             | Request::UnregisterBroker(_)
+            | Request::AddRaftVoter(_)
+            | Request::RemoveRaftVoter(_)
             | Request::IncrementalAlterConfigs(_) => self.administer(now, (ticket, version), body, out),
             Request::InitProducerId(body) => self.number(now, ticket, &body, out),
             Request::ConsumerGroupHeartbeat(_) => {
@@ -90,13 +90,6 @@ impl Node {
                 self.answer_known(now, caller, &body, out);
             }
         }
-    }
-
-    /// What changes the metadata is the controller's to decide.
-    fn administer(&mut self, now: Now, (ticket, version): (Ticket, i16), body: Request, out: &mut Effects) {
-        let Some(body) = self.forward((ticket, version), body, out) else { return };
-        let ask = Self::admin_ask(body, version).expect("these change the metadata");
-        self.ask_controller(now, From::Client(ticket), &ask, out);
     }
 
     /// Answers what is known, and has topics made that were asked for and are not there.
@@ -143,16 +136,24 @@ impl Node {
             Request::ListConfigResources(body) => {
                 Response::ListConfigResources(answer::list_config_resources(&known, body))
             }
+            other => self.standing_answer(now, (ticket, version), other),
+        };
+        (response, Vec::new())
+    }
+
+    /// What the controller answers of how things stand, and others while there is none.
+    pub(super) fn standing_answer(&self, now: Now, (ticket, version): (Ticket, i16), request: &Request) -> Response {
+        match request {
             Request::ListPartitionReassignments(body) => {
-                Response::ListPartitionReassignments(answer::list_reassignments(&known, body))
+                let image = self.slices.image_of(ticket).unwrap_or(self.cluster.shared_image());
+                Response::ListPartitionReassignments(answer::list_reassignments(image, body))
             }
             Request::DescribeQuorum(body) => {
                 let quorum = self.cluster.quorum();
                 Response::DescribeQuorum(in_version(quorum.describe(body, self.voters(), now.wall), version))
             }
             other => unreachable!("not answered by what is known: {other:?}"),
-        };
-        (response, Vec::new())
+        }
     }
 
     /// Where the voters of the quorum are found, as far as it is known.

@@ -77,6 +77,7 @@ impl Node {
         self.with_front(now, out, |front, cx, said| front.wake(cx, said));
         self.with_hosts(now, out, |hosts, cx, said| hosts.wake(cx, said));
         self.cluster_wake(now, out);
+        self.ask_again(now, out);
         self.follow_on(now, CHANGES_PER_STEP_MAX, out);
         self.slice_on(now, out);
         self.propose_on(now);

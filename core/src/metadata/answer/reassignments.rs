@@ -1,7 +1,7 @@
 //! ListPartitionReassignments (KIP-455): what is being moved.
 
-use super::{Known, numbers};
-use crate::metadata::{Partition, Topic};
+use super::numbers;
+use crate::metadata::{Image, Partition, Topic};
 use crate::msg::list_partition_reassignments::{
     ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse, OngoingPartitionReassignment,
     OngoingTopicReassignment,
@@ -11,13 +11,13 @@ use alloc::vec::Vec;
 
 /// Answers ListPartitionReassignments. What is not being moved is left out, and so is what does not exist.
 pub fn list_reassignments(
-    known: &Known<'_>,
+    image: &Image,
     request: &ListPartitionReassignmentsRequest,
 ) -> ListPartitionReassignmentsResponse {
     let topics = match &request.topics {
         Some(asked) => {
             let one = |asked: &crate::msg::list_partition_reassignments::ListPartitionReassignmentsTopics| {
-                let topic = known.image.topic_named(&asked.name)?;
+                let topic = image.topic_named(&asked.name)?;
                 let named = |index: &i32| topic.partitions.get(index).and_then(|partition| moving(*index, partition));
                 told(topic, asked.partition_indexes.iter().filter_map(named).collect())
             };
@@ -28,7 +28,7 @@ pub fn list_reassignments(
                 let partitions = topic.partitions.iter();
                 told(topic, partitions.filter_map(|(index, partition)| moving(*index, partition)).collect())
             };
-            known.image.topics().filter_map(all).collect()
+            image.topics().filter_map(all).collect()
         }
     };
     ListPartitionReassignmentsResponse { topics, ..ListPartitionReassignmentsResponse::default() }

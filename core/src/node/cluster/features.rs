@@ -3,7 +3,7 @@
 //! from then on voters come and go (KIP-853).
 
 use super::From;
-use crate::boundary::{Effect, Effects, Lost};
+use crate::boundary::{Effect, Effects};
 use crate::controller::Reply;
 use crate::metadata::features::{self, KRAFT};
 use crate::msg::update_features::{
@@ -11,7 +11,6 @@ use crate::msg::update_features::{
 };
 use crate::msg::{Request, Response};
 use crate::node::Node;
-use crate::node::calls::CallFor;
 use crate::types::{ErrorCode, Now, Offset, Str, Ticket};
 use alloc::format;
 use alloc::string::String;
@@ -21,53 +20,41 @@ use alloc::vec::Vec;
 type Refused = (ErrorCode, String);
 
 impl Node {
-    /// Somebody wants other levels. A broker passes that on.
+    /// Somebody wants other levels.
     pub(in crate::node) fn features_asked(
         &mut self,
         now: Now,
-        ticket: Ticket,
+        caller: (Ticket, i16),
         body: UpdateFeaturesRequest,
         out: &mut Effects,
     ) {
-        if body.feature_updates.len() > UPDATES_MAX {
-            let why = format!("at most {UPDATES_MAX} features at a time");
-            let body = Response::UpdateFeatures(answer(Vec::new(), Some((ErrorCode::InvalidRequest, why))));
-            return out.push(Effect::Reply { ticket, body: Some(body) });
+        if body.feature_updates.len() <= UPDATES_MAX {
+            return self.administer(now, caller, Request::UpdateFeatures(body), out);
         }
-        let names: Vec<Str> = body.feature_updates.iter().map(|update| update.feature.clone()).collect();
-        if self.cluster.lease().is_some() {
-            let body = Request::UpdateFeatures(body);
-            return self.forward_as(CallFor::Features(ticket, names), body, out);
-        }
-        if self.cluster.controller.is_none() {
-            // Nobody is the controller at the moment: whoever asked asks again.
-            return self.refuse_controller(now, From::Client(ticket), out);
-        }
-        let judged = self.update_features(now, &body, out);
+        let why = format!("at most {UPDATES_MAX} features at a time");
+        let body = Response::UpdateFeatures(answer(Vec::new(), Some((ErrorCode::InvalidRequest, why))));
+        out.push(Effect::Reply { ticket: caller.0, body: Some(body) });
+    }
+
+    /// This controller is to change them.
+    pub(super) fn change_features(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        body: &UpdateFeaturesRequest,
+        out: &mut Effects,
+    ) {
+        let judged = self.update_features(now, body, out);
         let (needed, refused) = match judged {
             Ok(needed) => (needed, None),
             Err(refused) => (Offset::ZERO, Some(refused)),
         };
-        let reply = Response::UpdateFeatures(answer(names, refused));
+        let reply = Response::UpdateFeatures(answer(names(body), refused));
         if needed > self.cluster.quorum.high_watermark() {
             self.cluster.promised.push_back((needed, From::Client(ticket), Reply::Response(reply)));
         } else {
             out.push(Effect::Reply { ticket, body: Some(reply) });
         }
-    }
-
-    /// The controller answered a client. In which version we asked it the client does not know, who may want each feature named.
-    pub(in crate::node) fn features_answered(
-        ticket: Ticket,
-        names: Vec<Str>,
-        body: Result<Response, Lost>,
-        out: &mut Effects,
-    ) {
-        let body = body.map(|body| match body {
-            Response::UpdateFeatures(told) if told.error_code == 0 => Response::UpdateFeatures(answer(names, None)),
-            other => other,
-        });
-        Self::forwarded((ticket, 0), body, out);
     }
 
     /// Changes what is asked for, and gives the offset at which that is committed.
@@ -118,6 +105,19 @@ fn explained(error: ErrorCode) -> &'static str {
              directories are known. Try again"
         }
     }
+}
+
+/// What a client is told of what another controller answered. In which version that was asked the client does not know, who may
+/// want each feature named.
+pub(super) fn features_told(asked: &Request, told: UpdateFeaturesResponse) -> UpdateFeaturesResponse {
+    match asked {
+        Request::UpdateFeatures(asked) if told.error_code == 0 => answer(names(asked), None),
+        _ => told,
+    }
+}
+
+fn names(asked: &UpdateFeaturesRequest) -> Vec<Str> {
+    asked.feature_updates.iter().map(|update| update.feature.clone()).collect()
 }
 
 /// Nobody has more features, and each is judged in one step.

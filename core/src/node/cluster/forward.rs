@@ -1,7 +1,16 @@
 //! What only the controller can decide, asked of a broker that is not it: clients' requests go on as they are, and so do this
 //! broker's own.
+//!
+//! ```text
+//!              a controller is known                       it answers
+//!   asked ─────────────────────────────▶ passed on ──────────────────▶ answered
+//!     │  ▲                                  │    └── it may have done it, or not ──▶ hung up on
+//!     │  └── once more, a moment later ──┐  │ it was not reached
+//!     └── there is none at the moment ──▶ put off ── for a minute ──▶ hung up on
+//! ```
 
 use super::From;
+use super::features::features_told;
 use crate::boundary::{Effect, Effects, Line, Lost, Purpose};
 use crate::controller::{Ask, ProducerIds, missing};
 use crate::msg::allocate_producer_ids::{AllocateProducerIdsRequest, AllocateProducerIdsResponse};
@@ -10,49 +19,121 @@ use crate::msg::{Request, Response};
 use crate::node::Node;
 use crate::node::calls::CallFor;
 use crate::quorum::in_version;
-use crate::types::{BrokerEpoch, BrokerId, ErrorCode, Now, ProducerId, Str, Ticket};
+use crate::types::{BrokerEpoch, BrokerId, ConnId, ErrorCode, Mono, Now, ProducerId, Str, Ticket};
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+/// What a client asked that is the controller's to decide.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Asked {
+    /// Where the answer goes.
+    pub ticket: Ticket,
+    /// The client speaks this version.
+    pub version: i16,
+    /// What it asked.
+    pub body: Request,
+    /// It has gone round long enough then.
+    until: Mono,
+}
+
+/// What was asked while nobody was the controller, or the one that was known could not be reached.
+#[derive(Clone, Hash, Debug, Default)]
+pub struct PutOff {
+    asked: Vec<Asked>,
+    /// When it is tried once more.
+    at: Option<Mono>,
+}
+
+impl PutOff {
+    /// When it is tried once more.
+    pub fn deadline(&self) -> Option<Mono> {
+        self.at
+    }
+
+    /// The connection is gone: nobody waits for what it asked.
+    pub fn closed(&mut self, conn: ConnId) {
+        self.asked.retain(|asked| asked.ticket.conn != conn);
+    }
+}
+
 impl Node {
-    /// Passes a client's request on, if the controller runs elsewhere; else gives it back.
-    pub(in crate::node) fn forward(
+    /// A client asks what is the controller's to decide.
+    pub(in crate::node) fn administer(
         &mut self,
+        now: Now,
         (ticket, version): (Ticket, i16),
         body: Request,
         out: &mut Effects,
-    ) -> Option<Request> {
-        if self.cluster.lease().is_none() {
-            return Some(body);
+    ) {
+        self.seek_controller(now, Asked { ticket, version, body, until: now.mono + WAIT }, out);
+    }
+
+    /// Decides it, passes it on, or keeps it until one of the two can be done.
+    fn seek_controller(&mut self, now: Now, asked: Asked, out: &mut Effects) {
+        if let Some(lease) = self.cluster.lease() {
+            let line = Arc::new(Line { purpose: Purpose::Forward, ..Line::clone(&lease) });
+            let body = asked.body.clone();
+            let wait = asked.until.since(now.mono);
+            let call = self.calls.begin(CallFor::Client(Box::new(asked)));
+            return out.push(Effect::Call { call, line, body, wait });
         }
-        self.forward_as(CallFor::Client(ticket, version), body, out);
-        None
+        let Asked { ticket, version, body, .. } = asked;
+        match body {
+            // What is known is told whoever leads.
+            Request::DescribeQuorum(_) | Request::ListPartitionReassignments(_) => {
+                let body = self.standing_answer(now, (ticket, version), &body);
+                out.push(Effect::Reply { ticket, body: Some(body) });
+            }
+            body if self.cluster.controller.is_none() => self.put_off(now, Asked { body, ..asked }),
+            Request::AddRaftVoter(_) | Request::RemoveRaftVoter(_) => self.turn_over(now, ticket, &body, out),
+            Request::UpdateFeatures(body) => self.change_features(now, ticket, &body, out),
+            body => {
+                let ask = Self::admin_ask(body, version).expect("these change the metadata");
+                self.ask_controller(now, From::Client(ticket), &ask, out);
+            }
+        }
     }
 
-    /// The same, for an answer that is looked at before it is passed on. There must be a lease.
-    pub(super) fn forward_as(&mut self, what: CallFor, body: Request, out: &mut Effects) {
-        let lease = self.cluster.lease().expect("there is another controller");
-        let line = Arc::new(Line { purpose: Purpose::Forward, ..Line::clone(&lease) });
-        let call = self.calls.begin(what);
-        out.push(Effect::Call { call, line, body, wait: WAIT });
+    fn put_off(&mut self, now: Now, asked: Asked) {
+        self.calls.put_off.asked.push(asked);
+        self.calls.put_off.at.get_or_insert(now.mono + AGAIN);
     }
 
-    /// The controller answered a client's request. If nobody knows whether it did, the client is not to know either.
+    /// What was put off is tried once more. Whoever has waited too long is hung up on, and asks again.
+    pub(in crate::node) fn ask_again(&mut self, now: Now, out: &mut Effects) {
+        if self.calls.put_off.at.is_none_or(|at| at > now.mono) {
+            return;
+        }
+        self.calls.put_off.at = None;
+        for asked in core::mem::take(&mut self.calls.put_off.asked) {
+            match asked.until <= now.mono {
+                true => out.push(Effect::Hangup { conn: asked.ticket.conn }),
+                false => self.seek_controller(now, asked, out),
+            }
+        }
+    }
+
+    /// The controller answered a client's request, or could not be asked. If nobody knows whether it did what was asked, the
+    /// client is not to know either.
     pub(in crate::node) fn forwarded(
-        (ticket, version): (Ticket, i16),
+        &mut self,
+        now: Now,
+        asked: Box<Asked>,
         body: Result<Response, Lost>,
         out: &mut Effects,
     ) {
-        out.push(match body {
+        let ticket = asked.ticket;
+        let body = match body {
             // The controller was asked in the newest version, and older ones cannot carry all of that.
-            Ok(Response::DescribeQuorum(body)) => {
-                let body = Response::DescribeQuorum(in_version(body, version));
-                Effect::Reply { ticket, body: Some(body) }
-            }
-            Ok(body) => Effect::Reply { ticket, body: Some(body) },
-            Err(Lost::NotSent | Lost::Unknown) => Effect::Hangup { conn: ticket.conn },
-        });
+            Ok(Response::DescribeQuorum(body)) => Response::DescribeQuorum(in_version(body, asked.version)),
+            Ok(Response::UpdateFeatures(told)) => Response::UpdateFeatures(features_told(&asked.body, told)),
+            Ok(body) => body,
+            Err(Lost::NotSent) => return self.put_off(now, *asked),
+            Err(Lost::Unknown) => return out.push(Effect::Hangup { conn: ticket.conn }),
+        };
+        out.push(Effect::Reply { ticket, body: Some(body) });
     }
 
     /// Topics that somebody asked for and that do not exist.
@@ -120,5 +201,7 @@ pub(super) fn block(ids: Result<ProducerIds, ErrorCode>) -> Response {
     })
 }
 
-/// How long a client's request may take at the controller.
+/// How long a client's request may take until the controller has answered it: longer than clients wait.
 const WAIT: Duration = Duration::from_secs(60);
+/// What could not be asked is tried again after so long.
+const AGAIN: Duration = Duration::from_millis(50);

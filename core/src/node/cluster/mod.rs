@@ -30,6 +30,8 @@ mod tend;
 mod turnover;
 mod vote;
 
+pub use forward::{Asked, PutOff};
+
 use super::{Node, OWNER_CLUSTER, op_id};
 use crate::boundary::{Action, DiskFault, Done, Effect, Effects, Fault, Line, Purpose, Query};
 use crate::config::Config;

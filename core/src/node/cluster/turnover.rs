@@ -14,21 +14,8 @@ use crate::types::{BrokerId, ErrorCode, Now, Str, Ticket, Uuid};
 use alloc::vec::Vec;
 
 impl Node {
-    /// Somebody wants other voters. A broker passes that on; a voter that wants to be found elsewhere asks the controller itself.
-    pub(in crate::node) fn turnover_asked(&mut self, now: Now, ticket: Ticket, body: Request, out: &mut Effects) {
-        let is_own = matches!(body, Request::UpdateRaftVoter(_));
-        let body = if is_own { Some(body) } else { self.forward((ticket, 0), body, out) };
-        match body {
-            // Nobody is the controller at the moment: whoever asked asks again.
-            Some(_) if !is_own && self.cluster.controller.is_none() => {
-                self.refuse_controller(now, From::Client(ticket), out);
-            }
-            Some(body) => self.turn_over(now, ticket, &body, out),
-            None => {}
-        }
-    }
-
-    fn turn_over(&mut self, now: Now, ticket: Ticket, body: &Request, out: &mut Effects) {
+    /// Somebody wants other voters, and this may be the controller.
+    pub(in crate::node) fn turn_over(&mut self, now: Now, ticket: Ticket, body: &Request, out: &mut Effects) {
         let (cluster, change, is_patient) = match body {
             Request::AddRaftVoter(body) => (body.cluster_id.as_ref(), added(body), body.ack_when_committed),
             Request::RemoveRaftVoter(body) => (body.cluster_id.as_ref(), removed(body), true),
