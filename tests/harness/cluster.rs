@@ -212,14 +212,19 @@ impl Cluster {
 
     /// What some broker that answers knows of these topics and of the others.
     pub fn metadata(&self, topics: &[&str]) -> Option<MetadataResponse> {
+        self.running().find_map(|node| self.metadata_of(node, topics))
+    }
+
+    /// What this broker knows of these topics and of the others.
+    fn metadata_of(&self, node: usize, topics: &[&str]) -> Option<MetadataResponse> {
         let named = |name: &&str| MetadataRequestTopic { name: Some((*name).into()), ..Default::default() };
         let topics = Some(topics.iter().map(named).collect());
         let request =
             Request::Metadata(MetadataRequest { topics, allow_auto_topic_creation: false, ..Default::default() });
-        self.ask(&request, 9, |answer| match answer {
+        match probe::ask(&self.address(node), &request, 9).ok()? {
             Response::Metadata(told) => Some(told),
             _ => None,
-        })
+        }
     }
 
     /// Which broker leads the metadata quorum, as far as somebody who answers knows.
@@ -256,16 +261,15 @@ impl Cluster {
 
     /// How many partitions of these topics lack a leader or an in-sync replica; `None` if nobody answers.
     pub fn lacking(&self, topics: &[&str]) -> Option<usize> {
-        let told = self.metadata(topics)?;
-        let partitions = told.topics.iter().flat_map(|topic| &topic.partitions);
-        let unknown = told.topics.iter().filter(|topic| topic.partitions.is_empty()).count();
-        let is_lacking = partitions.filter(|one| one.leader_id < 0 || one.isr_nodes.len() < one.replica_nodes.len());
-        Some(unknown + is_lacking.count())
+        self.metadata(topics).map(|told| lacking(&told))
     }
 
-    /// Returns when each partition of these topics has a leader and all of its replicas in sync.
+    /// Returns when each partition of these topics has a leader and all of its replicas in sync, and all brokers know that.
     pub fn wait_until_whole(&self, topics: &[&str]) {
-        self.wait_until(|cluster| (cluster.lacking(topics) == Some(0)).then_some(()));
+        let is_whole = |told: &MetadataResponse| lacking(told) == 0;
+        self.wait_until(|cluster| {
+            cluster.running().all(|node| cluster.metadata_of(node, topics).as_ref().is_some_and(is_whole)).then_some(())
+        });
     }
 
     /// Asks until there is an answer.
@@ -280,8 +284,12 @@ impl Cluster {
         }
     }
 
+    fn running(&self) -> impl Iterator<Item = usize> {
+        self.nodes().filter(|node| self.is_running(*node))
+    }
+
     fn ask<T>(&self, request: &Request, version: i16, read: impl Fn(Response) -> Option<T>) -> Option<T> {
-        self.nodes().filter(|node| self.is_running(*node)).find_map(|node| {
+        self.running().find_map(|node| {
             let answer = probe::ask(&self.address(node), request, version).ok()?;
             read(answer)
         })
@@ -379,6 +387,14 @@ impl Drop for Cluster {
         }
         drop(fs::remove_dir_all(&self.home));
     }
+}
+
+/// How many of these partitions lack a leader or an in-sync replica.
+fn lacking(told: &MetadataResponse) -> usize {
+    let partitions = told.topics.iter().flat_map(|topic| &topic.partitions);
+    let unknown = told.topics.iter().filter(|topic| topic.partitions.is_empty()).count();
+    let is_lacking = partitions.filter(|one| one.leader_id < 0 || one.isr_nodes.len() < one.replica_nodes.len());
+    unknown + is_lacking.count()
 }
 
 /// A port that nobody listens on now, and that the kernel gives to no client's connection: somebody who tries to reach a
