@@ -122,6 +122,8 @@ impl Node {
         out.notes.append(&mut self.following.notes);
         self.following.at = (!self.following.todo.is_empty()).then_some(now.mono);
         if self.following.todo.is_empty() {
+            // Of a start, or of many new topics, the room is large.
+            self.following.todo.shrink_to(TODO_KEPT);
             self.followed(out);
             self.leave_on(now, out);
         }
@@ -222,3 +224,5 @@ impl Node {
 pub const CHANGES_PER_STEP_MAX: usize = 200;
 /// Of so many deleted topics the groups hear at once.
 const TOPICS_FORGOTTEN_AT_ONCE: usize = 100;
+/// Room for so many changes is kept for the next.
+const TODO_KEPT: usize = 64;

@@ -99,7 +99,8 @@ pub enum Said {
 pub struct Lane {
     /// This lane's place among the others; part of every operation's id.
     number: u64,
-    partitions: BTreeMap<LogId, Held>,
+    /// In the map itself they would take up twice the room, since half of it is empty.
+    partitions: BTreeMap<LogId, Box<Held>>,
     ops: BTreeMap<OpId, (LogId, Then)>,
     ops_begun: u64,
     fetchers: Fetchers,
@@ -181,7 +182,7 @@ impl Lane {
                 };
                 let since = super::op_id(self.ops_begun, self.number);
                 let held = Held { partition, wish: Wish::None, is_held_back: false, deadline: None, since };
-                let before = self.partitions.insert(log, held);
+                let before = self.partitions.insert(log, Box::new(held));
                 assert!(before.is_none(), "a partition is held once: {log:?}");
                 self.carry(cx, log, scratch, said);
             }
@@ -350,7 +351,8 @@ impl Lane {
     ) {
         let (log, then) = self.ops.remove(&op).expect("INV-04: an operation ends once, and only if it began");
         match self.partitions.get_mut(&log).filter(|held| held.since <= op) {
-            Some(Held { partition, .. }) => {
+            Some(held) => {
+                let partition = &mut held.partition;
                 let before = partition.log().start();
                 partition.done(cx, then, outcome, scratch);
                 let after = partition.log().start();

@@ -2,9 +2,9 @@
 //! its own in them; nothing leaves before its segment file holds it.
 
 use super::buffer::Pool;
-use super::log::Log;
+use super::log::Logs;
 use crate::types::Offset;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 /// All buffers that batches are cached in.
@@ -50,7 +50,7 @@ impl Cache {
     }
 
     /// Lets go of the oldest buffers until few enough bytes are left, as far as these are in their files.
-    pub(super) fn shrink(&mut self, logs: &mut BTreeMap<u32, Log>) {
+    pub(super) fn shrink(&mut self, logs: &mut Logs) {
         for _ in 0..self.late.len().min(LATE_AT_ONCE) {
             if self.bytes <= self.bytes_max {
                 return;
@@ -71,7 +71,7 @@ impl Cache {
         self.bytes
     }
 
-    fn let_go(&mut self, one: Held, logs: &mut BTreeMap<u32, Log>) {
+    fn let_go(&mut self, one: Held, logs: &mut Logs) {
         let is_written = |(number, end): &(u32, Offset)| logs.get(number).is_none_or(|log| log.is_written_to(*end));
         if !one.logs.iter().all(is_written) {
             self.late.push_back(one);

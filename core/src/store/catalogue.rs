@@ -14,12 +14,13 @@ use super::Store;
 use super::entry::{read_spec, read_vote, write_spec, write_vote};
 use super::index::Index;
 use super::journal::Journal;
-use super::log::{Log, Soundness};
+use super::log::{Log, Logs, Soundness};
 use super::parse::{Parse, Put};
 use super::segment::Segment;
 use crate::log::{EpochStart, Epochs};
 use crate::record::Functions;
 use crate::types::{BrokerId, LeaderEpoch, LogId, Offset, Str, Uuid, Wall};
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -48,7 +49,7 @@ pub(super) struct Catalogue {
     pub(super) chain: Option<u32>,
     /// The number of the next log.
     pub(super) number: u32,
-    pub(super) logs: BTreeMap<u32, Log>,
+    pub(super) logs: Logs,
 }
 
 /// Why bytes are no catalogue.
@@ -71,13 +72,7 @@ const VERSION_CHAINED: u16 = 3;
 const HEAD_BYTES: usize = 16;
 
 /// The bytes of a catalogue of these logs, as of the beginning of the journal's current generation.
-pub(super) fn write(
-    identity: &Identity,
-    journal: &Journal,
-    number: u32,
-    logs: &BTreeMap<u32, Log>,
-    f: &Functions,
-) -> Bytes {
+pub(super) fn write(identity: &Identity, journal: &Journal, number: u32, logs: &Logs, f: &Functions) -> Bytes {
     let mut out = Vec::with_capacity(256 + logs.len() * 256);
     out.put(&[0; HEAD_BYTES]);
     out.put(&identity.directory.0);
@@ -130,7 +125,7 @@ fn read_all(parse: &mut Parse<'_>, is_chained: bool) -> Option<Catalogue> {
     let number = parse.u32()?;
     let mut logs = BTreeMap::new();
     for _ in 0..parse.u32()? {
-        logs.insert(parse.u32()?, read_log(parse)?);
+        logs.insert(parse.u32()?, Box::new(read_log(parse)?));
     }
     Some(Catalogue { identity, salt, half_bytes, generation, sequence, chain, number, logs })
 }

@@ -15,6 +15,7 @@ use crate::plant::{Bug, planted};
 use crate::record::CheckedBatch;
 use crate::types::limit::BLOCK_BYTES;
 use crate::types::{LogId, Now, Offset, OpId, Wall};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::ops::Range;
@@ -342,7 +343,7 @@ impl Store {
         out.push(StoreOut::Note(Note::LogCreated { log: queued.id, topic: spec.topic.clone() }));
         self.numbers.insert(queued.id, self.number);
         self.names.insert(name, self.number);
-        self.logs.insert(self.number, log);
+        self.logs.insert(self.number, Box::new(log));
         self.changed.insert(self.number);
         self.number += 1;
         Admitted::Taken

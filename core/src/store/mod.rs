@@ -61,7 +61,7 @@ use commit::{Flying, Queued};
 use core::time::Duration;
 use doom::Doomed;
 use journal::Journal;
-use log::{Log, Soundness};
+use log::{Logs, Soundness};
 use ops::{Key, Ops, Purpose};
 use read::Reads;
 
@@ -158,7 +158,7 @@ pub struct Store {
     functions: Functions,
     identity: Identity,
     journal: Journal,
-    logs: BTreeMap<u32, Log>,
+    logs: Logs,
     numbers: BTreeMap<LogId, u32>,
     /// By topic and partition, as their folders are named.
     names: BTreeMap<(Str, i32), u32>,
@@ -288,7 +288,7 @@ impl Store {
 
     /// What must hold between any two calls.
     pub fn check(&self) {
-        self.logs.values().for_each(Log::check);
+        self.logs.values().for_each(|log| log.check());
         assert_eq!(self.logs.len(), self.numbers.len(), "every log has one number");
         assert_eq!(self.logs.len(), self.names.len(), "every log has a name of its own");
         for (number, log) in &self.logs {

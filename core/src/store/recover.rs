@@ -507,7 +507,7 @@ impl Recovery {
         let voided = scan.settle(&self.functions);
         let Scan { is_new, identity, mut replay, .. } = scan;
         let logs = &mut replay.logs;
-        logs.values_mut().for_each(Log::all_durable);
+        logs.values_mut().for_each(|log| log.all_durable());
         let mut cache = Cache::new(self.config.cache_bytes_max);
         let ends = logs.iter().filter_map(|(number, log)| Some((*number, log.cached.back()?.end)));
         cache.hold(replay.bytes, ends.collect());

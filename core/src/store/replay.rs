@@ -4,19 +4,20 @@ use super::StoreConfig;
 use super::buffer::block_floor;
 use super::doom::Doomed;
 use super::entry::{Change, JournalEntry};
-use super::log::{Cached, Log, Soundness};
+use super::log::{Cached, Log, Logs, Soundness};
 use super::verify::fits;
 use crate::boundary::LogSpec;
 use crate::log::Producers;
 use crate::record::{Functions, Header, check_stored};
 use crate::types::{LogId, Offset, Wall};
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
 /// What the catalogue said, and what the journal makes of it.
 pub(super) struct Replay {
-    pub(super) logs: BTreeMap<u32, Log>,
+    pub(super) logs: Logs,
     /// The number of the next log.
     pub(super) number: u32,
     pub(super) changed: BTreeSet<u32>,
@@ -30,7 +31,7 @@ pub(super) struct Replay {
 struct Misfit;
 
 impl Replay {
-    pub(super) fn new(logs: BTreeMap<u32, Log>, number: u32, config: &StoreConfig) -> Self {
+    pub(super) fn new(logs: Logs, number: u32, config: &StoreConfig) -> Self {
         Self {
             logs,
             number,
@@ -120,7 +121,7 @@ impl Replay {
 
     fn create(&mut self, number: u32, id: LogId, spec: LogSpec, at: Wall, salt: u64) {
         self.number = self.number.max(number + 1);
-        self.logs.insert(number, Log::newborn(id, spec, at, salt));
+        self.logs.insert(number, Box::new(Log::newborn(id, spec, at, salt)));
     }
 
     fn delete(&mut self, number: u32) {
