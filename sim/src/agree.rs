@@ -44,10 +44,11 @@ impl World {
         }
         let image = view.image();
         let now = (machine.starts(), image.end().0);
-        let before = self.agreement.seen.insert(number, now);
+        let before = self.agreement.seen.get(&number).copied();
         if before == Some(now) {
             return;
         }
+        self.agreement.seen.insert(number, now);
         if let Some((start, end)) = before
             && start == now.0
             && end > now.1
@@ -172,36 +173,39 @@ impl World {
     /// Whether all is as it should be when nothing strikes: every machine knows all metadata that the controller does, every
     /// broker may lead, and every partition is led and has all its replicas in sync.
     pub(crate) fn is_settled(&self) -> bool {
-        self.unsettled().is_none()
+        self.unsettled(false).is_none()
     }
 
-    /// What is not as it should be.
-    fn unsettled(&self) -> Option<String> {
+    /// What is not as it should be; in words if somebody wants to read them.
+    fn unsettled(&self, is_told: bool) -> Option<String> {
+        let say = |text: &dyn Fn() -> String| Some(if is_told { text() } else { String::new() });
         let known = |machine: &Machine| machine.view().map(|view| view.image().end());
-        let ends: Vec<Option<Offset>> = self.machines.iter().map(known).collect();
         let leads = |machine: &&Machine| machine.view().is_some_and(|view| view.reign().is_some());
         let Some(image) = self.machines.iter().find(leads).and_then(Machine::view).map(|view| view.image()) else {
-            return Some("nobody is the controller".to_owned());
+            return say(&|| "nobody is the controller".to_owned());
         };
-        if ends.iter().any(|end| *end != Some(image.end())) {
-            return Some(format!("the machines know the metadata up to {ends:?}"));
+        if self.machines.iter().any(|machine| known(machine) != Some(image.end())) {
+            let ends = || self.machines.iter().map(known).collect::<Vec<Option<Offset>>>();
+            return say(&|| format!("the machines know the metadata up to {:?}", ends()));
         }
         let brokers = (0..self.machines.len()).filter(|machine| self.plan.options.is_broker(*machine)).map(broker_id);
         let fenced = { brokers }.find(|id| image.broker(*id).is_none_or(|one| one.fenced));
         if let Some(id) = fenced {
-            return Some(format!("{id:?} is fenced"));
+            return say(&|| format!("{id:?} is fenced"));
         }
         let partitions = image.topics().flat_map(|topic| topic.partitions.iter().map(move |one| (topic, one)));
         for (topic, (index, partition)) in partitions {
             if partition.leader == BrokerId::NONE || partition.isr.len() < partition.replicas.len() {
                 let (leader, isr) = (partition.leader, &partition.isr);
-                return Some(format!("{}-{index} is led by {leader:?} and has {isr:?} in sync", topic.name.as_str()));
+                let name = topic.name.as_str();
+                return say(&|| format!("{name}-{index} is led by {leader:?} and has {isr:?} in sync"));
             }
             if partition.replicas.first() != Some(&partition.leader)
                 || !partition.adding.is_empty()
                 || !partition.removing.is_empty()
             {
-                return Some(format!("{}-{index} is not where it is to be: {partition:?}", topic.name.as_str()));
+                let name = topic.name.as_str();
+                return say(&|| format!("{name}-{index} is not where it is to be: {partition:?}"));
             }
         }
         None
@@ -212,7 +216,7 @@ impl World {
         if self.model.damaged || !self.model.findings.is_empty() {
             return;
         }
-        if let Some(text) = self.unsettled() {
+        if let Some(text) = self.unsettled(true) {
             return self.model.find("settled", text);
         }
         let mut copies = Vec::new();

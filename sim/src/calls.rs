@@ -1,7 +1,7 @@
 //! The connections that a process makes itself: one for each line of its node, opened when there is something to ask. The
 //! sockets are links of the world; what goes over them is decided by [`Outbound`].
 
-use crate::net::LinkId;
+use crate::net::{LinkId, joined};
 use bytes::Bytes;
 use ottla_core::boundary::{Line, Lost};
 use ottla_core::conn::{Outbound, OutboundOut};
@@ -157,8 +157,7 @@ impl Calls {
                 }
                 OutboundOut::Write(chunks) => {
                     let Socket::Linked(link) = wire.socket else { panic!("a line writes once it is connected") };
-                    let bytes: Vec<u8> = chunks.iter().flatten().copied().collect();
-                    out.push(CallsOut::Send(link, Bytes::from(bytes)));
+                    out.push(CallsOut::Send(link, joined(chunks)));
                 }
                 OutboundOut::Close => match std::mem::replace(&mut wire.socket, Socket::None) {
                     Socket::None => {}

@@ -10,27 +10,24 @@ use crate::settings::store_config;
 use crate::world::World;
 use ottla_core::boundary::{Done, Query};
 use ottla_core::store::{Claim, Recovered, RecoveredLog, Recovery, RecoveryStep, Store, StoreConfig, StoreOut};
-use ottla_core::types::{FileOpId, LogId, Mono, Now, Offset, OpId, Str, Uuid, Wall};
+use ottla_core::types::{FileOpId, LogId, Mono, Now, Offset, OpId, Rng, Str, Uuid, Wall};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 impl World {
     /// Compares what is durable now with what was acknowledged: as many machines as have to be in sync have all of it.
     pub(crate) fn probe(&mut self) {
         let harshest = self.rng.chance(1, 2);
-        let mut disks = Vec::new();
-        for machine in &self.machines {
-            disks.push(match harshest {
-                true => machine.disk.durable_copy(),
-                false => machine.disk.torn_copy(self.rng.fork("probe")),
-            });
-        }
+        let chances: Vec<Option<Rng>> =
+            self.machines.iter().map(|_| (!harshest).then(|| self.rng.fork("probe"))).collect();
         if self.model.damaged || self.model.acked_nothing() {
             return;
         }
         self.model.mark("probes");
         self.count_rare();
         let mut copies = Vec::new();
-        for (machine, disk) in disks.into_iter().enumerate() {
+        for (machine, chance) in chances.into_iter().enumerate() {
+            let disk = &self.machines[machine].disk;
+            let disk = chance.map_or_else(|| disk.durable_copy(), |chance| disk.torn_copy(chance));
             let (reader, recovered) = match Reader::open(disk, machine, store_config(&self.plan.options)) {
                 Ok(opened) => opened,
                 Err(text) => {

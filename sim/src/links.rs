@@ -1,7 +1,7 @@
 //! Connections in the world: somebody reaches out, a machine accepts, bytes come, and one end or the other hears that it is
 //! over.
 
-use crate::client::Address;
+use crate::client::{Address, Peer};
 use crate::clock::At;
 use crate::machine::Caller;
 use crate::net::{Door, End, LinkId, Plug, Told, Who};
@@ -99,9 +99,10 @@ impl World {
             End::Accepter => 3,
             End::Opener => 4,
         };
-        let name = self.name_of(who);
-        self.trace
-            .event(self.now, (code, plug.link, bytes), || (name, format!("{:?} brings {}", plug.link, bytes.len())));
+        let peers = &self.peers;
+        self.trace.event(self.now, (code, plug.link, bytes), || {
+            (name_of(peers, who), format!("{:?} brings {}", plug.link, bytes.len()))
+        });
     }
 
     /// An end is going to hear that its connection is gone.
@@ -120,22 +121,14 @@ impl World {
             End::Accepter => 5,
             End::Opener => 6,
         };
-        let name = self.name_of(who);
-        self.trace.event(self.now, (code, plug.link), || (name, format!("{:?} is gone", plug.link)));
+        let peers = &self.peers;
+        self.trace.event(self.now, (code, plug.link), || (name_of(peers, who), format!("{:?} is gone", plug.link)));
         self.net.ended(plug);
         match who {
             Who::Client(client) => {
                 self.with_peer(client, |peer, now, model, out| peer.dropped(now, plug.link, model, out));
             }
             Who::Machine(machine) => self.with_machine(machine, |machine, now, out| machine.dropped(now, plug, out)),
-        }
-    }
-
-    fn name_of(&self, who: Who) -> String {
-        match who {
-            Who::Client(client) if self.trace.keeps_lines() => self.peers[client].name.clone(),
-            Who::Client(_) => String::new(),
-            Who::Machine(machine) => format!("node {machine}"),
         }
     }
 
@@ -173,6 +166,13 @@ impl World {
         if accepter {
             self.foresee_gone(self.now + wait, Plug::accepter(link));
         }
+    }
+}
+
+fn name_of(peers: &[Peer], who: Who) -> String {
+    match who {
+        Who::Client(client) => peers[client].name.clone(),
+        Who::Machine(machine) => format!("node {machine}"),
     }
 }
 

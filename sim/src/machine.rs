@@ -30,6 +30,8 @@ pub enum MachineOut {
     Close(Plug),
     /// For the trace: a fact, and a line.
     Line(u64, String),
+    /// For the trace: what the node or the store says of itself.
+    Note(Note),
     /// Something was reached.
     Mark(&'static str),
     /// What must not be.
@@ -505,7 +507,7 @@ impl Machine {
                 ProcessOut::Mark(mark) => out.push(MachineOut::Mark(mark)),
                 ProcessOut::Note(note) => {
                     out.extend(mark_of(&note).map(MachineOut::Mark));
-                    out.push(MachineOut::Line(23, format!("{note:?}")));
+                    out.push(MachineOut::Note(note));
                 }
                 ProcessOut::Halt(why) => halted = Some(why),
                 ProcessOut::Finding(oracle, text) => out.push(MachineOut::Finding(oracle, text)),

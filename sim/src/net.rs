@@ -128,8 +128,8 @@ struct Link {
 #[derive(Clone, Debug)]
 pub struct Net {
     quality: Quality,
-    links: BTreeMap<LinkId, Link>,
-    next: u64,
+    /// Every connection there ever was, by its number; none where it is forgotten.
+    links: Vec<Option<Link>>,
     /// Until when what a machine sends, or what is sent to it, is held back.
     stalled: BTreeMap<(usize, Flow), At>,
     /// Until when what the first machine sends to the second is held back: on all connections, or on those to one port.
@@ -140,14 +140,13 @@ pub struct Net {
 impl Net {
     /// A network without connections.
     pub fn new(quality: Quality, rng: Rng) -> Self {
-        Self { quality, links: BTreeMap::new(), next: 0, stalled: BTreeMap::new(), cuts: BTreeMap::new(), rng }
+        Self { quality, links: Vec::new(), stalled: BTreeMap::new(), cuts: BTreeMap::new(), rng }
     }
 
     /// Somebody reaches out; the other side hears of it at the returned time.
     pub fn connect(&mut self, now: At, opener: Who, door: Door) -> (LinkId, At) {
-        let id = LinkId(self.next);
-        self.next += 1;
-        self.links.insert(id, Link { opener, door, broken: false, last: [now; 2], ended: [false; 2] });
+        let id = LinkId(self.links.len() as u64);
+        self.links.push(Some(Link { opener, door, broken: false, last: [now; 2], ended: [false; 2] }));
         (id, self.arrival(now, Plug::accepter(id)))
     }
 
@@ -155,7 +154,8 @@ impl Net {
     /// lost: it is sent again until it gets through.
     pub fn arrival(&mut self, now: At, to: Plug) -> At {
         let delay = self.delay();
-        let link = self.links.get_mut(&to.link).expect("a link is known until it is forgotten");
+        let link =
+            self.links.get_mut(place(to.link)).and_then(Option::as_mut).expect("a link is known until it is forgotten");
         let accepter = link.door.machine.map(Who::Machine);
         let (sender, receiver) = match to.end {
             End::Opener => (accepter, Some(link.opener)),
@@ -194,17 +194,17 @@ impl Net {
 
     /// Whether no bytes pass any more.
     pub fn is_broken(&self, id: LinkId) -> bool {
-        self.links.get(&id).is_none_or(|link| link.broken)
+        self.link(id).is_none_or(|link| link.broken)
     }
 
     /// Who connected.
     pub fn opener(&self, id: LinkId) -> Option<Who> {
-        self.links.get(&id).map(|link| link.opener)
+        self.link(id).map(|link| link.opener)
     }
 
     /// Where it leads to.
     pub fn door(&self, id: LinkId) -> Option<Door> {
-        self.links.get(&id).map(|link| link.door)
+        self.link(id).map(|link| link.door)
     }
 
     /// Who is at this end.
@@ -217,7 +217,7 @@ impl Net {
 
     /// The connection breaks: what is on its way is lost.
     pub fn sever(&mut self, id: LinkId) {
-        if let Some(link) = self.links.get_mut(&id) {
+        if let Some(Some(link)) = self.links.get_mut(place(id)) {
             link.broken = true;
         }
     }
@@ -225,20 +225,25 @@ impl Net {
     /// This end gave the connection up, or heard that it is gone. What nobody has a part in any more is forgotten; a
     /// client's connection as soon as the client has heard.
     pub fn ended(&mut self, plug: Plug) {
-        let Some(link) = self.links.get_mut(&plug.link) else { return };
+        let Some(Some(link)) = self.links.get_mut(place(plug.link)) else { return };
         link.ended[side(plug.end)] = true;
         let is_over = match link.opener {
             Who::Client(_) => plug.end == End::Opener,
             Who::Machine(_) => link.ended == [true; 2] || link.ended[0] && link.door.machine.is_none(),
         };
         if is_over {
-            self.links.remove(&plug.link);
+            self.links[place(plug.link)] = None;
         }
     }
 
     /// Every connection through which bytes still pass.
     pub fn live(&self) -> Vec<LinkId> {
-        self.links.iter().filter(|(_, link)| !link.broken).map(|(id, _)| *id).collect()
+        let live = |(_, link): &(u64, &Option<Link>)| link.as_ref().is_some_and(|link| !link.broken);
+        (0..).zip(&self.links).filter(live).map(|(id, _)| LinkId(id)).collect()
+    }
+
+    fn link(&self, id: LinkId) -> Option<&Link> {
+        self.links.get(place(id)).and_then(Option::as_ref)
     }
 
     /// Nothing that this machine sends, or that is sent to it, from now on arrives before then.
@@ -282,6 +287,18 @@ impl Who {
             Self::Machine(number) => Some(number),
         }
     }
+}
+
+/// What leaves in one piece.
+pub fn joined(mut chunks: Vec<Bytes>) -> Bytes {
+    match chunks.len() {
+        1 => chunks.remove(0),
+        _ => Bytes::from(chunks.concat()),
+    }
+}
+
+fn place(id: LinkId) -> usize {
+    usize::try_from(id.0).expect("there are fewer connections than bytes")
 }
 
 fn side(end: End) -> usize {

@@ -4,7 +4,7 @@
 use crate::calls::{Calls, CallsOut};
 use crate::flight::Recorder;
 use crate::machine::Caller;
-use crate::net::{LinkId, Plug};
+use crate::net::{LinkId, Plug, joined};
 use crate::run::functions;
 use bytes::Bytes;
 use ottla_core::boundary::{Action, Asker, Effect, Effects, FileDone, FileFault, FileOp, Input, Job, Note};
@@ -101,12 +101,15 @@ struct Pace {
     spins: u32,
     /// How many turns there were.
     turns: u64,
+    /// When the node wants to be woken, as of its last step.
+    node_due: Option<Mono>,
 }
 
 impl Process {
     /// A process whose node has just been booted, with what that left to do.
     pub fn new(node: Node, store: Store, segment_bytes: u32, config: &Config) -> Self {
         let listeners = config.broker.listeners.iter();
+        let pace = Pace { node_due: node.deadline(), ..Pace::default() };
         Self {
             node,
             store,
@@ -125,7 +128,7 @@ impl Process {
             ops: BTreeSet::new(),
             inputs: VecDeque::new(),
             ending: Ending::Not,
-            pace: Pace::default(),
+            pace,
             recorder: None,
             scratch: Vec::new(),
         }
@@ -250,7 +253,7 @@ impl Process {
 
     /// Time has passed.
     pub fn woken(&mut self, now: Now, out: &mut Vec<ProcessOut>) {
-        if self.node.deadline().is_some_and(|at| at <= now.mono) {
+        if self.pace.node_due.is_some_and(|at| at <= now.mono) {
             self.inputs.push_back(Input::Wake);
         }
         let due = |socket: &&mut Socket| socket.conn.deadline().is_some_and(|at| at <= now.mono);
@@ -269,29 +272,29 @@ impl Process {
     /// A deadline that stays in the past although it was heeded makes a real process spin.
     fn judge_rest(&mut self, now: Now, out: &mut Vec<ProcessOut>) {
         let is_due = |deadline: Option<Mono>| deadline.is_some_and(|at| at <= now.mono);
+        if !is_due(self.deadline()) {
+            self.pace.spins = 0;
+            return;
+        }
         let conns = self.sockets.values().filter_map(|socket| socket.conn.deadline()).min();
-        let spinning = [
-            ("node", self.node.deadline()),
+        let waiting = [
+            ("node", self.pace.node_due),
             ("store", self.store.deadline()),
             ("connection", conns),
             ("line", self.calls.deadline()),
         ];
-        match spinning.into_iter().find(|(_, deadline)| is_due(*deadline)) {
-            None => self.pace.spins = 0,
-            Some((who, deadline)) => {
-                self.pace.spins += 1;
-                if self.pace.spins == SPINS_MAX {
-                    let text = format!("the {who} wants to be woken at {deadline:?} for ever, it is {now:?}");
-                    out.push(ProcessOut::Finding("spinning", text));
-                }
-            }
+        let Some((who, deadline)) = waiting.into_iter().find(|(_, deadline)| is_due(*deadline)) else { return };
+        self.pace.spins += 1;
+        if self.pace.spins == SPINS_MAX {
+            let text = format!("the {who} wants to be woken at {deadline:?} for ever, it is {now:?}");
+            out.push(ProcessOut::Finding("spinning", text));
         }
     }
 
     /// When to wake it.
     pub fn deadline(&self) -> Option<Mono> {
         let conns = self.sockets.values().filter_map(|socket| socket.conn.deadline());
-        conns.chain(self.node.deadline()).chain(self.store.deadline()).chain(self.calls.deadline()).min()
+        conns.chain(self.pace.node_due).chain(self.store.deadline()).chain(self.calls.deadline()).min()
     }
 
     /// What is led here is handed over; then there are no more requests, what is owed is answered, and everything is put where it
@@ -335,8 +338,11 @@ impl Process {
     /// Until nobody has anything more to say at this moment.
     fn turn(&mut self, now: Now, out: &mut Vec<ProcessOut>) {
         loop {
-            while let Some(input) = self.inputs.pop_front() {
-                self.step(now, input, out);
+            if !self.inputs.is_empty() {
+                while let Some(input) = self.inputs.pop_front() {
+                    self.step(now, input, out);
+                }
+                self.pace.node_due = self.node.deadline();
             }
             if self.release(out) {
                 continue;
@@ -544,8 +550,7 @@ impl Process {
                 ConnOut::Input(input) => self.inputs.push_back(input),
                 ConnOut::Prove(job) => self.run_errand(Errand::Prove(job), out),
                 ConnOut::Write(chunks) => {
-                    let bytes: Vec<u8> = chunks.iter().flatten().copied().collect();
-                    out.push(ProcessOut::Send(Plug::accepter(socket.link), Bytes::from(bytes)));
+                    out.push(ProcessOut::Send(Plug::accepter(socket.link), joined(chunks)));
                 }
                 ConnOut::Answered { .. } => {}
                 ConnOut::PauseReading => socket.paused = true,

@@ -60,31 +60,8 @@ pub enum MachineEvent {
     Thaw,
 }
 
-struct Due {
-    at: At,
-    seq: u64,
-    event: Event,
-}
-
-impl PartialEq for Due {
-    fn eq(&self, other: &Self) -> bool {
-        self.seq == other.seq
-    }
-}
-
-impl Eq for Due {}
-
-impl PartialOrd for Due {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Due {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.seq).cmp(&(other.at, other.seq))
-    }
-}
+/// When an event is due, how manieth it was foreseen, and its place among the events to come.
+type Due = (At, u64, usize);
 
 /// The world.
 pub struct World {
@@ -100,6 +77,9 @@ pub struct World {
     pub(crate) now: At,
     pub(crate) rng: Rng,
     heap: BinaryHeap<Reverse<Due>>,
+    /// What is going to happen, and which places of it are free.
+    coming: Vec<Option<Event>>,
+    free: Vec<usize>,
     seq: u64,
     pub(crate) net: Net,
     pub(crate) peers: Vec<Peer>,
@@ -112,6 +92,8 @@ pub struct World {
     lately: u64,
 }
 
+/// The fact that a node or a store said something of itself.
+const NOTE: u64 = 23;
 /// A tenth of a second.
 const PACE_NS: u64 = 100_000_000;
 /// The most events in that time, for each machine.
@@ -142,6 +124,8 @@ impl World {
             now: At::START,
             rng: own,
             heap: BinaryHeap::new(),
+            coming: Vec::new(),
+            free: Vec::new(),
             seq: 0,
             net,
             peers: Vec::new(),
@@ -167,13 +151,15 @@ impl World {
     pub fn run(&mut self, until: At, mut enough: impl FnMut(&Self) -> bool) {
         while self.model.findings.is_empty() && !self.is_over && !enough(self) {
             match self.heap.peek() {
-                Some(Reverse(due)) if due.at <= until => {}
+                Some(Reverse((at, ..))) if *at <= until => {}
                 Some(_) | None => {
                     self.now = self.now.max(until);
                     return;
                 }
             }
-            let Some(Reverse(Due { at, event, .. })) = self.heap.pop() else { return };
+            let Some(Reverse((at, _, place))) = self.heap.pop() else { return };
+            let event = self.coming[place].take().expect("what is due is coming");
+            self.free.push(place);
             self.pace(at);
             self.now = at;
             self.happen(event);
@@ -218,7 +204,12 @@ impl World {
     /// Something is going to happen then.
     pub(crate) fn foresee(&mut self, at: At, event: Event) {
         self.seq += 1;
-        self.heap.push(Reverse(Due { at: at.max(self.now), seq: self.seq, event }));
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.coming.push(None);
+            self.coming.len() - 1
+        });
+        self.coming[place] = Some(event);
+        self.heap.push(Reverse((at.max(self.now), self.seq, place)));
     }
 
     fn happen(&mut self, event: Event) {
@@ -279,6 +270,9 @@ impl World {
                 MachineOut::Close(plug) => self.machine_hangs_up(plug),
                 MachineOut::Line(facts, text) => {
                     self.trace.event(self.now, facts, || (format!("node {number}"), text));
+                }
+                MachineOut::Note(note) => {
+                    self.trace.event(self.now, NOTE, || (format!("node {number}"), format!("{note:?}")));
                 }
                 MachineOut::Mark(mark) => self.model.mark(mark),
                 MachineOut::Finding(oracle, text) => self.model.find(oracle, text),

@@ -17,7 +17,7 @@ pub use versions::Versions;
 
 use crate::clock::At;
 use crate::model::Model;
-use crate::net::LinkId;
+use crate::net::{LinkId, joined};
 use bytes::Bytes;
 use ottla_core::conn::client::{Answer, Client};
 use ottla_core::msg::api_versions::ApiVersionsRequest;
@@ -354,8 +354,7 @@ impl Peer {
         let (correlation_id, chunks) = client
             .request(body, version)
             .unwrap_or_else(|fault| panic!("{}: {body:?} in version {version}: {fault}", self.name));
-        let bytes: Vec<u8> = chunks.iter().flatten().copied().collect();
-        out.push(PeerOut::Send(link, Bytes::from(bytes)));
+        out.push(PeerOut::Send(link, joined(chunks)));
         if client.waiting() > waiting {
             self.asked.push_back(Asked { tag, correlation_id, deadline: now + self.patience });
         }
