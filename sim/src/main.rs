@@ -20,6 +20,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
+/// A run allocates all the time, a little, and on one thread.
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Runs the broker's own code through crashes, cuts and failing disks, from a seed.
 #[derive(Parser)]
 #[command(name = "cargo sim")]
