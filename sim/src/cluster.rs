@@ -77,7 +77,8 @@ impl Plan {
     pub fn draw_cluster(seed: u64, chain: Option<Chain>) -> Self {
         let mut rng = Rng::new(seed).fork("cluster");
         let is_coup = chain.is_some_and(Chain::is_coup);
-        let machines = [2, 3, 3, 3, 4, 5][rng.below(6) as usize].max(if is_coup { VOTERS + 1 } else { 0 });
+        let machines = [2, 3, 3, 3, 4, 5][rng.below(6) as usize];
+        let machines = unusual_size(seed).unwrap_or(machines).max(if is_coup { VOTERS + 1 } else { 0 });
         let mut options = Options { machines, cluster: true, ..Options::draw(&mut rng.fork("options")) };
         let most = REPLICAS_MAX.min(machines as u64);
         let replicas = if rng.chance(2, 3) { most } else { rng.between(1, most) };
@@ -142,6 +143,11 @@ impl Plan {
         }
         Self { seed, options, clients, ops: ops.into_iter().enumerate().collect(), calm_from }
     }
+}
+
+/// One cluster in five is a single machine, or as many as the metadata quorum of a large one.
+fn unusual_size(seed: u64) -> Option<usize> {
+    [Some(1), Some(6), Some(7)].into_iter().chain([None; 12]).nth(Rng::new(seed).fork("size").below(15) as usize)?
 }
 
 /// In some clusters voters come and go.
