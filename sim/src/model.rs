@@ -133,8 +133,8 @@ pub struct Model {
     pub groups: BTreeMap<String, GroupFacts>,
     /// There are several brokers, and a client has to know whom to ask.
     pub cluster: bool,
-    /// Partitions have several replicas: a leader that is new may learn by and by only what is committed, and what is
-    /// expired elsewhere.
+    /// Partitions have several replicas, or get them while they are moved: a leader that is new may learn by and by only what is
+    /// committed, and what is expired elsewhere, and a follower that is asked too.
     pub replicated: bool,
     /// Bytes were damaged, or can no longer be read, and there is no other copy.
     pub damaged: bool,

@@ -9,7 +9,7 @@ use crate::machine::{Machine, MachineOut};
 use crate::model::Model;
 use crate::net::{LinkId, Net, Plug, Who};
 use crate::page::Film;
-use crate::plan::Plan;
+use crate::plan::{Plan, Role};
 use crate::report::Trace;
 use bytes::Bytes;
 use ottla_core::types::Rng;
@@ -112,7 +112,8 @@ impl World {
         }
         let told = trace.keeps_lines().then(Vec::new);
         let cluster = plan.options.cluster;
-        let replicated = plan.options.replicas > 1;
+        let is_moved = plan.clients.iter().any(|client| matches!(client.role, Role::Mover(_)));
+        let replicated = plan.options.replicas > 1 || is_moved;
         let model = Model { topics: plan.options.topics.clone(), told, cluster, replicated, ..Model::default() };
         let net = Net::new(plan.options.net.clone(), net);
         let mut world = Self {

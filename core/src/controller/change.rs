@@ -1,7 +1,7 @@
 //! The next state of one partition: who holds it, who is in sync, who else may lead, and who does.
 //!
 //! ```text
-//!   Draft ── a reassignment whose new replicas are all in sync is over (KIP-455)
+//!   Draft ── a reassignment whose new replicas are all in sync, and enough of those that stay, is over (KIP-455)
 //!         ── who leaves an ISR that is too small to commit anything stays eligible (KIP-966)
 //!         ── a leader: of the ISR, else of the eligible, else the last one known, else anybody where that is allowed
 //!         ──▶ Next ──▶ PartitionChange, if anything differs
@@ -150,8 +150,8 @@ impl<'a> Draft<'a> {
         Next { before: self.before, after }
     }
 
-    /// A reassignment is over when all that are added are in sync; one that leaves fewer replicas waits for all that stay, so that
-    /// the ISR does not become smaller than it must (KAFKA-14190).
+    /// A reassignment is over when all that are added are in sync, and so many of those that stay that what is committed is where
+    /// it must be: those that go delete what they have. One that leaves fewer replicas waits for all that stay (KAFKA-14190).
     fn complete(&mut self) {
         if self.adding.is_empty() && self.removing.is_empty() {
             return;
@@ -161,7 +161,8 @@ impl<'a> Draft<'a> {
         let replicas: Vec<BrokerId> = self.replicas.iter().copied().filter(stays).collect();
         let is_shrinking = self.adding.len() < self.removing.len();
         let awaited = if is_shrinking { &replicas } else { &self.adding };
-        if isr.is_empty() || !self.adding.iter().chain(awaited).all(|id| isr.contains(id)) {
+        let is_enough = isr.len() >= self.terms.isr_min.min(replicas.len()).max(1);
+        if !is_enough || !self.adding.iter().chain(awaited).all(|id| isr.contains(id)) {
             return;
         }
         (self.isr, self.replicas) = (isr, replicas);

@@ -1,5 +1,5 @@
 use super::controller_test::Rig;
-use super::replicas_test::{ids, three};
+use super::replicas_test::{ids, three, three_with};
 use super::{Ask, Reply};
 use crate::metadata::Partition;
 use crate::msg::Response;
@@ -96,6 +96,27 @@ fn fewer_replicas_wait_for_all_that_stay() {
     let isr = [(2, two.0), (1, -1), (3, three.0)];
     assert_eq!(rig.alter_isr((2, two), log, &isr).0, ErrorCode::NewLeaderElected);
     assert_eq!(told(&rig.partition(log)), [vec![3], vec![], vec![], vec![3], vec![3]]);
+}
+
+#[test]
+fn a_move_waits_for_as_many_as_must_be_in_sync() {
+    let (mut rig, log, [two, three]) = three_with(&[("min.insync.replicas", "2")]);
+    let four = rig.join(4, None);
+    rig.leave(3, three);
+    rig.leave(1, rig.image().broker(BrokerId(1)).expect("registered").epoch);
+    assert_eq!(rig.reassign(0, Some(&[4, 3, 1])), ErrorCode::None);
+    let isr = [(2, two.0), (4, four.0)];
+    assert_eq!(rig.alter_isr((2, two), log, &isr).0, ErrorCode::None);
+    let waiting = rig.partition(log);
+    assert_eq!(
+        told(&waiting),
+        [vec![4, 3, 1, 2], vec![4], vec![2], vec![4, 2], vec![2]],
+        "4 alone would have what 2 and 4 committed"
+    );
+    let three = rig.join(3, Some(three));
+    let isr = [(2, two.0), (4, four.0), (3, three.0)];
+    assert_eq!(rig.alter_isr((2, two), log, &isr).0, ErrorCode::NewLeaderElected);
+    assert_eq!(told(&rig.partition(log)), [vec![4, 3, 1], vec![], vec![], vec![4, 3], vec![4]]);
 }
 
 #[test]
