@@ -17,6 +17,7 @@ pub mod fleet;
 pub mod flight;
 pub mod groups;
 pub mod hunt;
+pub mod ledger;
 mod links;
 pub mod machine;
 pub mod model;

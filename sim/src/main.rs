@@ -7,14 +7,15 @@ use ottla_sim::chain::Chain;
 use ottla_sim::cut::Cut;
 use ottla_sim::fleet::{CLUSTER_FLOORS, FLOORS, Fleet, STORE_FLOORS, cpu};
 use ottla_sim::flight;
+use ottla_sim::ledger::{self, Entry};
 use ottla_sim::page::record;
 use ottla_sim::plan::Plan;
 use ottla_sim::report::Outcome;
 use ottla_sim::run::{functions, hush_panics, run, run_plan};
 use ottla_sim::shrink::shrink;
 use ottla_sim::solo;
-use std::fs::{self, File, OpenOptions};
-use std::io::{BufReader, Write};
+use std::fs::{self, File};
+use std::io::BufReader;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -67,9 +68,13 @@ struct Flags {
     /// With --seeds: the most runs that shortening one finding takes.
     #[arg(long, default_value_t = 150)]
     tries: usize,
-    /// With --seeds: write a line for this range to this file, and do nothing if it has one for these very sources.
+    /// With --seeds: write a line for this range to this file, and do nothing if it has one for these very sources. Alone: tell what
+    /// is in it.
     #[arg(long)]
     ledger: Option<PathBuf>,
+    /// Where the table of --ledger or --plants goes: between its two marks of this file.
+    #[arg(long)]
+    write: Option<PathBuf>,
     /// Where the trace of a shortened finding goes.
     #[arg(long, default_value = "target/sim")]
     out: PathBuf,
@@ -110,9 +115,6 @@ struct Planting {
     /// With --plants: one world that finds a bug is enough.
     #[arg(long)]
     quick: bool,
-    /// Where the table of --plants goes: between the two marks of this file.
-    #[arg(long)]
-    write: Option<PathBuf>,
 }
 
 /// What is left of a plan.
@@ -174,6 +176,9 @@ fn main() -> ExitCode {
     if let Some(path) = &flags.flights.flight {
         return flown(path, flags.looking.trace);
     }
+    if let (Some(path), None, None, None) = (&flags.ledger, flags.seed, &flags.seeds, &flags.case) {
+        return campaigns(path, flags.write.as_deref());
+    }
     match (flags.seed, flags.seeds.clone(), &flags.case) {
         (Some(seed), None, None) => one(seed, &flags),
         (None, Some(seeds), None) => many(seeds, &flags),
@@ -189,7 +194,7 @@ fn main() -> ExitCode {
 #[cfg(feature = "plant")]
 fn plant(flags: &Flags) -> Option<ExitCode> {
     use ottla_sim::hunt::Effort;
-    use ottla_sim::plants::{Row, campaign, named, table, write};
+    use ottla_sim::plants::{Row, campaign, named, table};
     if let Some(name) = &flags.planting.plant {
         match named(name) {
             Some(bug) => ottla_core::plant::plant(Some(bug)),
@@ -211,7 +216,7 @@ fn plant(flags: &Flags) -> Option<ExitCode> {
     let effort = Effort { seeds_max, campaigns, ledger, threads: flags.jobs, is_quick: flags.planting.quick, only };
     let rows = campaign(effort, |row| println!("{row}"));
     let text = table(&rows, effort);
-    let written = flags.planting.write.as_ref().map_or(Ok(()), |path| write(path, &text));
+    let written = flags.write.as_ref().map_or(Ok(()), |path| ledger::put(path, "planted", &text));
     if let Err(error) = written {
         eprintln!("{error}");
         return Some(ExitCode::FAILURE);
@@ -245,6 +250,23 @@ fn flown(path: &Path, is_traced: bool) -> ExitCode {
             println!("{replayed}");
             verdict(replayed.is_same())
         }
+        Err(fault) => {
+            eprintln!("{}: {fault}", path.display());
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// What is in a ledger.
+fn campaigns(path: &Path, to: Option<&Path>) -> ExitCode {
+    let told = ledger::read(path).and_then(|entries| {
+        let campaigns = ledger::campaigns(&entries);
+        let table = ledger::table(&campaigns);
+        print!("{}{table}", ledger::reached(&campaigns));
+        to.map_or(Ok(()), |to| ledger::put(to, "campaigns", &table))
+    });
+    match told {
+        Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
             eprintln!("{}: {fault}", path.display());
             ExitCode::from(2)
@@ -332,10 +354,10 @@ fn written(path: &Path, text: &str) -> std::io::Result<()> {
 
 fn many(seeds: Range<u64>, flags: &Flags) -> ExitCode {
     if let Some(path) = &flags.ledger
-        && let Some(line) = in_ledger(path, &seeds)
+        && let Some(entry) = Entry::known(path, &what(flags), &seeds)
     {
-        println!("{line}");
-        return verdict(line.ends_with("nothing found"));
+        print!("{}", ledger::table(&ledger::campaigns(std::slice::from_ref(&entry))));
+        return verdict(entry.is_well);
     }
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} seeds, {elapsed}, {eta} left  {msg}");
     let bar = ProgressBar::new(seeds.end.saturating_sub(seeds.start)).with_style(style.expect("a fixed template"));
@@ -355,7 +377,8 @@ fn many(seeds: Range<u64>, flags: &Flags) -> ExitCode {
     });
     bar.finish_and_clear();
     let spent = cpu().saturating_sub(began.1);
-    print!("{}", fleet.summary(if spent.is_zero() { began.0.elapsed() } else { spent }));
+    let spent = if spent.is_zero() { began.0.elapsed() } else { spent };
+    print!("{}", fleet.summary(spent));
     for outcome in &fleet.findings {
         tell(outcome, flags);
     }
@@ -368,8 +391,10 @@ fn many(seeds: Range<u64>, flags: &Flags) -> ExitCode {
     let shortfalls = if judged { fleet.shortfalls(floors) } else { Vec::new() };
     shortfalls.iter().for_each(|short| println!("NOT REACHED  {short}"));
     let well = fleet.findings.is_empty() && shortfalls.is_empty();
-    if let Some(path) = &flags.ledger {
-        enter(path, &seeds, well);
+    if let Some(path) = &flags.ledger
+        && let Err(fault) = Entry::of(what(flags), seeds, &fleet, well, spent).enter(path)
+    {
+        eprintln!("{}: {fault}", path.display());
     }
     verdict(well)
 }
@@ -421,20 +446,16 @@ fn verdict(well: bool) -> ExitCode {
     if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn in_ledger(path: &Path, seeds: &Range<u64>) -> Option<String> {
-    let head = format!("{TREE} {}..{} ", seeds.start, seeds.end);
-    let text = fs::read_to_string(path).ok()?;
-    text.lines().find(|line| line.starts_with(&head)).map(str::to_owned)
-}
-
-fn enter(path: &Path, seeds: &Range<u64>, well: bool) {
-    let verdict = if well { "nothing found" } else { "found" };
-    let line = format!("{TREE} {}..{} {verdict}\n", seeds.start, seeds.end);
-    let written =
-        OpenOptions::new().create(true).append(true).open(path).and_then(|mut file| file.write_all(line.as_bytes()));
-    if let Err(error) = written {
-        eprintln!("{}: {error}", path.display());
+/// The flags that say what a seed is the seed of.
+fn what(flags: &Flags) -> String {
+    let mut text = program(flags).replace("cargo sim --", "");
+    for (is_set, flag) in [(flags.store, " --store"), (flags.meta, " --meta")] {
+        if is_set {
+            text.push_str(flag);
+        }
     }
+    text.push_str(&whole(flags).flags());
+    text.trim().to_owned()
 }
 
 fn chain(text: &str) -> Result<Chain, String> {
@@ -454,6 +475,3 @@ fn numbers(text: &str) -> Result<Numbers, String> {
     let numbers: Result<Vec<usize>, _> = text.split(',').map(str::parse).collect();
     numbers.map(Numbers).map_err(|error| error.to_string())
 }
-
-/// The fingerprint of the sources that this program was built from.
-const TREE: &str = env!("OTTLA_SOURCES");

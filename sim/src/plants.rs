@@ -6,8 +6,6 @@ use crate::hunt::{Effort, Hunt, cells, hunts};
 use crate::{run, solo, voters};
 use ottla_core::plant::{Bug, plant};
 use std::fmt::{self, Write};
-use std::fs;
-use std::path::Path;
 
 /// What became of one planted bug.
 pub struct Row {
@@ -192,15 +190,6 @@ pub fn table(rows: &[Row], effort: Effort<'_>) -> String {
     text
 }
 
-/// Puts the table between the two marks of a file.
-pub fn write(path: &Path, table: &str) -> std::io::Result<()> {
-    let text = fs::read_to_string(path)?;
-    let missing = || std::io::Error::other(format!("{} lacks the marks {BEGIN} and {END}", path.display()));
-    let (before, rest) = text.split_once(BEGIN).ok_or_else(missing)?;
-    let (_, after) = rest.split_once(END).ok_or_else(missing)?;
-    fs::write(path, format!("{before}{BEGIN}\n{table}{END}{after}"))
-}
-
 /// Bugs whose state is so rare that the clusters in which they are hunted have many chains that bring it about.
 const AIMS: [(Bug, Chain); 9] = [
     (Bug::EpochsNotCompared, Chain::Overtaken),
@@ -217,5 +206,3 @@ const AIMS: [(Bug, Chain); 9] = [
 const VOTERS_MORE: u64 = 10;
 /// Voters alone are the world of the bugs of the quorum; in clusters they show soon or not at all.
 const CLUSTERS_FEWER: u64 = 10;
-const BEGIN: &str = "<!-- planted: begin -->";
-const END: &str = "<!-- planted: end -->";
