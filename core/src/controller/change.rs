@@ -43,6 +43,11 @@ impl Terms {
                 .map_or(config.topic.unclean_election, |value| value.trim().eq_ignore_ascii_case("true")),
         }
     }
+
+    /// How many of so many replicas must have what is committed.
+    pub(super) fn least_of(&self, replicas: usize) -> usize {
+        self.isr_min.min(replicas).max(1)
+    }
 }
 
 /// Who is looked for as a leader.
@@ -161,8 +166,9 @@ impl<'a> Draft<'a> {
         let replicas: Vec<BrokerId> = self.replicas.iter().copied().filter(stays).collect();
         let is_shrinking = self.adding.len() < self.removing.len();
         let awaited = if is_shrinking { &replicas } else { &self.adding };
-        let is_enough = isr.len() >= self.terms.isr_min.min(replicas.len()).max(1);
-        if !is_enough || !self.adding.iter().chain(awaited).all(|id| isr.contains(id)) {
+        if isr.len() < self.terms.least_of(replicas.len())
+            || !self.adding.iter().chain(awaited).all(|id| isr.contains(id))
+        {
             return;
         }
         (self.isr, self.replicas) = (isr, replicas);

@@ -122,9 +122,10 @@ fn cancel(partition: &Arc<Partition>, draft: &mut Draft<'_>, terms: Terms) -> Re
         return Err((ErrorCode::NoReassignmentInProgress, "no replica of the partition is being moved".to_string()));
     }
     let original = original(partition);
-    let has_all = |id: &BrokerId| partition.isr.contains(id) || partition.eligible.contains(id);
-    if !original.iter().any(has_all) && !terms.may_be_unclean {
-        let why = "none of the replicas that would be left has all that is committed".to_string();
+    let has_all = |id: &&BrokerId| partition.isr.contains(id) || partition.eligible.contains(id);
+    let (now, left) = (partition.replicas.iter().filter(has_all).count(), original.iter().filter(has_all).count());
+    if left < terms.least_of(original.len()).min(now) && !terms.may_be_unclean {
+        let why = format!("only {left} of the replicas that would be left have all that is committed");
         return Err((ErrorCode::InvalidReplicaAssignment, why));
     }
     draft.isr.retain(|id| original.contains(id));

@@ -120,6 +120,24 @@ fn a_move_waits_for_as_many_as_must_be_in_sync() {
 }
 
 #[test]
+fn a_move_is_not_cancelled_where_too_few_would_be_left() {
+    let (mut rig, log, [two, three]) = three_with(&[("min.insync.replicas", "2")]);
+    let (four, _) = (rig.join(4, None), rig.join(5, None));
+    rig.leave(3, three);
+    rig.leave(1, rig.image().broker(BrokerId(1)).expect("registered").epoch);
+    assert_eq!(rig.reassign(0, Some(&[4, 5, 2])), ErrorCode::None);
+    assert_eq!(rig.alter_isr((2, two), log, &[(2, two.0), (4, four.0)]).0, ErrorCode::None);
+    let state = rig.partition(log);
+    assert_eq!(told(&state)[3], [4, 2], "what is committed from now on is on 2 and 4");
+    assert_eq!(rig.reassign(0, None), ErrorCode::InvalidReplicaAssignment);
+    assert_eq!(*rig.partition(log), *state);
+    let three = rig.join(3, Some(three));
+    assert_eq!(rig.alter_isr((2, two), log, &[(2, two.0), (4, four.0), (3, three.0)]).0, ErrorCode::None);
+    assert_eq!(rig.reassign(0, None), ErrorCode::None);
+    assert_eq!(told(&rig.partition(log))[3].len(), 2, "3 has it too");
+}
+
+#[test]
 fn a_move_is_cancelled_or_aimed_elsewhere() {
     let (mut rig, log, [two, three, four, _]) = five();
     assert_eq!(rig.reassign(0, None), ErrorCode::NoReassignmentInProgress);
