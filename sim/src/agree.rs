@@ -4,9 +4,10 @@
 use crate::check::Reader;
 use crate::links::host_of;
 use crate::machine::{Machine, broker_id};
+use crate::model::Model;
 use crate::settings::store_config;
 use crate::world::World;
-use ottla_core::boundary::Digest;
+use ottla_core::boundary::{Digest, Note};
 use ottla_core::store::RecoveredLog;
 use ottla_core::types::{BrokerId, LeaderEpoch, LogId, Offset, PartitionEpoch, Uuid};
 use std::collections::BTreeMap;
@@ -25,6 +26,21 @@ pub struct Agreement {
     terms: BTreeMap<LeaderEpoch, usize>,
     /// The newest state of each partition that was told, if somebody wants to hear of it.
     told: BTreeMap<LogId, PartitionEpoch>,
+}
+
+impl Agreement {
+    /// A machine leads a partition in a reign: no other ever does.
+    fn leads(&mut self, model: &mut Model, number: usize, (log, reign): (LogId, LeaderEpoch)) -> Option<String> {
+        let leader = *self.reigns.entry((log, reign)).or_insert_with(|| {
+            model.mark("reigns begun");
+            let led = model.led.entry((log.topic, log.partition)).or_default();
+            if led.1.is_empty() || led.0 < reign.0 {
+                *led = (reign.0, host_of(number));
+            }
+            number
+        });
+        (leader != number).then(|| format!("{log:?} is led by node {leader} and by node {number}, both in {reign:?}"))
+    }
 }
 
 impl World {
@@ -81,19 +97,19 @@ impl World {
         let mut twice = None;
         for (log, partition) in view.partitions() {
             let Some(reign) = partition.reign() else { continue };
-            let leader = *self.agreement.reigns.entry((log, reign)).or_insert_with(|| {
-                self.model.mark("reigns begun");
-                let led = self.model.led.entry((log.topic, log.partition)).or_default();
-                if led.1.is_empty() || led.0 < reign.0 {
-                    *led = (reign.0, host_of(number));
-                }
-                number
-            });
-            if leader != number {
-                twice = Some(format!("{log:?} is led by node {leader} and by node {number}, both in {reign:?}"));
-            }
+            twice = self.agreement.leads(&mut self.model, number, (log, reign)).or(twice);
         }
         if let Some(text) = twice {
+            self.model.find("reigns", text);
+        }
+    }
+
+    /// A machine says that it leads a partition. It may do so, and fall, before it hears anything more of the metadata.
+    pub(crate) fn heed(&mut self, number: usize, note: &Note) {
+        if let Note::Leading { log, epoch, .. } = note
+            && self.plan.options.cluster
+            && let Some(text) = self.agreement.leads(&mut self.model, number, (*log, *epoch))
+        {
             self.model.find("reigns", text);
         }
     }

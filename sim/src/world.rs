@@ -273,6 +273,7 @@ impl World {
                     self.trace.event(self.now, facts, || (format!("node {number}"), text));
                 }
                 MachineOut::Note(note) => {
+                    self.heed(number, &note);
                     self.trace.event(self.now, NOTE, || (format!("node {number}"), format!("{note:?}")));
                 }
                 MachineOut::Mark(mark) => self.model.mark(mark),
