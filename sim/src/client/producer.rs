@@ -414,8 +414,9 @@ impl Producer {
             }
             error if error.is_retriable() => {
                 cx.model.mark("produce retried");
-                let is_early = error == ErrorCode::NotEnoughReplicas && line.batches.len() > at + 1;
-                line.overtaken |= is_early && line.batches.iter().skip(at + 1).any(|batch| batch.tries > 0);
+                // Or took it, forgot it as a follower, and leads again before the younger ones come.
+                let may_be_unknown = error == ErrorCode::NotEnoughReplicas || line.batches[at].sequence == 0;
+                line.overtaken |= may_be_unknown && line.batches.iter().skip(at + 1).any(|batch| batch.tries > 0);
                 Self::retry(cx, line, at);
                 self.refresh_soon(cx);
             }
