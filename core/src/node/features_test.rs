@@ -1,6 +1,7 @@
 use super::observe_test::{BROKER, CONTROLLER, talk};
 use super::scene_test::Scene;
 use crate::boundary::{Input, Lost, Purpose};
+use crate::msg::begin_quorum_epoch::{self as begin, BeginQuorumEpochRequest};
 use crate::msg::describe_quorum::{DescribeQuorumRequest, RequestPartitionData, RequestTopicData};
 use crate::msg::update_features::{FeatureUpdateKey, UpdateFeaturesRequest, UpdateFeaturesResponse};
 use crate::msg::{Request, Response};
@@ -112,4 +113,33 @@ fn a_broker_passes_on_who_votes_as_the_version_of_whoever_asks_can_carry_it() {
         assert_eq!(told.nodes.is_empty(), version < 2);
         encode_message(&told, version).expect("it can be written");
     }
+}
+
+/// This node leads, in this term, and is to be found at a host of its name.
+fn reigns(leader: i32, term: i32) -> Request {
+    let partition = begin::PartitionData { leader_id: leader, leader_epoch: term, ..begin::PartitionData::default() };
+    let topic = begin::TopicData { topic_name: "__cluster_metadata".into(), partitions: std::vec![partition] };
+    let host = std::format!("node-{leader}").into();
+    let endpoint = begin::LeaderEndpoint { name: "CONTROLLER".into(), host, port: 9093 };
+    let body = BeginQuorumEpochRequest {
+        topics: std::vec![topic],
+        leader_endpoints: std::vec![endpoint],
+        ..Default::default()
+    };
+    Request::BeginQuorumEpoch(body)
+}
+
+#[test]
+fn a_late_word_of_an_older_leader_does_not_make_it_forget_where_the_newer_one_is() {
+    let mut two = Scene::new(&joiner("PLAINTEXT://node-2:9092,CONTROLLER://node-2:9093"));
+    two.ask_on(ListenerType::Controller, 1, reigns(7, 3));
+    two.ask_on(ListenerType::Controller, 1, reigns(8, 2));
+    for _ in 0..3 {
+        for (call, ..) in core::mem::take(&mut two.calls) {
+            two.step(Input::Response { call, body: Err(Lost::NotSent) });
+        }
+        two.pass(Duration::from_millis(100));
+    }
+    let (_, line, _) = two.calls.iter().find(|(_, line, _)| line.purpose == Purpose::Metadata).expect("it asks");
+    assert_eq!((line.to, &*line.host), (BrokerId(7), "node-7"));
 }

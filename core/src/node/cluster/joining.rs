@@ -73,11 +73,14 @@ impl Node {
         }
         let leader = quorum.leader().expect("a change is wanted of a leader");
         let body = asked(&self.cluster.id, quorum.term().0, change);
-        if let Some(line) = self.cluster.line(leader, Purpose::Metadata) {
-            self.cluster.voting.joining.is_asking = true;
-            let call = self.calls.begin(CallFor::Joining);
-            out.push(Effect::Call { call, line, body, wait: pause });
-        }
+        let Some(line) = self.cluster.line(leader, Purpose::Metadata) else {
+            // One that votes no more leads until that is committed, and nothing says where it is reached.
+            self.cluster.voting.joining.ask_at = now.mono + pause;
+            return;
+        };
+        self.cluster.voting.joining.is_asking = true;
+        let call = self.calls.begin(CallFor::Joining);
+        out.push(Effect::Call { call, line, body, wait: pause });
     }
 
     /// The leader answered, or nobody did. What came of it the log will say.

@@ -52,7 +52,11 @@ impl Node {
         if observing.asking.is_some() || observing.ask_at > now.mono {
             return;
         }
-        let Some(line) = self.cluster.line(whom, Purpose::Metadata) else { return };
+        let Some(line) = self.cluster.line(whom, Purpose::Metadata) else {
+            // Nothing says where it is reached. Who leads then says so, or another is elected.
+            self.cluster.observing.ask_at = now.mono + self.config.quorum.retry_backoff;
+            return;
+        };
         self.cluster.observing.asking = Some((whom, ask));
         let body = Request::Fetch(request(&self.cluster.id, self.cluster.life.me, ask));
         let wait = FETCH_WAIT + self.config.quorum.fetch_timeout;

@@ -14,13 +14,14 @@ use crate::node::Node;
 use crate::node::calls::CallFor;
 use crate::quorum::{VoteAsk, VoteTold, Voter, VoterEndpoint, VoterNode, Voters, door_of};
 use crate::types::{BrokerId, ConnId, ErrorCode, LeaderEpoch, ListenerType, Now, Offset, Str, Ticket, Uuid};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 /// What this node has to do with the voters.
 #[derive(Clone, Hash, Debug)]
 pub(super) struct Voting {
-    /// Where the node is found that was said to lead.
-    told: Option<(BrokerId, Address)>,
+    /// Where the nodes are found that were said to lead. The newest word may be of an older leader than the one that is believed.
+    told: BTreeMap<BrokerId, Address>,
     /// `controller.quorum.bootstrap.servers`.
     pub(super) doors: Vec<Address>,
     /// Who led last, as this node knows.
@@ -41,7 +42,7 @@ impl Voting {
         };
         let own = VoterNode { id: me.id, directory: me.directory, endpoints };
         Self {
-            told: None,
+            told: BTreeMap::new(),
             doors: config.quorum.bootstrap.clone(),
             last_leader: None,
             undecided: Vec::new(),
@@ -54,9 +55,17 @@ impl Voting {
         if let Some(place) = door_of(of) {
             return self.doors.get(place).cloned();
         }
-        let told = self.told.as_ref().filter(|(id, _)| *id == of).map(|(_, at)| at.clone());
+        let told = self.told.get(&of).cloned();
         let voter = || voters.get(of).and_then(|node| node.endpoints.first());
         told.or_else(|| voter().map(|at| Address { host: at.host.clone(), port: at.port }))
+    }
+
+    /// A node was said to lead, and to be found there.
+    fn tell(&mut self, of: BrokerId, at: Address) {
+        if self.told.len() >= TOLD_MAX && !self.told.contains_key(&of) {
+            self.told.clear();
+        }
+        self.told.insert(of, at);
     }
 
     /// The connection is gone.
@@ -153,7 +162,7 @@ impl Node {
     pub(super) fn known_leader(&mut self, id: i32, at: Option<(Str, u16)>) -> Option<BrokerId> {
         let leader = Some(BrokerId(id)).filter(|id| id.0 >= 0)?;
         if let Some((host, port)) = at.filter(|(host, port)| !host.is_empty() && *port != 0) {
-            self.cluster.voting.told = Some((leader, Address { host, port }));
+            self.cluster.voting.tell(leader, Address { host, port });
         }
         let is_reachable = self.cluster.voting.address(leader, self.cluster.quorum.voters()).is_some();
         (is_reachable || leader == self.config.broker.id).then_some(leader)
@@ -351,3 +360,6 @@ fn controller_endpoints(config: &Config) -> impl Iterator<Item = (Str, Address)>
     let of_controllers = listeners.filter(|listener| listener.listener_type == ListenerType::Controller);
     of_controllers.filter_map(|listener| Some((listener.name.clone(), listener.advertised.clone()?)))
 }
+
+/// Of more nodes than this nobody speaks who has not made them up: all are forgotten then, and those who lead are told of again.
+const TOLD_MAX: usize = 64;
