@@ -269,7 +269,7 @@ impl Broker {
     /// Is a replica in this directory of the broker online? Zero is a directory not chosen yet. A broker that has one
     /// directory only has everything in there, also what was in another before its disk was replaced.
     pub fn has_online(&self, directory: Uuid) -> bool {
-        directory.is_zero() || self.directories.len() < 2 || self.directories.contains(&directory)
+        directory.is_zero() || self.directories.is_empty() || self.directories.contains(&directory)
     }
 }
 
