@@ -61,20 +61,19 @@ pub async fn boot(config: &Config, world: World) -> Result<Engine, String> {
     let (store, recovered) = rooms.open(recovery, 0, (&disk, &directory)).await?;
     let cluster_id = recovered.identity.cluster.clone();
     let mut directories = vec![recovered.identity.directory];
-    let mut logs: Vec<FoundLog> = recovered.logs.into_iter().map(|log| found(log, 0)).collect();
-    let (mut stores, mut disks) = (Stores::new(store), vec![(disk, directory)]);
+    let mut opened = vec![(store, recovered.logs)];
+    let mut disks = vec![(disk, directory)];
     for (at, (disk, directory)) in (1..).zip(more) {
         let mine = Claim { cluster: Some(cluster_id.clone()), ..self::claim(config, &mut rng) };
         let recovery = Recovery::new(store_config(config), functions, mine);
         let (store, recovered) = rooms.open(recovery, at, (&disk, &directory)).await?;
-        if let Some(log) = recovered.logs.iter().find(|log| logs.iter().any(|known| known.id == log.id)) {
-            return Err(twice(log, &directory));
-        }
-        stores.add(store, recovered.logs.iter().map(|log| log.id));
         directories.push(recovered.identity.directory);
-        logs.extend(recovered.logs.into_iter().map(|log| found(log, at)));
+        opened.push((store, recovered.logs));
         disks.push((disk, directory));
     }
+    let opened = Stores::open(opened);
+    let (stores, logs) = opened.map_err(|found| twice(&found.log, &disks[found.directory].1))?;
+    let logs = logs.into_iter().map(|(log, at)| found(log, at)).collect();
     rooms.later.into_iter().for_each(|mail| mailbox.put(mail));
     let listener = controller_endpoint(config).map(|(name, _)| name).unwrap_or_default();
     let founders = meta::voters(meta::founders(&disks[0].1)?, &listener);
@@ -172,7 +171,7 @@ impl Rooms<'_> {
                 match out {
                     StoreOut::File { id, op } => disk(named(at, id), op),
                     StoreOut::Note(note @ Note::LogProving { .. }) => self.telemetry.note(&note, &|_| String::new()),
-                    StoreOut::Note(_) | StoreOut::Done { .. } | StoreOut::Served { .. } => {}
+                    StoreOut::Note(_) | StoreOut::Done { .. } | StoreOut::Served { .. } | StoreOut::Moved { .. } => {}
                 }
             }
             let (id, outcome) = next_file(&mut mail, self.mailbox).await;

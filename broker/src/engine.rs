@@ -266,6 +266,8 @@ impl Engine {
                     self.serve(ticket, body, slots, bytes_max);
                 }
                 Effect::Place { log, directory } => self.store.place(log, directory),
+                Effect::Move { log, directory } => self.store.relocate(log, directory),
+                Effect::MovesThrottled(rate) => self.store.throttle_moves(rate),
                 Effect::Store { op, log, action } => self.store.submit(op, log, action),
                 Effect::Read { op, log, query } => self.store.query(op, log, &query, &mut self.store_outs),
                 Effect::Job { op, job } => out.push(Out::Job { op, job }),
@@ -298,6 +300,9 @@ impl Engine {
                     out.push(Out::Input(Input::Done { op, outcome }));
                 }
                 StoreOut::Served { ticket, slots } => self.served(ticket, slots, out),
+                StoreOut::Moved { log, directory, stage } => {
+                    out.push(Out::Input(Input::Moved { log, directory, stage }));
+                }
                 StoreOut::Note(note) => out.push(Out::Note(note)),
             }
         }

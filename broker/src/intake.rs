@@ -66,6 +66,7 @@ pub fn is_request(input: &Input) -> bool {
         | Input::Served { .. }
         | Input::Closed { .. }
         | Input::DirectoryLost { .. }
+        | Input::Moved { .. }
         | Input::Stop
         | Input::Wake => false,
     }

@@ -275,7 +275,7 @@ impl Reader {
                 StoreOut::Done { op: ended, outcome } if ended == op => {
                     return outcome.map_err(|fault| format!("{query:?} ends in {fault:?}"));
                 }
-                StoreOut::Done { .. } | StoreOut::Served { .. } | StoreOut::Note(_) => {}
+                StoreOut::Done { .. } | StoreOut::Served { .. } | StoreOut::Moved { .. } | StoreOut::Note(_) => {}
             }
         }
         Err(format!("{query:?} never ends"))

@@ -378,6 +378,7 @@ impl Process {
             | Input::Served { .. }
             | Input::Closed { .. }
             | Input::DirectoryLost { .. }
+            | Input::Moved { .. }
             | Input::Stop
             | Input::Wake => {}
         }
@@ -413,7 +414,8 @@ impl Process {
                 Effect::Call { call, line, body, wait } => {
                     self.with_calls(out, |calls, said| calls.call(now.mono, call, line, (body, wait), said));
                 }
-                Effect::Place { .. } => unreachable!("a machine has one data directory"),
+                Effect::Place { .. } | Effect::Move { .. } => unreachable!("a machine has one data directory"),
+                Effect::MovesThrottled(_) => {}
                 Effect::Store { op, log, action } => {
                     self.begin(op, out);
                     self.store.submit(op, log, self.shrunk(action));
@@ -468,7 +470,8 @@ impl Process {
             | Action::Trim { .. }
             | Action::Retain { .. }
             | Action::Delete
-            | Action::Vote { .. } => {}
+            | Action::Vote { .. }
+            | Action::Move(_) => {}
         }
         action
     }
@@ -485,6 +488,7 @@ impl Process {
                     self.reply(now, ticket, Some(body.into()), out);
                 }
                 StoreOut::Note(note) => out.push(ProcessOut::Note(note)),
+                StoreOut::Moved { .. } => unreachable!("a machine has one data directory"),
             }
         }
     }

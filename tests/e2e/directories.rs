@@ -1,4 +1,5 @@
-//! Brokers with two data directories each: how partitions are dealt out over them, and what happens when one is lost.
+//! Brokers with two data directories each: how partitions are dealt out over them, what happens when one is lost, and how replicas
+//! go from one to the other.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -12,6 +13,7 @@ use ottla_tests::harness::tools::{golang, java};
 use serde_json::{Value, json};
 
 const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
+const MOVES: &str = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand";
 const LOG_DIRS: &str = "org.apache.kafka.tools.LogDirsCommand";
 const PARTITIONS: usize = 6;
 const RECORDS: usize = 3000;
@@ -56,12 +58,47 @@ impl Doubled {
         ran["out"].as_str().expect("text").to_owned()
     }
 
-    /// What a broker says of its directories: an error or none, and the partitions of `t` in each.
-    fn described(&mut self, node: usize) -> Vec<(bool, BTreeSet<usize>)> {
+    /// Copies that a broker makes in its other directory, and how many offsets each lags behind.
+    fn futures(&mut self, node: usize) -> Vec<(usize, u64)> {
+        let broker = self.told(node);
+        let partitions = broker["logDirs"].as_array().expect("a list").iter().flat_map(|one| {
+            one["partitions"].as_array().expect("a list").iter().filter(|one| one["isFuture"] == json!(true))
+        });
+        let future = |one: &Value| {
+            let partition = one["partition"].as_str().and_then(|name| name.strip_prefix("t-")?.parse().ok());
+            (partition.expect("a partition of t"), one["offsetLag"].as_u64().expect("a number"))
+        };
+        partitions.map(future).collect()
+    }
+
+    fn told(&mut self, node: usize) -> Value {
         let told = self.run(LOG_DIRS, &["--describe", "--topic-list", "t"]);
         let told: Value = told.lines().find_map(|line| serde_json::from_str(line).ok()).expect("JSON");
         let brokers = told["brokers"].as_array().expect("a list");
-        let broker = brokers.iter().find(|broker| broker["broker"] == json!(node)).expect("it answers");
+        brokers.iter().find(|broker| broker["broker"] == json!(node)).expect("it answers").clone()
+    }
+
+    /// Asks Apache's tool for these partitions' replicas of broker 1 to be in its second directory.
+    fn reassign(&mut self, partitions: &BTreeSet<usize>, args: &[&str]) -> String {
+        let metadata = self.cluster.metadata(&["t"]).expect("it is told");
+        let two = second(&self.cluster, 1);
+        let plan = |index: &usize| {
+            let known = metadata.topics[0].partitions.iter().find(|one| one.partition_index as usize == *index);
+            let replicas = known.expect("it is there").replica_nodes.clone();
+            let place = |id: &i32| if *id == 1 { two.to_str().expect("a plain path") } else { "any" };
+            let log_dirs: Vec<&str> = replicas.iter().map(place).collect();
+            json!({"topic": "t", "partition": index, "replicas": replicas, "log_dirs": log_dirs})
+        };
+        let plan: Vec<Value> = partitions.iter().map(plan).collect();
+        let file = self.cluster.home().join("directories.json");
+        fs::write(&file, json!({"version": 1, "partitions": plan}).to_string()).expect("the plan can be written");
+        let file = file.to_str().expect("a plain path").to_owned();
+        self.run(MOVES, &[&["--reassignment-json-file", file.as_str()], args].concat())
+    }
+
+    /// What a broker says of its directories: an error or none, and the partitions of `t` in each.
+    fn described(&mut self, node: usize) -> Vec<(bool, BTreeSet<usize>)> {
+        let broker = self.told(node);
         let partition = |one: &Value| one["partition"].as_str()?.strip_prefix("t-")?.parse().ok();
         let directory = |one: &Value| {
             let partitions = one["partitions"].as_array().expect("a list").iter().filter_map(partition);
@@ -132,4 +169,59 @@ fn a_lost_directory_takes_only_its_replicas_and_others_lead_them() {
     reader.ask(&json!({"do": "connect", "bootstrap": doubled.cluster.address(1)}));
     let verify = json!({"do": "verify", "topic": "t", "partitions": PARTITIONS, "clients": {"java": RECORDS}});
     assert_eq!(reader.ask(&verify)["records"], json!(RECORDS), "each once, in order, equal");
+}
+
+#[test]
+fn replicas_go_to_another_directory_while_they_are_written_and_their_broker_dies() {
+    let Some(mut doubled) = Doubled::start() else { return };
+    let mut client = java::start("java-4.4", &java::clients_4_4());
+    client.ask(&json!({"do": "connect", "bootstrap": doubled.cluster.bootstrap()}));
+    let flood = |name: &str| {
+        json!({
+            "do": "flood", "topic": "t", "name": name, "count": RECORDS, "partitions": PARTITIONS, "compression": "none",
+        })
+    };
+    assert_eq!(client.ask(&flood("before"))["sent"], json!(RECORDS));
+    let moving = doubled.described(1).remove(0).1;
+    assert_eq!(moving.len(), PARTITIONS / 2);
+
+    // So slowly that the broker dies over it.
+    client.send(&flood("while"));
+    let told = doubled.reassign(&moving, &["--execute", "--replica-alter-log-dirs-throttle", "2000"]);
+    assert!(told.contains("Successfully started moving log directory"), "{told}");
+    let futures = doubled.futures(1);
+    assert_eq!(futures.iter().map(|(index, _)| *index).collect::<BTreeSet<_>>(), moving);
+    assert!(futures.iter().any(|(_, lag)| *lag > 0), "{futures:?}");
+    assert!(doubled.reassign(&moving, &["--verify"]).contains("is still in progress"));
+    doubled.cluster.kill_9(&[1]);
+    doubled.cluster.restart(1);
+    doubled.cluster.wait_until_whole(&["t"]);
+    let futures = doubled.futures(1);
+    assert_eq!(futures.iter().map(|(index, _)| *index).collect::<BTreeSet<_>>(), moving, "they are gone on with");
+
+    doubled.reassign(&moving, &["--execute", "--additional", "--replica-alter-log-dirs-throttle", "100000000"]);
+    loop {
+        let told = doubled.reassign(&moving, &["--verify"]);
+        if told.matches("completed successfully").count() == moving.len() {
+            break;
+        }
+        assert!(told.contains("is still in progress"), "{told}");
+    }
+    let sent = client.answer_after(&flood("while"), |_| ());
+    assert_eq!(sent["sent"], json!(RECORDS), "nothing fails for who writes");
+    let held =
+        |directories: Vec<(bool, BTreeSet<usize>)>| directories.iter().map(|(_, held)| held.len()).collect::<Vec<_>>();
+    assert_eq!(held(doubled.described(1)), [0, PARTITIONS]);
+    assert_eq!(doubled.futures(1), []);
+
+    // What is there now is all that there is: the first directory is looked at in vain.
+    doubled.cluster.kill_9(&[1, 2, 3]);
+    doubled.cluster.restart_all();
+    doubled.cluster.wait_until_whole(&["t"]);
+    assert_eq!(held(doubled.described(1)), [0, PARTITIONS]);
+    let mut reader = golang::start();
+    reader.ask(&json!({"do": "connect", "bootstrap": doubled.cluster.address(1)}));
+    let clients = json!({"before": RECORDS, "while": RECORDS});
+    let verify = json!({"do": "verify", "topic": "t", "partitions": PARTITIONS, "clients": clients});
+    assert_eq!(reader.ask(&verify)["records"], json!(2 * RECORDS), "each once, in order, equal");
 }

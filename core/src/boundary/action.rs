@@ -1,7 +1,9 @@
 //! What a node asks of the store: changes to logs and questions about them.
 
+use crate::log::Log;
 use crate::record::CheckedBatch;
-use crate::types::{BrokerId, LeaderEpoch, Offset, Str, Wall};
+use crate::types::{BrokerId, LeaderEpoch, Offset, Str, Uuid, Wall};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -44,6 +46,43 @@ pub enum Action {
         /// The candidate this node voted for in it.
         voted: Option<BrokerId>,
     },
+    /// A step of a log from one data directory to another: only directories ask it of each other (store/moving.rs).
+    Move(MoveStep),
+}
+
+/// What a directory is asked while a log moves (store/whence.rs has the picture).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum MoveStep {
+    /// A copy begins to exist, empty, that does not count.
+    Future(LogSpec),
+    /// The log may be left for this copy.
+    Leave(CopyId),
+    /// It is not left: that copy never counts.
+    Stay,
+    /// The copy counts from now on.
+    Promote(Box<Promotion>),
+}
+
+/// What a copy takes over as it begins to count.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Promotion {
+    /// Copies that do not count beside it.
+    pub over: Vec<CopyId>,
+    /// Copies that never count.
+    pub stays: Vec<CopyId>,
+    /// What the log is, as the copy that it is made of knows: where it starts and ends, whose batches are where, and who numbers them.
+    pub log: Log,
+    /// There are too many of those for the journal: the new copy knows whom it saw as it was made.
+    pub is_without_producers: bool,
+}
+
+/// One copy of a log: its number in a directory, where no number is ever given twice.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct CopyId {
+    /// The directory's id.
+    pub directory: Uuid,
+    /// The log's number in it.
+    pub number: u32,
 }
 
 /// What a new log is.
@@ -112,6 +151,8 @@ pub enum Query {
     },
     /// Bytes on disk.
     Size,
+    /// Bytes on disk of the copy that is made in another directory, and how far it lags behind.
+    Future,
     /// Bounds, epochs and producers: the truth of a log after an append to it failed.
     Log,
 }

@@ -72,6 +72,16 @@ pub enum Effect {
         /// The directory's place in the settings.
         directory: usize,
     },
+    /// The log is to be in this data directory. If it is in another one it begins to be on its way; if it is there already, or on its
+    /// way elsewhere, it is so no longer. What comes of it is told by `Moved`.
+    Move {
+        /// Which log.
+        log: LogId,
+        /// The directory's place in the settings.
+        directory: usize,
+    },
+    /// So many bytes are copied in a second by all moves together.
+    MovesThrottled(u64),
     /// A question to a log. Ends in one `Done`.
     Read {
         /// Its name.

@@ -62,6 +62,15 @@ pub enum Input {
         /// Its place in the settings.
         directory: usize,
     },
+    /// A log is on its way from one data directory to another, or no longer.
+    Moved {
+        /// Which.
+        log: LogId,
+        /// The directory's place in the settings.
+        directory: usize,
+        /// What that is to the log.
+        stage: MoveStage,
+    },
     /// The process is to end: what this broker leads is handed over. [`crate::node::View::is_released`] tells when it may.
     Stop,
     /// The connection is gone: its tickets are void, its lease ends.
@@ -121,6 +130,15 @@ pub struct ProducePartition {
     pub batch: Result<Proved, Refusal>,
 }
 
+/// Where a log stands on its way to another data directory.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum MoveStage {
+    /// It is on its way to this directory.
+    Begun,
+    /// It is in this directory, and on its way nowhere.
+    Ended,
+}
+
 /// How a call of ours was lost.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Lost {
@@ -146,6 +164,13 @@ pub enum Done {
     Batch(Option<CheckedBatch>),
     /// Bytes that the log takes on disk.
     Size(u64),
+    /// The same of a copy that is being made, and how many offsets it lags behind.
+    Future {
+        /// Bytes.
+        bytes: u64,
+        /// Offsets.
+        lag: u64,
+    },
     /// What the store holds of a log.
     Log(Box<Log>),
     /// A job ended.

@@ -16,9 +16,9 @@ mod ice;
 mod input;
 mod note;
 
-pub use action::{Action, LogSettings, LogSpec, Query};
+pub use action::{Action, CopyId, LogSettings, LogSpec, MoveStep, Promotion, Query};
 pub use effect::{Effect, Effects, Fault, Job, Line, Purpose, Slot, answer_bytes};
 pub use file::{Entry, FileDone, FileFault, FileId, FileOp, OpenMode};
 pub use ice::{Digest, Ice};
-pub use input::{Asker, DiskFault, Done, Input, JobDone, Lost, Produce, ProducePartition, ProduceTopic};
+pub use input::{Asker, DiskFault, Done, Input, JobDone, Lost, MoveStage, Produce, ProducePartition, ProduceTopic};
 pub use note::{Ignored, Note};

@@ -188,7 +188,6 @@ pub(super) const ACCEPTED_KEYS: &[Key] = &[
     accepted("remote.log.storage.manager.class.path", Text, None, ReadOnly),
     accepted("remote.log.storage.manager.impl.prefix", Text, Some("rsm.config."), ReadOnly),
     accepted("remote.log.storage.system.enable", Bool, Some("false"), ReadOnly),
-    accepted("replica.alter.log.dirs.io.max.bytes.per.second", Long(0, I64), Some("9223372036854775807"), ClusterWide),
     accepted("replica.high.watermark.checkpoint.interval.ms", ANY_LONG, Some("5000"), ReadOnly),
     accepted("replica.socket.receive.buffer.bytes", ANY_INT, Some("65536"), ReadOnly),
     accepted("replica.socket.timeout.ms", ANY_INT, Some("30000"), ReadOnly),

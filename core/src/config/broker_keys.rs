@@ -81,6 +81,7 @@ pub(super) const BROKER_KEYS: &[Key] = &[
     acted("producer.id.expiration.ms", Int(1, I32), Some("86400000"), ClusterWide, "How long a partition remembers an idempotent producer that writes no more, in milliseconds."),
     acted("queued.max.request.bytes", ANY_LONG, Some("-1"), ReadOnly, "The most bytes of requests that wait to be answered before no more is read; -1 sets no bound beyond our own."),
     acted("queued.max.requests", Int(1, I32), Some("500"), ReadOnly, "The most requests of all connections that wait to be taken up before no more is read."),
+    acted("replica.alter.log.dirs.io.max.bytes.per.second", Long(0, I64), Some("9223372036854775807"), ClusterWide, "The most bytes a second that replicas on their way between the data directories of a broker are copied with, all together."),
     acted("replica.fetch.backoff.ms", Int(0, I32), Some("1000"), ReadOnly, "The pause of a replica after a fetch that went wrong, in milliseconds."),
     acted("replica.fetch.max.bytes", Int(0, I32), Some("1048576"), ReadOnly, "The most bytes of one partition that a replica fetches at once; a larger batch comes alone."),
     acted("replica.fetch.min.bytes", ANY_INT, Some("1"), ReadOnly, "A replica's fetch is answered once there are this many bytes; at least 1."),

@@ -288,6 +288,8 @@ pub struct ReplicaConfig {
     pub leader_rate: u64,
     /// `follower.replication.throttled.rate`, in bytes a second.
     pub follower_rate: u64,
+    /// `replica.alter.log.dirs.io.max.bytes.per.second`.
+    pub move_rate: u64,
 }
 
 impl Config {

@@ -123,6 +123,7 @@ pub(super) fn replica(reader: &mut Reader) -> ReplicaConfig {
         reads_by_rack,
         leader_rate: reader.number_or_zero("leader.replication.throttled.rate").unsigned_abs(),
         follower_rate: reader.number_or_zero("follower.replication.throttled.rate").unsigned_abs(),
+        move_rate: reader.number_or_zero("replica.alter.log.dirs.io.max.bytes.per.second").unsigned_abs(),
     }
 }
 

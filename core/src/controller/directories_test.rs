@@ -10,12 +10,17 @@ use crate::types::{BrokerEpoch, BrokerId, LogId, Uuid};
 use alloc::vec;
 use alloc::vec::Vec;
 
-const ONE: Uuid = Uuid([21; 16]);
-const OTHER: Uuid = Uuid([22; 16]);
+pub(super) const ONE: Uuid = Uuid([21; 16]);
+pub(super) const OTHER: Uuid = Uuid([22; 16]);
 const PARTITIONS: i32 = 6;
 
 /// Broker 2 comes with these directories, and catches up.
-fn come(rig: &mut Rig, incarnation: u8, directories: &[Uuid], whole_since: Option<BrokerEpoch>) -> BrokerEpoch {
+pub(super) fn come(
+    rig: &mut Rig,
+    incarnation: u8,
+    directories: &[Uuid],
+    whole_since: Option<BrokerEpoch>,
+) -> BrokerEpoch {
     let endpoint = Endpoint { listener: "PLAINTEXT".into(), host: "h".into(), port: 9092, protocol: 0 };
     let registration = Registration {
         id: BrokerId(2),
@@ -33,7 +38,7 @@ fn come(rig: &mut Rig, incarnation: u8, directories: &[Uuid], whole_since: Optio
     epoch
 }
 
-fn beat(rig: &mut Rig, epoch: BrokerEpoch, lost: &[Uuid]) {
+pub(super) fn beat(rig: &mut Rig, epoch: BrokerEpoch, lost: &[Uuid]) {
     let known = rig.image().end();
     let lost = lost.to_vec();
     rig.ask(&Ask::Heartbeat(Heartbeat {
@@ -47,7 +52,7 @@ fn beat(rig: &mut Rig, epoch: BrokerEpoch, lost: &[Uuid]) {
 }
 
 /// Partitions that brokers 2 and 3 hold, led by 2, which has two directories.
-fn led() -> (Rig, Vec<LogId>, BrokerEpoch) {
+pub(super) fn led() -> (Rig, Vec<LogId>, BrokerEpoch) {
     let mut rig = Rig::new(&[]);
     let epoch = come(&mut rig, 200, &[ONE, OTHER], None);
     rig.join(3, None);

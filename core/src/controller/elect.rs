@@ -36,6 +36,17 @@ pub(super) fn lose(image: &Image, config: &Config, who: BrokerId, lost: &[Uuid])
     changes_of(image, config, (who, Turn::Goes), |partition| lost.contains(&partition.directory_of(who)))
 }
 
+/// The same for one replica, wherever the image says that it is.
+pub(super) fn lose_in(
+    image: &Image,
+    config: &Config,
+    who: BrokerId,
+    (log, partition): (LogId, &Arc<Partition>),
+) -> Option<MetadataRecord> {
+    let topic = image.topic(log.topic).filter(|_| concerns(partition, who, Turn::Goes))?;
+    change(image, (log, partition), Terms::of(image, config, &topic.name), (who, Turn::Goes))
+}
+
 fn changes_of(
     image: &Image,
     config: &Config,

@@ -46,6 +46,7 @@ pub(super) fn refused(ask: &Ask) -> Option<Response> {
         | Ask::ElectLeaders(_)
         | Ask::Tend { .. }
         | Ask::Reassign(_)
+        | Ask::Assign(_)
         | Ask::Unregister(_)
         | Ask::CreateMissing(_)
         | Ask::AlterConfigs(_)

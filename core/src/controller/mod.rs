@@ -20,6 +20,7 @@
 //! | [`Ask::Heartbeat`], [`Ask::Fence`], [`Ask::Unregister`] | `brokers.rs` | BrokerRegistrationChange, UnregisterBroker, PartitionChange |
 //! | [`Ask::AllocateProducerIds`] | `producer_ids.rs` | ProducerIds |
 
+mod assign;
 mod brokers;
 mod change;
 mod delete;
@@ -43,6 +44,7 @@ use crate::msg::Response;
 use crate::msg::alter_configs::AlterConfigsRequest;
 use crate::msg::alter_partition::AlterPartitionRequest;
 use crate::msg::alter_partition_reassignments::AlterPartitionReassignmentsRequest;
+use crate::msg::assign_replicas_to_dirs::AssignReplicasToDirsRequest;
 use crate::msg::create_partitions::CreatePartitionsRequest;
 use crate::msg::create_topics::CreateTopicsRequest;
 use crate::msg::delete_topics::DeleteTopicsRequest;
@@ -86,6 +88,8 @@ pub enum Ask {
     },
     /// Replicas are to be moved. Ends in a response.
     Reassign(AlterPartitionReassignmentsRequest),
+    /// A broker tells where its replicas are. Ends in a response.
+    Assign(AssignReplicasToDirsRequest),
     /// A broker will not come back. Ends in a response.
     Unregister(BrokerId),
     /// Ends in a response, as do the other requests of clients.
@@ -167,6 +171,7 @@ impl Controller {
             Ask::ElectLeaders(request) => elect::elect(&self.head, cx.config, request),
             Ask::Tend { with_preferred } => elect::tend(&self.head, cx.config, *with_preferred),
             Ask::Reassign(request) => reassign::alter(&self.head, cx.config, request),
+            Ask::Assign(request) => assign::assign(&self.head, cx.config, request),
             Ask::Unregister(broker) => brokers::unregister(&self.head, cx.config, *broker),
             Ask::CreateTopics(request) => topics::create(&self.head, cx, request),
             Ask::CreateMissing(names) => topics::create_missing(&self.head, cx, names),

@@ -4,12 +4,16 @@ use super::answer::{put_answer, take_answer};
 use super::asked::{put_produce, put_request, take_produce, take_request};
 use super::kept::{Kept, Taker, kinds};
 use super::{FlightFault, Recorded};
-use crate::boundary::{DiskFault, Done, Input, Lost};
+use crate::boundary::{DiskFault, Done, Input, Lost, MoveStage};
 use crate::log::Log;
 use crate::record::Records;
 use crate::types::{CallId, ConnId, LogId, Offset, OpId, Ticket};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+
+kinds! {
+    MoveStage { Begun = 0, Ended = 1 }
+}
 
 kinds! {
     DiskFault { Full = 0, Offline = 1, Rot = 2, NoSuchLog = 3, OutOfRange = 4 }
@@ -55,6 +59,12 @@ pub(super) fn put(input: &Input, out: &mut Vec<u8>) -> Result<(), FlightFault> {
             DIRECTORY_LOST.put(out)?;
             directory.put(out)
         }
+        Input::Moved { log, directory, stage } => {
+            MOVED.put(out)?;
+            log.put(out)?;
+            directory.put(out)?;
+            stage.put(out)
+        }
         Input::Stop => STOP.put(out),
         Input::Closed { conn } => {
             CLOSED.put(out)?;
@@ -83,6 +93,11 @@ fn put_done(done: &Done, out: &mut Vec<u8>) -> Result<(), FlightFault> {
             SIZE.put(out)?;
             bytes.put(out)
         }
+        Done::Future { bytes, lag } => {
+            FUTURE.put(out)?;
+            bytes.put(out)?;
+            lag.put(out)
+        }
         Done::Log(log) => {
             LOG.put(out)?;
             log.put(out)
@@ -107,6 +122,10 @@ impl Recorded {
                 Input::Served { ticket: Ticket::take(from)?, outcome: <Result<(), (LogId, DiskFault)>>::take(from)? }
             }
             DIRECTORY_LOST => Input::DirectoryLost { directory: usize::take(from)? },
+            MOVED => {
+                let (log, directory) = (LogId::take(from)?, usize::take(from)?);
+                Input::Moved { log, directory, stage: MoveStage::take(from)? }
+            }
             STOP => Input::Stop,
             CLOSED => Input::Closed { conn: ConnId::take(from)? },
             WAKE => Input::Wake,
@@ -124,6 +143,7 @@ fn take_done(from: &mut Taker) -> Result<Recorded, FlightFault> {
         RECORDS => Ok(Done::Records(Records::take(from)?)),
         BATCH => Ok(Done::Batch(Kept::take(from)?)),
         SIZE => Ok(Done::Size(u64::take(from)?)),
+        FUTURE => Ok(Done::Future { bytes: u64::take(from)?, lag: u64::take(from)? }),
         LOG => Ok(Done::Log(Box::new(Log::take(from)?))),
         JOB => return Ok(Recorded::Job(op)),
         kind => return Err(FlightFault::Kind("end of an operation", kind)),
@@ -140,6 +160,7 @@ const DIRECTORY_LOST: u8 = 5;
 const STOP: u8 = 6;
 const CLOSED: u8 = 7;
 const WAKE: u8 = 8;
+const MOVED: u8 = 9;
 
 const FAILED: u8 = 0;
 const STORED: u8 = 1;
@@ -148,3 +169,4 @@ const BATCH: u8 = 3;
 const SIZE: u8 = 4;
 const LOG: u8 = 5;
 const JOB: u8 = 6;
+const FUTURE: u8 = 7;

@@ -1,9 +1,10 @@
 //! The data directories of this broker: which log is where, and which of them are lost.
 
 use super::follow::Todo;
+use super::moves::Assigning;
 use super::{FoundLog, Node};
 use crate::boundary::Effects;
-use crate::types::{LogId, Now, Uuid};
+use crate::types::{LogId, Mono, Now, Str, Uuid};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
@@ -16,12 +17,27 @@ pub struct Directories {
     places: BTreeMap<LogId, usize>,
     /// Logs that were on disk at start and that the metadata have not claimed yet.
     pub found: BTreeMap<LogId, FoundLog>,
+    /// Logs that are on their way to another directory, and to which.
+    moving: BTreeMap<LogId, usize>,
+    /// Where replicas are to be that this broker does not have yet, as somebody said.
+    wishes: BTreeMap<(Str, i32), usize>,
+    /// What the controller is to be told.
+    pub(super) assigning: Assigning,
 }
 
 impl Directories {
     /// These, of which none is lost, and what was found in them.
     pub fn new(ids: Vec<Uuid>, found: BTreeMap<LogId, FoundLog>) -> Self {
-        Self { ids, lost: BTreeSet::new(), places: BTreeMap::new(), found }
+        let (moving, wishes) = (BTreeMap::new(), BTreeMap::new());
+        Self {
+            ids,
+            lost: BTreeSet::new(),
+            places: BTreeMap::new(),
+            found,
+            moving,
+            wishes,
+            assigning: Assigning::default(),
+        }
     }
 
     /// How many there are.
@@ -61,6 +77,43 @@ impl Directories {
     /// A log is held no longer.
     pub fn forget(&mut self, log: LogId) {
         self.places.remove(&log);
+        self.moving.remove(&log);
+    }
+
+    /// The id of one.
+    pub fn id(&self, at: usize) -> Uuid {
+        self.ids[at]
+    }
+
+    /// To which directory a log is on its way.
+    pub fn going_to(&self, log: LogId) -> Option<usize> {
+        self.moving.get(&log).copied()
+    }
+
+    /// A log is on its way to this directory, or nowhere.
+    pub fn goes(&mut self, log: LogId, to: Option<usize>) {
+        match to {
+            Some(at) => drop(self.moving.insert(log, at)),
+            None => drop(self.moving.remove(&log)),
+        }
+    }
+
+    /// A replica that this broker does not have is to be in this directory, should it ever be made. More of them than anybody means are
+    /// not remembered.
+    pub fn wish(&mut self, topic: Str, partition: i32, at: usize) {
+        if self.wishes.len() < WISHES_MAX || self.wishes.contains_key(&(topic.clone(), partition)) {
+            self.wishes.insert((topic, partition), at);
+        }
+    }
+
+    /// Where a replica that is made now is to be, if somebody said.
+    pub fn granted(&mut self, topic: &Str, partition: i32) -> Option<usize> {
+        self.wishes.remove(&(topic.clone(), partition)).filter(|at| !self.is_lost(*at))
+    }
+
+    /// When the controller is to be told where replicas are.
+    pub fn deadline(&self) -> Option<Mono> {
+        self.assigning.deadline()
     }
 
     /// Where a new log is to be: in the directory that the cluster chose, else in that with the fewest of `logs` logs.
@@ -90,8 +143,12 @@ impl Node {
         let todo: Vec<Todo> = logs.map(Todo::Unreadable).collect();
         self.following.do_soon(now.mono, todo);
         self.enlist_soon(now, out);
+        self.tell_lost(now, out);
     }
 }
+
+/// So many wishes for replicas that are not there are remembered.
+const WISHES_MAX: usize = 10_000;
 
 #[cfg(test)]
 #[path = "directories_test.rs"]

@@ -73,8 +73,8 @@ fn a_lost_directory_takes_its_logs_and_no_others() {
     let lost: Vec<i32> = scene.places.keys().map(|log| log.partition).collect();
     scene.step(Input::DirectoryLost { directory: 1 });
     scene.pass(Duration::from_millis(10));
-    let refused = ErrorCode::KafkaStorageError.code();
-    let expected: Vec<i16> = (0..PARTITIONS).map(|index| if lost.contains(&index) { refused } else { 0 }).collect();
+    let (refused, unled) = (ErrorCode::KafkaStorageError.code(), ErrorCode::NotLeaderOrFollower.code());
+    let expected: Vec<i16> = (0..PARTITIONS).map(|index| if lost.contains(&index) { unled } else { 0 }).collect();
     assert_eq!(errors(&mut scene), expected);
     let results = described(&mut scene);
     assert_eq!(results.iter().map(|result| result.error_code).collect::<Vec<_>>(), [0, refused]);

@@ -25,6 +25,8 @@ pub struct Following {
     at: Option<Mono>,
     /// The settings of the topic that was looked at last: its other partitions come next.
     settings: Option<(Str, TopicConfig)>,
+    /// The store is to be told how much it may copy.
+    is_rate_changed: bool,
     /// Empty between steps: what people are told of committed changes.
     notes: Vec<Note>,
 }
@@ -102,6 +104,9 @@ impl Node {
 
     /// Follows up to `changes_max` changes; the rest has its turn at once, but behind whatever else has come in.
     pub(super) fn follow_on(&mut self, now: Now, changes_max: usize, out: &mut Effects) {
+        if core::mem::take(&mut self.following.is_rate_changed) {
+            self.throttle_moves(out);
+        }
         let mut changes = 0;
         while changes < changes_max {
             let Some(todo) = self.following.todo.pop_front() else { break };
@@ -133,8 +138,13 @@ impl Node {
         let found = self.directories.found.remove(&log).map(Box::new);
         let wanted = partition.directory_of(self.config.broker.id);
         let logs = || self.lanes.iter().map(|lane| lane.partitions().count()).sum();
-        let directory = found.as_ref().map_or_else(|| self.directories.choose(wanted, logs), |found| found.directory);
+        let wish = self.directories.granted(topic, log.partition);
+        let choose = || wish.unwrap_or_else(|| self.directories.choose(wanted, logs));
+        let directory = found.as_ref().map_or_else(choose, |found| found.directory);
         self.directories.holds(log, directory);
+        if self.directories.count() > 1 && self.directories.id(directory) != wanted {
+            self.directories.assigning.add(log);
+        }
         let spec = Box::new(self.spec(log, topic, partition));
         self.order(now, log, Order::Hold(log, spec, found, directory));
     }
@@ -171,6 +181,7 @@ impl Node {
     fn reconfigure(&mut self, delta: &Delta) {
         let dynamic = delta.after().broker_settings(self.config.broker.id).into_iter().flatten();
         if let Ok(config) = self.file_config.overlaid(dynamic) {
+            self.following.is_rate_changed |= config.replica.move_rate != self.config.replica.move_rate;
             self.config = config;
         }
         self.cluster.tend_soon();

@@ -64,6 +64,8 @@ pub enum PartAsk {
     Producers,
     /// How many bytes does it take?
     Size,
+    /// And how many does the copy in another directory?
+    Future,
 }
 
 /// The brokers of a reader's rack, if it is to be sent there.
@@ -337,6 +339,7 @@ impl Lane {
             PartAsk::Trim(to) => partition.trim(cx, key, to, scratch),
             PartAsk::Producers => said.push(Said::Answer(key, Answer::Producers(partition.producers()))),
             PartAsk::Size => partition.size(key, scratch),
+            PartAsk::Future => partition.future_size(key, scratch),
         }
         self.carry(cx, log, scratch, said);
     }
@@ -429,7 +432,7 @@ impl PartAsk {
             Self::EpochEnd(..) => Answer::EpochEnd(Err(error)),
             Self::Trim(_) => Answer::Trimmed(Err(error)),
             Self::Producers => Answer::Producers(Err(error)),
-            Self::Size => Answer::Size(Err(error)),
+            Self::Size | Self::Future => Answer::Size(Err(error)),
         }
     }
 }

@@ -22,6 +22,7 @@ mod follow;
 mod front;
 mod groups;
 mod lane;
+mod moves;
 mod news;
 mod post;
 mod propose;
@@ -96,6 +97,7 @@ impl Node {
             Input::Served { ticket, outcome } => self.served(now, ticket, outcome, out),
             Input::Closed { conn } => self.closed(now, conn, out),
             Input::DirectoryLost { directory } => self.directory_lost(now, directory, out),
+            Input::Moved { log, directory, stage } => self.moved(now, log, directory, stage),
             Input::Stop => self.leave(now, out),
             Input::Wake => self.wake(now, out),
         }
@@ -120,6 +122,7 @@ impl Node {
             self.calls.put_off.deadline(),
             self.lanes_wake_at.iter().flatten().min().copied(),
             Some(self.retaining.deadline()),
+            self.directories.deadline(),
         ];
         wishes.into_iter().flatten().min()
     }

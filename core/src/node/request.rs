@@ -54,6 +54,8 @@ impl Node {
                 let caller = (ticket, asker.listener, version);
                 self.with_front(now, out, |front, cx, said| ask_front(front, cx, caller, body, said));
             }
+            Request::AlterReplicaLogDirs(body) => self.alter_log_dirs(ticket, body, out),
+            Request::AssignReplicasToDirs(body) => self.assigned_by(now, ticket, body, out),
             Request::FindCoordinator(body) => self.find_coordinator(now, caller, body, out),
             Request::OffsetCommit(_)
             | Request::OffsetFetch(_)

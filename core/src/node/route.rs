@@ -81,6 +81,7 @@ impl Node {
         self.follow_on(now, CHANGES_PER_STEP_MAX, out);
         self.slice_on(now, out);
         self.propose_on(now);
+        self.assign(now, out);
         for lane in 0..self.lanes.len() {
             if self.lanes_wake_at[lane].is_some_and(|at| at <= now.mono) {
                 self.lanes_wake_at[lane] = None;

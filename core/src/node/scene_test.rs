@@ -27,6 +27,12 @@ pub struct Scene {
     logs: BTreeMap<LogId, (Log, Vec<CheckedBatch>)>,
     /// Logs that were put in another directory than the first.
     pub places: BTreeMap<LogId, usize>,
+    /// Logs that were asked to be in another directory, and in which. Nothing comes of it by itself.
+    pub moves: Vec<(LogId, usize)>,
+    /// How far copies lag behind.
+    pub futures: BTreeMap<LogId, u64>,
+    /// What may be copied in a second.
+    pub move_rates: Vec<u64>,
     pub replies: Vec<(Ticket, Option<Response>)>,
     /// Answers that came encoded.
     pub sent: Vec<(Ticket, bytes::Bytes)>,
@@ -88,6 +94,9 @@ impl Scene {
             lives: 0,
             logs: BTreeMap::new(),
             places: BTreeMap::new(),
+            moves: Vec::new(),
+            futures: BTreeMap::new(),
+            move_rates: Vec::new(),
             replies: Vec::new(),
             sent: Vec::new(),
             hangups: Vec::new(),
@@ -217,6 +226,8 @@ impl Scene {
                     inputs.push(Input::Served { ticket, outcome: Ok(()) });
                 }
                 Effect::Place { log, directory } => drop(self.places.insert(log, directory)),
+                Effect::Move { log, directory } => self.moves.push((log, directory)),
+                Effect::MovesThrottled(rate) => self.move_rates.push(rate),
                 Effect::Store { op, log, action } => inputs.push(self.store(op, log, action)),
                 Effect::Read { op, log, query } => {
                     let outcome = self.read(log, query);
@@ -268,6 +279,7 @@ impl Scene {
             Action::Truncate { .. } => panic!("a single replica is never cut back"),
             Action::Create(_) | Action::Configure(_) | Action::Retain { .. } | Action::Delete | Action::Vote { .. } => {
             }
+            Action::Move(_) => unreachable!("only directories ask it of each other"),
         }
         let outcome = Ok(Done::Stored { start: facts.start(), end: facts.end() });
         if is_deleted {
@@ -291,6 +303,13 @@ impl Scene {
             }
             Query::MaxTime { end } => {
                 Done::Batch(before(end).max_by_key(|batch| batch.header().max_timestamp).cloned())
+            }
+            Query::Future => {
+                return self
+                    .futures
+                    .get(&log)
+                    .map(|lag| Done::Future { bytes: 1, lag: *lag })
+                    .ok_or(DiskFault::NoSuchLog);
             }
             Query::Size => Done::Size(batches.iter().map(|batch| batch.bytes_len() as u64).sum()),
             Query::Log => Done::Log(alloc::boxed::Box::new(facts.clone())),

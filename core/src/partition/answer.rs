@@ -30,8 +30,8 @@ pub enum Answer {
     Trimmed(Result<Offset, ErrorCode>),
     /// To `DescribeProducers`.
     Producers(Result<Vec<ActiveProducer>, ErrorCode>),
-    /// To `DescribeLogDirs`: bytes on disk.
-    Size(Result<u64, ErrorCode>),
+    /// To `DescribeLogDirs`: bytes on disk, and how many offsets are missing there.
+    Size(Result<(u64, u64), ErrorCode>),
 }
 
 /// Where a batch went.

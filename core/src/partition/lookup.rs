@@ -248,6 +248,11 @@ impl Partition {
         out.push(PartitionOut::Ask(Query::Size, Then::Sized(key)));
     }
 
+    /// The same of the copy that is made in another directory.
+    pub fn future_size(&self, key: PartKey, out: &mut Vec<PartitionOut>) {
+        out.push(PartitionOut::Ask(Query::Future, Then::Sized(key)));
+    }
+
     /// Who numbers batches here (KIP-664).
     pub fn producers(&self) -> Result<Vec<ActiveProducer>, ErrorCode> {
         if matches!(self.role, Role::Follower(_)) {
@@ -276,7 +281,8 @@ impl Partition {
                 return self.trim_done(cx, key, start, out);
             }
             (Then::Trimmed(key), _) => (key, Answer::Trimmed(Err(ErrorCode::KafkaStorageError))),
-            (Then::Sized(key), Ok(Done::Size(bytes))) => (key, Answer::Size(Ok(bytes))),
+            (Then::Sized(key), Ok(Done::Size(bytes))) => (key, Answer::Size(Ok((bytes, 0)))),
+            (Then::Sized(key), Ok(Done::Future { bytes, lag })) => (key, Answer::Size(Ok((bytes, lag)))),
             (Then::Sized(key), _) => (key, Answer::Size(Err(ErrorCode::KafkaStorageError))),
             (Then::FoundBatch(key, target), Ok(Done::Batch(Some(batch)))) => {
                 let then = Then::FoundTime(key, batch.header().leader_epoch);

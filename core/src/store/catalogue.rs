@@ -17,6 +17,7 @@ use super::journal::Journal;
 use super::log::{Log, Logs, Soundness};
 use super::parse::{Parse, Put};
 use super::segment::Segment;
+use super::whence::Whence;
 use crate::log::{EpochStart, Epochs};
 use crate::record::Functions;
 use crate::types::{BrokerId, LeaderEpoch, LogId, Offset, Str, Uuid, Wall};
@@ -65,8 +66,9 @@ pub(super) enum CatalogueFault {
 
 const MAGIC: u32 = 0x434c_544f; // "OTLC"
 /// Version 2: the journal may hold groups that know the group before them, and batches that went past it; the catalogue
-/// itself is that of version 1. Version 3: the checksum of the group before the first.
-const VERSION: u16 = 3;
+/// itself is that of version 1. Version 3: the checksum of the group before the first. Version 4: logs that were moved know
+/// whence.
+const VERSION: u16 = 4;
 /// The first version that has it.
 const VERSION_CHAINED: u16 = 3;
 const HEAD_BYTES: usize = 16;
@@ -134,6 +136,7 @@ fn read_all(parse: &mut Parse<'_>, is_chained: bool) -> Option<Catalogue> {
 const FLAG_ROTTEN: u8 = 1;
 const FLAG_VOTE: u8 = 2;
 const FLAG_UNREADABLE: u8 = 4;
+const FLAG_WHENCE: u8 = 8;
 
 fn write_log(log: &Log, out: &mut Vec<u8>) {
     out.put(&log.id.topic.0);
@@ -146,9 +149,13 @@ fn write_log(log: &Log, out: &mut Vec<u8>) {
         Soundness::Rotten => FLAG_ROTTEN,
         Soundness::Unreadable(_) => FLAG_UNREADABLE,
     };
-    out.u8(soundness | if log.vote.is_some() { FLAG_VOTE } else { 0 });
+    let has = |is_there, flag| if is_there { flag } else { 0 };
+    out.u8(soundness | has(log.vote.is_some(), FLAG_VOTE) | has(log.whence.is_some(), FLAG_WHENCE));
     if let Some((term, voted)) = log.vote {
         write_vote(term, voted, out);
+    }
+    if let Some(whence) = &log.whence {
+        whence.write(out);
     }
     out.u32(log.epochs.entries().len() as u32);
     for entry in log.epochs.entries() {
@@ -174,6 +181,7 @@ fn read_log(parse: &mut Parse<'_>) -> Option<Log> {
     let (start, end) = (Offset(parse.i64()?), Offset(parse.i64()?));
     let flags = parse.u8()?;
     let vote = if flags & FLAG_VOTE != 0 { Some(read_vote(parse)?) } else { None };
+    let whence = if flags & FLAG_WHENCE != 0 { Some(Box::new(Whence::read(parse)?)) } else { None };
     let mut entries = Vec::new();
     for _ in 0..parse.u32()? {
         entries.push(EpochStart { epoch: LeaderEpoch(parse.i32()?), start: Offset(parse.i64()?) });
@@ -189,6 +197,7 @@ fn read_log(parse: &mut Parse<'_>) -> Option<Log> {
     log.durable = end;
     log.vote = vote;
     log.epochs = Epochs::from_entries(entries)?;
+    log.whence = whence;
     log.producers = producers;
     log.soundness = match flags {
         flags if flags & FLAG_ROTTEN != 0 => Soundness::Rotten,

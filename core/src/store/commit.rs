@@ -9,7 +9,7 @@ use super::journal::Journal;
 use super::log::{Cached, Log};
 use super::ops::Purpose;
 use super::{Store, StoreOut, fail};
-use crate::boundary::{Action, DiskFault, Done, FileDone, FileFault, FileOp, Note};
+use crate::boundary::{Action, DiskFault, Done, FileDone, FileFault, FileOp, MoveStep, Note, Promotion};
 use crate::log::Producers;
 use crate::plant::{Bug, planted};
 use crate::record::CheckedBatch;
@@ -42,6 +42,9 @@ impl Queued {
     /// Upper bound on what it adds to a group; beyond `enough` only for its first batch.
     fn cost(&self, enough: usize) -> usize {
         let mut cost = FIXED_COST + self.producers.as_ref().map_or(0, |known| known.len() * PRODUCER_COST);
+        if let Action::Move(MoveStep::Promote(promotion)) = &self.action {
+            cost += promotion_bytes(promotion);
+        }
         if let Action::Append { batches } = &self.action {
             for batch in &batches[self.taken..] {
                 cost += batch.bytes_len() + ENTRY_COST;
@@ -61,6 +64,25 @@ pub(super) const FIXED_COST: usize = BLOCK_BYTES + 2 * ENTRY_COST;
 
 /// What the journal takes of one numbering producer, at most.
 pub(super) const PRODUCER_COST: usize = 512;
+
+/// Upper bound on what the journal takes of one.
+pub(super) fn promotion_bytes(promotion: &Promotion) -> usize {
+    let copies = promotion.over.len() + promotion.stays.len();
+    let log = &promotion.log;
+    log.producers().len() * PRODUCER_COST + 16 * log.epochs().entries().len() + 32 * (copies + 4)
+}
+
+fn promotion_change(promotion: &Promotion) -> Change {
+    let mut facts = Vec::new();
+    promotion.log.encode(&mut facts);
+    let keeps_producers = promotion.is_without_producers;
+    Change::Promote {
+        over: promotion.over.clone(),
+        stays: promotion.stays.clone(),
+        facts: facts.into(),
+        keeps_producers,
+    }
+}
 
 /// The group under way.
 pub(super) struct Flying {
@@ -149,7 +171,10 @@ impl Building {
 
     /// Appends a small entry. False, and nothing done, if it does not fit.
     pub(super) fn entry(&mut self, log: u32, change: Change) -> bool {
-        let is_weighty = matches!(change, Change::Vote { .. } | Change::Truncate(_));
+        let is_weighty = matches!(
+            change,
+            Change::Vote { .. } | Change::Truncate(_) | Change::Leave(_) | Change::Stay | Change::Promote { .. }
+        );
         let bytes = JournalEntry { log, change }.to_bytes();
         if bytes.len() > self.left() {
             return false;
@@ -280,14 +305,15 @@ impl Store {
             | Action::Truncate { .. }
             | Action::Trim { .. }
             | Action::Retain { .. }
-            | Action::Vote { .. } => None,
+            | Action::Vote { .. }
+            | Action::Move(_) => None,
         };
         if let Some(fault) = fault {
             fail(queued.op, fault, out);
             return Admitted::Taken;
         }
         match &queued.action {
-            Action::Create(_) => {
+            Action::Create(_) | Action::Move(MoveStep::Future(_)) => {
                 building.finish(queued.op, log);
                 Admitted::Taken
             }
@@ -298,6 +324,15 @@ impl Store {
             Action::Vote { term, voted } => {
                 let (term, voted) = (*term, *voted);
                 self.admit_small(building, number, queued, Change::Vote { term, voted })
+            }
+            Action::Move(MoveStep::Leave(copy)) => {
+                let copy = *copy;
+                self.admit_small(building, number, queued, Change::Leave(copy))
+            }
+            Action::Move(MoveStep::Stay) => self.admit_small(building, number, queued, Change::Stay),
+            Action::Move(MoveStep::Promote(promotion)) => {
+                let change = promotion_change(promotion);
+                self.admit_small(building, number, queued, change)
             }
             Action::Append { .. } => self.admit_append(building, now, number, queued, out),
             Action::Truncate { .. } | Action::Trim { .. } | Action::Retain { .. } | Action::Delete => {
@@ -313,7 +348,7 @@ impl Store {
         queued: Queued,
         out: &mut Vec<StoreOut>,
     ) -> Admitted {
-        let Action::Create(spec) = &queued.action else {
+        let (Action::Create(spec) | Action::Move(MoveStep::Future(spec))) = &queued.action else {
             if let Some((_, namesake)) = self.unborn.iter().find(|(id, _)| *id == queued.id) {
                 self.logs.get_mut(namesake).expect("it has yet to be deleted").waiting.push_back(queued);
                 return Admitted::Taken;
@@ -332,13 +367,21 @@ impl Store {
             namesake.waiting.push_back(queued);
             return Admitted::Taken;
         }
-        let change = Change::Create { id: queued.id, spec: spec.clone(), at: now.wall };
+        let is_future = matches!(queued.action, Action::Move(_));
+        let (id, at) = (queued.id, now.wall);
+        let change = match is_future {
+            true => Change::Future { id, spec: spec.clone(), at },
+            false => Change::Create { id, spec: spec.clone(), at },
+        };
         if !building.entry(self.number, change) {
             return Admitted::NoRoom(queued);
         }
         let mut log = Log::newborn(queued.id, spec.clone(), now.wall, self.journal.sequence);
         log.covered = self.journal.generation;
         log.changed = self.journal.generation;
+        if is_future {
+            log.whence_mut().is_future = true;
+        }
         building.finish(queued.op, &log);
         out.push(StoreOut::Note(Note::LogCreated { log: queued.id, topic: spec.topic.clone() }));
         self.numbers.insert(queued.id, self.number);
@@ -354,10 +397,15 @@ impl Store {
             return Admitted::NoRoom(queued);
         }
         let log = self.logs.get_mut(&number).expect("looked up before");
-        match change {
-            Change::Configure(settings) => log.spec.settings = settings,
-            Change::Vote { term, voted } => log.vote = Some((term, voted)),
-            _ => unreachable!("the two kinds that only set something"),
+        match (change, &queued.action) {
+            (Change::Configure(settings), _) => log.spec.settings = settings,
+            (Change::Vote { term, voted }, _) => log.vote = Some((term, voted)),
+            (Change::Leave(copy), _) => log.whence_mut().leaving = Some(copy),
+            (Change::Stay, _) => log.whence_mut().stay(),
+            (Change::Promote { over, stays, .. }, Action::Move(MoveStep::Promote(promotion))) => {
+                log.promote(over, stays, (&promotion.log, promotion.is_without_producers));
+            }
+            _ => unreachable!("the kinds that only set something"),
         }
         log.changed = self.journal.generation;
         self.changed.insert(number);

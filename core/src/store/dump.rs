@@ -170,6 +170,18 @@ fn change(entry: &JournalEntry, f: &Functions) -> Line {
         Change::Trim { start, at } => line("trim").number("start", start.0).number("time", at.0),
         Change::Delete => line("delete"),
         Change::Vote { term, voted } => vote(line("vote"), *term, *voted),
+        Change::Future { id, spec, at } => {
+            let line =
+                line("future").text("topic", spec.topic.to_string()).number("partition", i64::from(id.partition));
+            settings(line.text("id", id.topic.to_string()).number("time", at.0), &spec.settings)
+        }
+        Change::Leave(to) => {
+            line("leave").text("directory", to.directory.to_string()).number("copy", i64::from(to.number))
+        }
+        Change::Stay => line("stay"),
+        Change::Promote { over, facts, .. } => {
+            line("promote").number("copies_over", over.len() as i64).number("bytes", facts.len() as i64)
+        }
     }
 }
 
@@ -227,6 +239,7 @@ fn catalogued(number: u32, log: &Log, tell: &mut dyn FnMut(Line)) {
         Soundness::Rotten => Some("rotten"),
     };
     let line = state.into_iter().fold(line, |line, state| line.text("state", state.to_string()));
+    let line = if log.is_future() { line.text("copy", "future".to_string()) } else { line };
     tell(settings(line, &log.spec.settings));
     for epoch in log.epochs.entries() {
         let line = Line::new("epoch").number("log", number).number("epoch", i64::from(epoch.epoch.0));

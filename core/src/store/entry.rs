@@ -9,7 +9,8 @@
 //! | 12 | what the kind says |
 
 use super::parse::{Parse, Put};
-use crate::boundary::{LogSettings, LogSpec};
+use super::whence::{read_copies, write_copies};
+use crate::boundary::{CopyId, LogSettings, LogSpec};
 use crate::record::{HEADER_BYTES, Header};
 use crate::types::{BrokerId, LeaderEpoch, LogId, Offset, Uuid, Wall};
 use alloc::vec::Vec;
@@ -75,6 +76,25 @@ pub(super) enum Change {
         term: LeaderEpoch,
         voted: Option<BrokerId>,
     },
+    /// As [`Change::Create`], of a copy that does not count (whence.rs).
+    Future {
+        id: LogId,
+        spec: LogSpec,
+        at: Wall,
+    },
+    /// The log may be left for this copy.
+    Leave(CopyId),
+    /// It is not left.
+    Stay,
+    /// The copy counts, with these epochs and producers.
+    Promote {
+        over: Vec<CopyId>,
+        stays: Vec<CopyId>,
+        /// Where it starts and ends, and its epochs and producers.
+        facts: Bytes,
+        /// Of the producers it knows what it saw itself.
+        keeps_producers: bool,
+    },
 }
 
 /// Where a log is cut, and what is left of the segment that is cut.
@@ -102,13 +122,17 @@ impl Change {
             Self::Vote { .. } => 10,
             Self::Void => KIND_VOID,
             Self::Producers(_) => 12,
+            Self::Future { .. } => 13,
+            Self::Leave(_) => 14,
+            Self::Stay => 15,
+            Self::Promote { .. } => 16,
         }
     }
 
     /// Appends what the kind says. The kinds with much payload are written piece by piece elsewhere.
     fn write(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Create { id, spec, at } => {
+            Self::Create { id, spec, at } | Self::Future { id, spec, at } => {
                 out.i64(at.0);
                 out.put(&id.topic.0);
                 out.i32(id.partition);
@@ -140,7 +164,14 @@ impl Change {
                 out.i64(at.0);
             }
             Self::Producers(bytes) => out.put(bytes),
-            Self::Delete | Self::Void => {}
+            Self::Delete | Self::Void | Self::Stay => {}
+            Self::Leave(copy) => write_copies(&[*copy], out),
+            Self::Promote { over, stays, facts, keeps_producers } => {
+                out.u8(u8::from(*keeps_producers));
+                write_copies(over, out);
+                write_copies(stays, out);
+                out.put(facts);
+            }
             Self::Vote { term, voted } => write_vote(*term, *voted, out),
         }
     }
@@ -149,10 +180,11 @@ impl Change {
         let mut parse = Parse::new(payload);
         let rest = |parse: &Parse<'_>| payload.slice(payload.len() - parse.left()..);
         let change = match kind {
-            1 => {
+            1 | 13 => {
                 let at = Wall(parse.i64()?);
                 let id = LogId { topic: Uuid(parse.id()?), partition: parse.i32()? };
-                Self::Create { id, spec: read_spec(&mut parse)?, at }
+                let spec = read_spec(&mut parse)?;
+                if kind == 1 { Self::Create { id, spec, at } } else { Self::Future { id, spec, at } }
             }
             2 => Self::Configure(read_settings(&mut parse)?),
             3 | 4 => {
@@ -185,6 +217,13 @@ impl Change {
             }
             KIND_VOID => Self::Void,
             12 => return Some(Self::Producers(payload.clone())),
+            14 => Self::Leave(*read_copies(&mut parse)?.first()?),
+            15 => Self::Stay,
+            16 => {
+                let keeps_producers = parse.u8()? != 0;
+                let (over, stays) = (read_copies(&mut parse)?, read_copies(&mut parse)?);
+                return Some(Self::Promote { over, stays, facts: rest(&parse), keeps_producers });
+            }
             _ => return None,
         };
         parse.is_empty().then_some(change)

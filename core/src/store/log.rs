@@ -3,7 +3,8 @@
 use super::buffer::block_floor;
 use super::entry::Cut;
 use super::segment::{Segment, Writer, folder};
-use crate::boundary::LogSpec;
+use super::whence::Whence;
+use crate::boundary::{CopyId, LogSpec};
 use crate::log::{Epochs, Log as Facts, Producers};
 use crate::record::{CheckedBatch, Header, NO_TIMESTAMP};
 use crate::types::{BrokerId, LeaderEpoch, LogId, Offset, OffsetRange, Str, Wall};
@@ -28,6 +29,8 @@ pub(super) struct Log {
     pub(super) epochs: Epochs,
     pub(super) producers: Producers,
     pub(super) vote: Option<(LeaderEpoch, Option<BrokerId>)>,
+    /// What it knows of other copies; nothing if it was never moved.
+    pub(super) whence: Option<Box<Whence>>,
     /// The journal's generation that holds the partial last block of the log.
     pub(super) covered: u64,
     /// The journal's generation of the last change.
@@ -95,6 +98,7 @@ impl Log {
             epochs: Epochs::default(),
             producers: Producers::default(),
             vote: None,
+            whence: None,
             covered: 0,
             changed: 0,
             cuts: 0,
@@ -104,6 +108,16 @@ impl Log {
             is_refusing: false,
             waiting: VecDeque::new(),
         }
+    }
+
+    /// What it knows of other copies.
+    pub(super) fn whence_mut(&mut self) -> &mut Whence {
+        self.whence.get_or_insert_default()
+    }
+
+    /// True of a copy that does not count.
+    pub(super) fn is_future(&self) -> bool {
+        self.whence.as_ref().is_some_and(|whence| whence.is_future)
     }
 
     /// Is it to be used?
@@ -369,6 +383,18 @@ impl Log {
     pub(super) fn facts(&self) -> Facts {
         let range = OffsetRange { start: self.start, end: self.end };
         Facts::recovered(range, self.epochs.clone(), self.producers.clone())
+    }
+
+    /// A copy that holds what the log holds begins to count, and knows what the log does. Behind the last batch of a log may be offsets
+    /// that nobody has, where it was cut.
+    pub(super) fn promote(&mut self, over: Vec<CopyId>, stays: Vec<CopyId>, (known, keeps_producers): (&Facts, bool)) {
+        assert!(self.start == known.start() && self.end <= known.end(), "a copy counts once it holds everything");
+        self.end = known.end();
+        self.epochs = known.epochs().clone();
+        if !keeps_producers {
+            self.producers = known.producers().clone();
+        }
+        *self.whence_mut() = Whence { is_future: false, leaving: None, over, stays };
     }
 
     /// Bytes of all segments.

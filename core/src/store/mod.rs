@@ -29,6 +29,7 @@ mod index;
 mod journal;
 mod log;
 mod lookback;
+mod moving;
 mod ops;
 mod parse;
 mod prove;
@@ -42,16 +43,18 @@ mod serve;
 mod stores;
 mod verify;
 mod walk;
+mod whence;
 
 pub use catalogue::Identity;
 pub use checkpoint::CATALOGUE;
 pub use format::{Claim, owner};
 pub use recover::{Recovered, RecoveredLog, Recovery, RecoveryRefusal, RecoveryStep};
-pub use stores::{Stores, named, unnamed};
+pub use stores::{Places, Stores, Twice, named, unnamed};
+pub use whence::Whence;
 
-use crate::boundary::{Action, DiskFault, Done, FileDone, FileFault, FileOp, Note};
+use crate::boundary::{Action, DiskFault, Done, FileDone, FileFault, FileOp, MoveStage, Note};
 use crate::record::{Functions, Records};
-use crate::types::{FileOpId, LogId, Mono, Now, Offset, OpId, Str, Ticket};
+use crate::types::{FileOpId, LogId, Mono, Now, Offset, OpId, Str, Ticket, Uuid};
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -147,6 +150,15 @@ pub enum StoreOut {
         ticket: Ticket,
         /// One for each slot asked for, in their order.
         slots: Vec<Result<Records, DiskFault>>,
+    },
+    /// A log is on its way to another directory, or no longer. Only [`Stores`] says so.
+    Moved {
+        /// Which.
+        log: LogId,
+        /// Where it is going, or where it is.
+        directory: usize,
+        /// Which of the two.
+        stage: MoveStage,
     },
     /// A fact.
     Note(Note),
@@ -265,6 +277,11 @@ impl Store {
     /// True while there is no room on the disk: nothing is appended, and reads go on.
     pub fn is_full(&self) -> bool {
         self.health.retry_at.is_some()
+    }
+
+    /// The directory's id.
+    pub fn directory(&self) -> Uuid {
+        self.identity.directory
     }
 
     /// True once the directory was given up: nothing in it is written or read any more.

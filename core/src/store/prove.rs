@@ -38,7 +38,7 @@ impl Proving {
         while self.store.ops.is_empty() {
             let Some(number) = self.left.pop() else {
                 let Self { store, is_new, .. } = self;
-                let logs = store.logs.values().map(|log| RecoveredLog::of(log)).collect();
+                let logs = store.logs.iter().map(|(number, log)| RecoveredLog::of(*number, log)).collect();
                 let recovered = Recovered { identity: store.identity.clone(), is_new, logs };
                 return Ok(RecoveryStep::Ready(store, recovered));
             };

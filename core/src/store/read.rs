@@ -72,6 +72,11 @@ impl Reads {
         keys.into_iter().filter_map(|key| self.files.remove(&key)).map(|reader| reader.file).collect()
     }
 
+    /// Is somebody waiting for a walk through this log?
+    pub(super) fn is_walking(&self, log: u32) -> bool {
+        self.walks.values().any(|reading| reading.walk.log == log && reading.asker != Reader::Nobody)
+    }
+
     /// A walk under way.
     pub(super) fn walk_mut(&mut self, id: u64) -> Option<&mut Walk> {
         self.walks.get_mut(&id).map(|reading| &mut reading.walk)

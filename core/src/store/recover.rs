@@ -25,6 +25,7 @@ use super::read::Reads;
 use super::scan::Scan;
 use super::segment::segment_path;
 use super::verify::Doubt;
+use super::whence::Whence;
 use super::{Health, Store, StoreConfig, StoreOut};
 use crate::boundary::{FileDone, FileFault, FileId, FileOp, LogSpec, OpenMode};
 use crate::log::{Epochs, Producers};
@@ -87,6 +88,10 @@ pub struct RecoveredLog {
     pub producers: Producers,
     /// The hard state of a quorum, if one was kept in it.
     pub vote: Option<(LeaderEpoch, Option<BrokerId>)>,
+    /// Its number in the directory.
+    pub number: u32,
+    /// What it knows of other copies.
+    pub whence: Whence,
     /// False if bytes were lost: the log is not to be used, and every action and query on it but its deletion fails.
     pub is_online: bool,
     /// If it could not be read: the file, and from which byte of it on.
@@ -558,7 +563,7 @@ impl Recovery {
 }
 
 impl RecoveredLog {
-    pub(super) fn of(log: &Log) -> Self {
+    pub(super) fn of(number: u32, log: &Log) -> Self {
         Self {
             id: log.id,
             spec: log.spec.clone(),
@@ -567,6 +572,8 @@ impl RecoveredLog {
             epochs: log.epochs.clone(),
             producers: if planted(Bug::ProducersForgotten) { Producers::default() } else { log.producers.clone() },
             vote: log.vote,
+            number,
+            whence: log.whence.as_deref().cloned().unwrap_or_default(),
             is_online: log.is_sound(),
             damaged_at: match log.soundness {
                 Soundness::Unreadable(Some((segment, at))) => Some((segment_path(&log.folder(), segment), at)),

@@ -6,8 +6,8 @@ use super::doom::Doomed;
 use super::entry::{Change, JournalEntry};
 use super::log::{Cached, Log, Logs, Soundness};
 use super::verify::fits;
-use crate::boundary::LogSpec;
-use crate::log::Producers;
+use crate::boundary::{CopyId, LogSpec};
+use crate::log::{Log as Facts, Producers};
 use crate::record::{Functions, Header, check_stored};
 use crate::types::{LogId, Offset, Wall};
 use alloc::boxed::Box;
@@ -46,10 +46,7 @@ impl Replay {
     pub(super) fn apply(&mut self, entry: JournalEntry, sequence: u64, now: Wall, f: &Functions) {
         let JournalEntry { log: number, change } = entry;
         self.changed.insert(number);
-        if let Change::Create { id, spec, at } = change {
-            self.create(number, id, spec, at, sequence);
-            return;
-        }
+        let Some(change) = self.create_of(number, change, sequence) else { return };
         let Some(log) = self.logs.get_mut(&number) else {
             return;
         };
@@ -60,9 +57,18 @@ impl Replay {
         if log.soundness == Soundness::Rotten {
             return;
         }
+        if let Change::Leave(copy) = change {
+            log.whence_mut().leaving = Some(copy);
+            return;
+        }
+        if change == Change::Stay {
+            return log.whence_mut().stay();
+        }
         let folder = log.folder();
         let (fits, gone) = match change {
-            Change::Create { .. } | Change::Delete => unreachable!("handled above"),
+            Change::Create { .. } | Change::Future { .. } | Change::Delete | Change::Leave(_) | Change::Stay => {
+                unreachable!("handled above")
+            }
             Change::Configure(settings) => {
                 log.spec.settings = settings;
                 (Ok(()), Vec::new())
@@ -99,6 +105,9 @@ impl Replay {
                 log.vote = Some((term, voted));
                 (Ok(()), Vec::new())
             }
+            Change::Promote { over, stays, facts, keeps_producers } => {
+                (promote(log, (over, stays), (&facts, keeps_producers)), Vec::new())
+            }
         };
         if fits.is_err() {
             log.soundness = Soundness::Rotten;
@@ -117,6 +126,19 @@ impl Replay {
             self.changed.insert(*number);
         }
         !all.is_empty()
+    }
+
+    /// Makes the log, if that is the change; else gives it back.
+    fn create_of(&mut self, number: u32, change: Change, sequence: u64) -> Option<Change> {
+        match change {
+            Change::Create { id, spec, at } => self.create(number, id, spec, at, sequence),
+            Change::Future { id, spec, at } => {
+                self.create(number, id, spec, at, sequence);
+                self.logs.get_mut(&number).expect("just made").whence_mut().is_future = true;
+            }
+            other => return Some(other),
+        }
+        None
     }
 
     fn create(&mut self, number: u32, id: LogId, spec: LogSpec, at: Wall, salt: u64) {
@@ -185,6 +207,19 @@ fn bypass(
     // The last block may be in the file or not.
     writer.is_suspect = !tail.is_empty();
     writer.is_long = true;
+    Ok(())
+}
+
+fn promote(
+    log: &mut Log,
+    (over, stays): (Vec<CopyId>, Vec<CopyId>),
+    (facts, keeps_producers): (&Bytes, bool),
+) -> Result<(), Misfit> {
+    let known = Facts::decode(&mut &facts[..]).map_err(|_| Misfit)?;
+    if log.start != known.start() || log.end > known.end() {
+        return Err(Misfit);
+    }
+    log.promote(over, stays, (&known, keeps_producers));
     Ok(())
 }
 

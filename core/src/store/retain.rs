@@ -45,7 +45,11 @@ impl Store {
                 self.admit_trim(building, now, number, queued, start)
             }
             Action::Delete => self.admit_delete(building, number, queued, out),
-            Action::Create(_) | Action::Configure(_) | Action::Append { .. } | Action::Vote { .. } => {
+            Action::Create(_)
+            | Action::Configure(_)
+            | Action::Append { .. }
+            | Action::Vote { .. }
+            | Action::Move(_) => {
                 unreachable!("these make no log smaller")
             }
         }

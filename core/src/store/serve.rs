@@ -48,6 +48,15 @@ impl Serve {
 }
 
 impl Store {
+    /// Is anything being read of this log, or about to be?
+    pub(super) fn is_reading(&self, log: LogId) -> bool {
+        let is_served = |serve: &Serve| serve.slots.iter().any(|slot| slot.log == log);
+        let number = self.numbers.get(&log);
+        number.is_some_and(|number| self.reads.is_walking(*number))
+            || self.reads.serves.values().any(is_served)
+            || self.reads.questions.iter().any(|(_, asked)| *asked == log)
+    }
+
     /// Asks a log something. Ends in one [`StoreOut::Done`], perhaps at once.
     pub fn query(&mut self, op: OpId, log: LogId, query: &Query, out: &mut Vec<StoreOut>) {
         if self.health.is_offline {
@@ -62,6 +71,8 @@ impl Store {
             Query::Records { from, end, bytes_max } => Goal::Records { from, end, bytes_max, is_first_whole: true },
             Query::AtTime { target, end } => Goal::Time { target, end },
             Query::MaxTime { end } => Goal::Latest { end },
+            // Only all directories together know of it.
+            Query::Future => return fail(op, DiskFault::NoSuchLog, out),
             Query::Log => {
                 self.reads.questions.push((op, log));
                 self.take_up_questions(out);

@@ -56,7 +56,7 @@ struct World {
     incarnation: u8,
 }
 
-fn tiny(rng: &mut Rng) -> StoreConfig {
+pub(super) fn tiny(rng: &mut Rng) -> StoreConfig {
     StoreConfig {
         is_durable: true,
         journal_bytes: 8192 * rng.between(6, 20),
@@ -87,7 +87,11 @@ fn claim() -> Claim {
 }
 
 /// Opens the directory on this disk; nothing else is under way.
-fn open(disk: &mut TestDisk, config: &StoreConfig, claim: Claim) -> Result<(Box<Store>, Recovered), RecoveryRefusal> {
+pub(super) fn open(
+    disk: &mut TestDisk,
+    config: &StoreConfig,
+    claim: Claim,
+) -> Result<(Box<Store>, Recovered), RecoveryRefusal> {
     disk.forget_open();
     let mut recovery = Recovery::new(config.clone(), Functions::slow(), claim);
     let mut out = Vec::new();
@@ -98,7 +102,9 @@ fn open(disk: &mut TestDisk, config: &StoreConfig, claim: Claim) -> Result<(Box<
             let (id, op) = match op {
                 StoreOut::File { id, op } => (id, op),
                 StoreOut::Note(_) => continue,
-                StoreOut::Done { .. } | StoreOut::Served { .. } => panic!("recovery answers nobody"),
+                StoreOut::Done { .. } | StoreOut::Served { .. } | StoreOut::Moved { .. } => {
+                    panic!("recovery answers nobody")
+                }
             };
             let outcome = disk.run(&op);
             match recovery.file_done(id, outcome, &mut out) {
@@ -161,6 +167,7 @@ impl World {
                 StoreOut::Done { op, outcome } => self.done(op, outcome),
                 StoreOut::Served { ticket, slots } => assert!(self.served.insert(ticket, slots).is_none()),
                 StoreOut::Note(_) => {}
+                StoreOut::Moved { .. } => unreachable!("there is one directory"),
             }
         }
         self.store.check();
@@ -432,7 +439,7 @@ impl World {
 }
 
 /// Checks a run of batches that was asked for from here on: returns where it ends.
-fn walk(bytes: &[u8], from: Offset) -> Option<Offset> {
+pub(super) fn walk(bytes: &[u8], from: Offset) -> Option<Offset> {
     let mut at = None;
     for batch in check_stored(bytes.to_vec().into(), &Functions::slow()) {
         let batch = batch.expect("only whole batches come");
@@ -445,7 +452,7 @@ fn walk(bytes: &[u8], from: Offset) -> Option<Offset> {
     at
 }
 
-fn batch_of(base: i64, records: u64, value: &[u8], at: Wall) -> CheckedBatch {
+pub(super) fn batch_of(base: i64, records: u64, value: &[u8], at: Wall) -> CheckedBatch {
     let record = NewRecord { timestamp: at, key: None, value: Some(value), headers: &[] };
     let mut builder = Builder::new().at(Offset(base), LeaderEpoch((base / 100) as i32));
     for _ in 0..records {
@@ -1088,9 +1095,9 @@ fn a_directory_of_somebody_else_is_refused_in_words() {
     assert_eq!(open(&mut world.disk, &roomy(), other).err(), Some(RecoveryRefusal::OtherNode(BrokerId(1))));
     let other = Claim { cluster: Some("other".into()), ..claim() };
     assert!(matches!(open(&mut world.disk, &roomy(), other), Err(RecoveryRefusal::OtherCluster(_))));
+    world.disk.bytes_mut("catalogue").unwrap()[4] = 5;
+    assert_eq!(open(&mut world.disk, &roomy(), claim()).err(), Some(RecoveryRefusal::Newer { version: 5 }));
     world.disk.bytes_mut("catalogue").unwrap()[4] = 4;
-    assert_eq!(open(&mut world.disk, &roomy(), claim()).err(), Some(RecoveryRefusal::Newer { version: 4 }));
-    world.disk.bytes_mut("catalogue").unwrap()[4] = 3;
     world.disk.bytes_mut("catalogue").unwrap()[30] ^= 1;
     assert_eq!(open(&mut world.disk, &roomy(), claim()).err(), Some(RecoveryRefusal::CatalogueRotten));
     let mut disk = TestDisk::default();

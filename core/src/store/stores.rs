@@ -2,19 +2,22 @@
 //! So a directory that fails takes its logs with it and no others. What is asked of a log goes to its directory; which that is
 //! was decided before the log was made. The first directory is where everything is that nobody put elsewhere.
 
-use super::{Store, StoreOut};
-use crate::boundary::{Action, DiskFault, FileDone, FileFault, Query, Slot};
+use super::moving::Moves;
+use super::{RecoveredLog, Store, StoreOut};
+use crate::boundary::{Action, CopyId, DiskFault, Done, FileDone, FileFault, Query, Slot};
 use crate::record::Records;
 use crate::types::limit::DIRECTORIES_MAX;
 use crate::types::{FileOpId, LogId, Mono, Now, OpId, Ticket};
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 /// All data directories of a broker.
 pub struct Stores {
-    stores: Vec<Store>,
+    pub(super) stores: Vec<Store>,
     /// Logs that are not in the first directory.
-    places: BTreeMap<LogId, usize>,
+    pub(super) places: BTreeMap<LogId, usize>,
+    pub(super) moves: Moves,
     /// Fetch answers whose records come from several directories.
     joining: BTreeMap<Ticket, Joining>,
     /// Empty between calls; kept for its memory.
@@ -30,18 +33,77 @@ struct Joining {
     asked: BTreeMap<usize, Vec<usize>>,
 }
 
+/// Two copies of one log of which nobody knows which one counts: a directory was copied, or was away while another took its place.
+#[derive(Clone, Debug)]
+pub struct Twice {
+    /// The copy in the later directory.
+    pub log: RecoveredLog,
+    /// That.
+    pub directory: usize,
+}
+
+/// Logs, and in which directory each is.
+pub type Places = Vec<(RecoveredLog, usize)>;
+
 impl Stores {
-    /// The first directory.
-    pub fn new(first: Store) -> Self {
-        Self { stores: alloc::vec![first], places: BTreeMap::new(), joining: BTreeMap::new(), scratch: Vec::new() }
+    /// These directories, in the order of the settings, and what was found in each. Gives back each log once, and where it is.
+    pub fn open(found: Vec<(Store, Vec<RecoveredLog>)>) -> Result<(Self, Places), Box<Twice>> {
+        assert!(!found.is_empty() && found.len() <= DIRECTORIES_MAX, "settings name some, and no more");
+        let mut stores = Vec::with_capacity(found.len());
+        let mut copies: BTreeMap<LogId, Vec<(RecoveredLog, usize)>> = BTreeMap::new();
+        for (at, (store, logs)) in found.into_iter().enumerate() {
+            stores.push(store);
+            for log in logs {
+                copies.entry(log.id).or_default().push((log, at));
+            }
+        }
+        let (places, joining) = (BTreeMap::new(), BTreeMap::new());
+        let mut all = Self { stores, places, moves: Moves::default(), joining, scratch: Vec::new() };
+        let logs = copies.into_values().map(|copies| all.settle(copies)).collect::<Result<Vec<_>, _>>()?;
+        Ok((all, logs.into_iter().flatten().collect()))
     }
 
-    /// One more directory, with the logs that were found in it.
-    pub fn add(&mut self, store: Store, logs: impl IntoIterator<Item = LogId>) {
-        let at = self.stores.len();
-        assert!(at < DIRECTORIES_MAX, "settings name no more");
-        self.stores.push(store);
-        self.places.extend(logs.into_iter().map(|log| (log, at)));
+    /// Of several copies of a log one counts. What an ended process left half done with the others is gone on with.
+    fn settle(&mut self, copies: Vec<(RecoveredLog, usize)>) -> Result<Option<(RecoveredLog, usize)>, Box<Twice>> {
+        let (futures, mut copies): (Vec<_>, Vec<_>) = copies.into_iter().partition(|(log, _)| log.whence.is_future);
+        let is_over = |one: &(RecoveredLog, usize), other: &(RecoveredLog, usize)| {
+            let names = (self.copy(one), self.copy(other));
+            one.1 == other.1 || one.0.whence.is_over(names, &other.0.whence)
+        };
+        let first = copies.iter().position(|one| copies.iter().all(|other| is_over(one, other)));
+        let Some(first) = first else {
+            futures.into_iter().for_each(|(log, at)| self.discard(log.id, at));
+            return copies.pop().map_or(Ok(None), |(log, directory)| Err(Box::new(Twice { log, directory })));
+        };
+        let (log, at) = copies.swap_remove(first);
+        if at != 0 {
+            self.places.insert(log.id, at);
+        }
+        let is_there = |copy: CopyId| self.stores.iter().any(|store| store.directory() == copy.directory);
+        if log.whence.leaving.is_some_and(|copy| !is_there(copy)) {
+            self.keep(log.id, at);
+        }
+        // A copy that cannot be used takes no other with it.
+        let mut is_moving = !log.is_online;
+        for (_, other) in copies.into_iter().filter(|_| log.is_online) {
+            if core::mem::replace(&mut is_moving, true) {
+                self.discard(log.id, other);
+            } else {
+                self.clear_move(log.id, other, at);
+            }
+        }
+        for (_, other) in futures {
+            if core::mem::replace(&mut is_moving, true) {
+                self.discard(log.id, other);
+            } else {
+                self.resume_move(log.id, at, other);
+            }
+        }
+        Ok(Some((log, at)))
+    }
+
+    fn copy(&self, (log, at): &(RecoveredLog, usize)) -> CopyId {
+        CopyId { directory: self.stores[*at].directory(), number: log.number }
     }
 
     /// A log that is made next is to be in this directory.
@@ -50,8 +112,20 @@ impl Stores {
         self.places.insert(log, directory);
     }
 
+    /// What all moves together copy in a second. Those that an earlier process began wait until this is said.
+    pub fn throttle_moves(&mut self, bytes_per_second: u64) {
+        self.moves.throttle(bytes_per_second);
+    }
+
     /// As [`Store::submit`]. Whoever makes a log again says again where.
     pub fn submit(&mut self, op: OpId, log: LogId, action: Action) {
+        if self.stores.len() == 1 {
+            return self.stores[0].submit(op, log, action);
+        }
+        if let Action::Delete = action {
+            self.forsake(log);
+        }
+        let Some(action) = self.moves.admits(op, log, action) else { return };
         let at = self.place_of(log);
         if let Action::Delete = action {
             self.places.remove(&log);
@@ -61,8 +135,15 @@ impl Stores {
 
     /// As [`Store::query`].
     pub fn query(&mut self, op: OpId, log: LogId, query: &Query, out: &mut Vec<StoreOut>) {
-        let at = self.place_of(log);
-        self.with(at, out, |store, out| store.query(op, log, query, out));
+        if let Query::Future = query {
+            let outcome =
+                self.future_of(log).map(|(bytes, lag)| Done::Future { bytes, lag }).ok_or(DiskFault::NoSuchLog);
+            return out.push(StoreOut::Done { op, outcome });
+        }
+        if self.moves.answers(op, log, query) {
+            let at = self.place_of(log);
+            self.with(at, out, |store, out| store.query(op, log, query, out));
+        }
     }
 
     /// As [`Store::serve`]. The bound on all bytes holds over all directories: what lies behind it in the order of service is left
@@ -86,6 +167,7 @@ impl Stores {
 
     /// As [`Store::turn`].
     pub fn turn(&mut self, now: Now, out: &mut Vec<StoreOut>) {
+        self.drive_moves(now.mono, out);
         for at in 0..self.stores.len() {
             self.with(at, out, |store, out| store.turn(now, out));
         }
@@ -93,13 +175,14 @@ impl Stores {
 
     /// As [`Store::deadline`].
     pub fn deadline(&self) -> Option<Mono> {
-        self.stores.iter().filter_map(Store::deadline).min()
+        self.stores.iter().filter_map(Store::deadline).chain(self.moves.deadline()).min()
     }
 
     /// As [`Store::file_done`].
     pub fn file_done(&mut self, now: Now, id: FileOpId, outcome: Result<FileDone, FileFault>, out: &mut Vec<StoreOut>) {
         let (at, own) = unnamed(id);
         self.with(at, out, |store, out| store.file_done(now, own, outcome, out));
+        self.drive_moves(now.mono, out);
     }
 
     /// As [`Store::shut`].
@@ -129,12 +212,17 @@ impl Stores {
         self.stores.len()
     }
 
-    fn place_of(&self, log: LogId) -> usize {
+    pub(super) fn place_of(&self, log: LogId) -> usize {
         self.places.get(&log).copied().unwrap_or(0)
     }
 
     /// Lets a directory act; what it says is told apart from what the others say.
-    fn with(&mut self, at: usize, out: &mut Vec<StoreOut>, act: impl FnOnce(&mut Store, &mut Vec<StoreOut>)) {
+    pub(super) fn with(
+        &mut self,
+        at: usize,
+        out: &mut Vec<StoreOut>,
+        act: impl FnOnce(&mut Store, &mut Vec<StoreOut>),
+    ) {
         if self.stores.len() == 1 {
             return act(&mut self.stores[at], out);
         }
@@ -144,7 +232,11 @@ impl Stores {
             match one {
                 StoreOut::File { id, op } => out.push(StoreOut::File { id: named(at, id), op }),
                 StoreOut::Served { ticket, slots } => out.extend(self.joined(at, ticket, slots)),
-                StoreOut::Done { .. } | StoreOut::Note(_) => out.push(one),
+                StoreOut::Done { op, outcome } => {
+                    out.extend(self.moves.heard(op, outcome).map(|outcome| StoreOut::Done { op, outcome }));
+                }
+                StoreOut::Note(note) if self.moves.hides(at, &note) => {}
+                StoreOut::Note(_) | StoreOut::Moved { .. } => out.push(one),
             }
         }
         self.scratch = said;

@@ -288,7 +288,7 @@ impl Solo {
                     self.later(wait.as_micros() as u64, Event::File(self.life, token));
                 }
                 StoreOut::Done { op, outcome } => self.done(op, outcome),
-                StoreOut::Served { .. } | StoreOut::Note(_) => {}
+                StoreOut::Served { .. } | StoreOut::Moved { .. } | StoreOut::Note(_) => {}
             }
         }
     }

@@ -129,6 +129,21 @@ impl Node {
         self.ask_controller(now, From::Own, &ask, out);
     }
 
+    /// Whoever is a cluster of its own tells itself what it has lost.
+    pub(in crate::node) fn tell_lost(&mut self, now: Now, out: &mut Effects) {
+        if self.cluster.quorum.is_sole() && self.cluster.epoch != BrokerEpoch::NONE {
+            let ask = Ask::Heartbeat(Heartbeat {
+                id: self.config.broker.id,
+                epoch: self.cluster.epoch,
+                known: self.known(),
+                want_fence: false,
+                want_shut_down: false,
+                lost: self.directories.lost(),
+            });
+            self.ask_controller(now, From::Nobody, &ask, out);
+        }
+    }
+
     /// The metadata before this offset are taken up here.
     fn known(&self) -> Offset {
         if self.following.is_busy() { Offset::ZERO } else { self.cluster.image.end() }

@@ -403,6 +403,7 @@ impl Node {
         if self.cluster.phase == Phase::Following && self.cluster.image.broker(self.config.broker.id).is_some_and(is_up)
         {
             self.cluster.phase = Phase::Ready;
+            self.throttle_moves(out);
             self.drop_strays(out);
         }
     }

@@ -170,17 +170,22 @@ impl Front {
             let is_here = |index: &i32| topic.partitions.get(index).is_some_and(|one| one.replicas.contains(me));
             for index in indexes.into_iter().filter(is_here) {
                 let log = LogId { topic: topic.id, partition: index };
-                let at = cx.directories.place_of(log);
-                if cx.directories.is_lost(at) {
-                    continue;
+                let here = (cx.directories.place_of(log), PartAsk::Size);
+                let future = cx.directories.going_to(log).map(|at| (at, PartAsk::Future));
+                for (at, ask) in [here].into_iter().chain(future).filter(|(at, _)| !cx.directories.is_lost(*at)) {
+                    let topics = &mut results[at].topics;
+                    if topics.last().is_none_or(|last| last.name != name) {
+                        topics.push(DescribeLogDirsTopic { name: name.clone(), partitions: Vec::new() });
+                    }
+                    let (topic, answers) = (topics.len() - 1, &mut topics.last_mut().expect("just made").partitions);
+                    let is_future_key = matches!(ask, PartAsk::Future);
+                    parts.push((log, key(ticket, topic * count + at, answers.len()), ask));
+                    answers.push(DescribeLogDirsPartition {
+                        partition_index: index,
+                        is_future_key,
+                        ..Default::default()
+                    });
                 }
-                let topics = &mut results[at].topics;
-                if topics.last().is_none_or(|last| last.name != name) {
-                    topics.push(DescribeLogDirsTopic { name: name.clone(), partitions: Vec::new() });
-                }
-                let (topic, answers) = (topics.len() - 1, &mut topics.last_mut().expect("just made").partitions);
-                parts.push((log, key(ticket, topic * count + at, answers.len()), PartAsk::Size));
-                answers.push(DescribeLogDirsPartition { partition_index: index, ..Default::default() });
             }
         }
         let response = DescribeLogDirsResponse { results, ..DescribeLogDirsResponse::default() };
@@ -299,12 +304,14 @@ pub(super) fn fill_producers(
     }
 }
 
-pub(super) fn fill_size(response: &mut DescribeLogDirsResponse, key: PartKey, outcome: Result<u64, ErrorCode>) {
+pub(super) fn fill_size(response: &mut DescribeLogDirsResponse, key: PartKey, outcome: Result<(u64, u64), ErrorCode>) {
     let count = response.results.len();
     let (at, topic) = (key.topic as usize % count, key.topic as usize / count);
     let answer = &mut response.results[at].topics[topic].partitions[key.partition as usize];
     // A log that cannot be measured is listed with what a missing one has; the directory's own error says more.
-    answer.partition_size = outcome.map_or(-1, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
+    let number = |value| i64::try_from(value).unwrap_or(i64::MAX);
+    answer.partition_size = outcome.map_or(-1, |(bytes, _)| number(bytes));
+    answer.offset_lag = outcome.map_or(0, |(_, lag)| number(lag));
 }
 
 /// The time-out of DeleteRecords is meant for followers. What one replica needs to drop its records is never too long.

@@ -105,6 +105,8 @@ pub fn is_long(request: &Request, measure: &Measure<'_>) -> bool {
         | Request::BrokerRegistration(_)
         | Request::BrokerHeartbeat(_)
         | Request::AllocateProducerIds(_)
+        | Request::AlterReplicaLogDirs(_)
+        | Request::AssignReplicasToDirs(_)
         | Request::DescribeCluster(_)
         | Request::ListConfigResources(_)
         | Request::DescribeTopicPartitions(_) => false,
