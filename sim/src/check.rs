@@ -52,6 +52,10 @@ impl World {
         let mut holders = Vec::new();
         for (name, (_, best)) in &longest {
             let last = Offset(self.model.log(*name).acked_end - 1);
+            if last < Offset::ZERO {
+                // Nothing is acknowledged: a replica without any of it lacks nothing.
+                continue;
+            }
             let has_it = |log: &&RecoveredLog| log.id == best.id && log.end > last && agree(log, best, last);
             holders.push((*name, copies.iter().flat_map(|(_, logs)| logs).filter(has_it).count()));
         }
