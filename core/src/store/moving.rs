@@ -48,6 +48,8 @@ pub(super) struct Moves {
     bytes_per_second: Option<u64>,
     /// Nothing more is copied before.
     throttled_to: Mono,
+    /// The process is about to end.
+    is_over: bool,
 }
 
 /// One of them.
@@ -178,6 +180,11 @@ impl Moves {
         u32::try_from(rate).unwrap_or(u32::MAX).clamp(1, COPIED_AT_ONCE_BYTES)
     }
 
+    /// Nothing more is copied in this process; the next one goes on with what is there.
+    pub(super) fn stop(&mut self) {
+        self.is_over = true;
+    }
+
     /// From now on so much is copied in a second. What an earlier rate would have had to wait for is not waited for.
     pub(super) fn throttle(&mut self, bytes_per_second: u64) {
         self.bytes_per_second = Some(bytes_per_second);
@@ -240,7 +247,7 @@ impl Moves {
             }
             None => None,
         };
-        self.active.iter().filter_map(|log| due(&self.moves[log])).min()
+        self.active.iter().filter(|_| !self.is_over).filter_map(|log| due(&self.moves[log])).min()
     }
 
     fn ask(&mut self, log: LogId) -> OpId {
@@ -371,6 +378,9 @@ impl Stores {
             return;
         }
         moved.retry_at = None;
+        if self.moves.is_over && moved.may_end() {
+            return self.unpark(log);
+        }
         let (from, to) = (moved.from, moved.to);
         match moved.phase {
             Phase::Waiting if self.stores[from].is_offline() || self.stores[to].is_offline() => self.end_move(log),

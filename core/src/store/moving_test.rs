@@ -430,3 +430,40 @@ fn a_log_that_moves_is_always_there_once_and_whole() {
     }
     assert!(moved as u64 > seeds, "moves end: {moved}");
 }
+
+#[test]
+fn a_process_that_is_to_end_does_not_wait_for_a_move_and_the_next_goes_on_with_it() {
+    let mut yard = Yard::new(3);
+    let (id, topic) = (log(0), "topic0");
+    let spec = LogSpec { topic: topic.into(), settings: LogSettings::default() };
+    yard.places.insert(id, 0);
+    yard.submit(id, Action::Create(spec), vec![State { exists: true, ..State::default() }]);
+    (0..60).for_each(|_| yard.append(id));
+    yard.finish_all();
+    yard.stores.throttle_moves(1000);
+    yard.stores.relocate(id, 1);
+    for _ in 0..20 {
+        yard.turn();
+        yard.finish_one();
+    }
+    yard.append(id);
+    for _ in 0..2000 {
+        let (now, mut out) = (yard.now(), Vec::new());
+        yard.stores.shut(now, &mut out);
+        yard.take(out);
+        yard.finish_one();
+        if yard.under_way.is_empty() && yard.stores.is_quiet() {
+            break;
+        }
+    }
+    assert!(yard.stores.is_quiet() && yard.expected[&id].submitted.is_empty());
+    assert_eq!(yard.places[&id], 0, "it is where it was");
+    let held = |yard: &Yard| (0..DIRECTORIES).filter(|at| yard.stores.stores[*at].log_of(id).is_some()).count();
+    assert_eq!(held(&yard), 2, "and on its way");
+    let found = yard.crash();
+    yard.judge(&found);
+    if yard.here.len() == DIRECTORIES {
+        yard.finish_all();
+        assert_eq!((yard.places[&id], held(&yard)), (1, 1));
+    }
+}

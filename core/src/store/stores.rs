@@ -187,6 +187,8 @@ impl Stores {
 
     /// As [`Store::shut`].
     pub fn shut(&mut self, now: Now, out: &mut Vec<StoreOut>) {
+        self.moves.stop();
+        self.drive_moves(now.mono, out);
         for at in 0..self.stores.len() {
             self.with(at, out, |store, out| store.shut(now, out));
         }
