@@ -3,6 +3,7 @@
 
 use crate::client::batch::decode;
 use crate::disk::Disk;
+use crate::links::host_of;
 use crate::machine::broker_id;
 use crate::model::{LogFacts, LogName};
 use crate::run::functions;
@@ -36,16 +37,21 @@ impl World {
             };
             copies.push((reader, recovered.logs));
         }
-        // What is committed is in the log of whoever has the newest reign in it, and most of that. Another log may be longer
-        // with what was never acknowledged.
+        // What is committed is in the log of whoever leads, or led last; if that is lost, in the one with the newest reign in it, and
+        // most of that. Another log may be longer with what was never acknowledged.
         let mut longest: BTreeMap<LogName, (usize, &RecoveredLog)> = BTreeMap::new();
-        let newest = |log: &RecoveredLog| (log.epochs.latest(), log.end);
+        let newest = |name: LogName, machine: usize, log: &RecoveredLog| {
+            let acked = self.model.logs.get(&name).map_or(0, |facts| facts.acked_end);
+            let leads = log.end.0 >= acked && !self.model.is_led_elsewhere(name, &host_of(machine));
+            (leads, log.epochs.latest(), log.end)
+        };
         for (machine, log) in
             copies.iter().enumerate().flat_map(|(at, (_, logs))| logs.iter().map(move |log| (at, log)))
         {
             let Some(topic) = self.model.topic_with_id(log.id.topic) else { continue };
             let name = LogName { topic, partition: log.id.partition };
-            if longest.get(&name).is_none_or(|(_, other)| newest(other) < newest(log)) {
+            let is_newer = |(at, other): &(usize, &RecoveredLog)| newest(name, *at, other) < newest(name, machine, log);
+            if longest.get(&name).is_none_or(is_newer) {
                 longest.insert(name, (machine, log));
             }
         }
