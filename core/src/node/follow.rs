@@ -13,7 +13,7 @@ use crate::metadata::{Delta, LogChange, Partition};
 use crate::partition::{Assignment, PartitionSpec};
 use crate::types::{BrokerId, ConnId, LogId, Mono, Now, Offset, OffsetRange, Str, Uuid};
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 /// What is still to be done about committed changes, in the order in which they were committed. A change of thousands of
@@ -21,6 +21,8 @@ use alloc::vec::Vec;
 #[derive(Clone, Hash, Debug, Default)]
 pub struct Following {
     todo: VecDeque<Todo>,
+    /// Logs that are to be dropped by what is still to be done, and how often: a replica may be moved away and back meanwhile.
+    leaving: BTreeMap<LogId, usize>,
     /// When the rest is taken up, while there is any.
     at: Option<Mono>,
     /// The settings of the topic that was looked at last: its other partitions come next.
@@ -65,6 +67,16 @@ impl Following {
         self.todo.push_back(Todo::Decided(from, reply));
     }
 
+    /// A log is dropped; it may have to be once more.
+    fn left(&mut self, log: LogId) {
+        if let Some(times) = self.leaving.get_mut(&log) {
+            *times -= 1;
+            if *times == 0 {
+                self.leaving.remove(&log);
+            }
+        }
+    }
+
     /// The connection is gone: nobody waits for what it asked.
     pub fn closed(&mut self, conn: ConnId) {
         for todo in &mut self.todo {
@@ -88,7 +100,12 @@ impl Node {
         }
         // Settings may have changed, of this topic or of all.
         self.following.settings = None;
-        self.following.todo.extend(delta.logs(me).into_iter().map(Todo::Change));
+        for change in delta.logs(me) {
+            if let LogChange::Lost { log } = change {
+                *self.following.leaving.entry(log).or_default() += 1;
+            }
+            self.following.todo.push_back(Todo::Change(change));
+        }
         let configured = match delta.is_broker_configured(me) {
             true => delta.after().topics().cloned().collect(),
             false => delta.topics_configured(),
@@ -115,7 +132,10 @@ impl Node {
                     self.gain(now, log, &topic, &partition);
                 }
                 Todo::Change(LogChange::Changed { log, .. }) | Todo::Configure(log) => self.reshape(now, log, out),
-                Todo::Change(LogChange::Lost { log }) => self.lose(now, log, out),
+                Todo::Change(LogChange::Lost { log }) => {
+                    self.following.left(log);
+                    self.lose(now, log, out);
+                }
                 Todo::Unreadable(log) => self.order(now, log, Order::Unreadable(log, DiskFault::Offline)),
                 Todo::Forget(gone) => {
                     self.with_hosts(now, out, |hosts, cx, said| hosts.topics_deleted(cx, &gone, said));
@@ -158,8 +178,12 @@ impl Node {
         }
     }
 
-    /// Takes up what is known of a partition by now. If its topic is gone since, the end of the log follows.
+    /// Takes up what is known of a partition by now. If its topic is gone since, or its replica was moved away, the end of the log
+    /// follows, even if the replica has come back: who leads now would take the old log for the new one, which begins empty.
     fn reshape(&mut self, now: Now, log: LogId, out: &mut Effects) {
+        if self.following.leaving.contains_key(&log) {
+            return;
+        }
         let image = self.cluster.image();
         let (Some(topic), Some(partition)) = (image.topic(log.topic), image.partition(log)) else { return };
         let (name, partition) = (topic.name.clone(), partition.clone());
