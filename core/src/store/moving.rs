@@ -241,9 +241,11 @@ impl Moves {
     pub(super) fn deadline(&self) -> Option<Mono> {
         let due = |moved: &Move| match moved.retry_at {
             Some(at) => Some(at),
+            None if moved.awaits.is_some() => None,
             None if moved.phase == Phase::Parking => Some(moved.parked_at + PARKED_MAX),
-            None if moved.awaits.is_none() && moved.phase == Phase::Copying && self.bytes_per_second.is_some() => {
-                Some(self.throttled_to)
+            None if moved.phase == Phase::Copying && self.bytes_per_second.is_some() => {
+                // Whatever else it waits for is heard of.
+                Some(self.throttled_to).filter(|at| *at > self.now)
             }
             None => None,
         };
