@@ -11,13 +11,14 @@ use super::directories;
 use super::elect::{Turn, changes, lose};
 use super::{Reply, Verdict};
 use crate::config::Config;
-use crate::metadata::{Broker, Endpoint, Image, MetadataRecord, features};
+use crate::metadata::{Broker, Endpoint, Image, MetadataRecord, advance, features};
 use crate::msg::Response;
 use crate::msg::broker_heartbeat::BrokerHeartbeatResponse;
 use crate::msg::record::metadata::{BrokerRegistrationChangeRecord, FeatureLevelRecord, UnregisterBrokerRecord};
 use crate::msg::unregister_broker::UnregisterBrokerResponse;
 use crate::types::{BrokerEpoch, BrokerId, ErrorCode, Offset, Str, Uuid};
 use alloc::format;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// What a broker says of itself when it starts.
@@ -88,7 +89,11 @@ pub(super) fn register(image: &Image, config: &Config, registration: &Registrati
         (false, true) => Turn::Goes,
         (false, false) => Turn::Forgot,
     });
-    records.extend(turn.into_iter().flat_map(|turn| changes(image, config, registration.id, turn)));
+    if let Some(turn) = turn {
+        // Its directories are those that it comes with, not those that it had left.
+        let (known, _) = advance(&Arc::new(image.clone()), image.end(), &records).expect("a broker may register");
+        records.extend(changes(&known, config, registration.id, turn));
+    }
     records.extend(directories::replace(image, registration));
     Verdict { records, replies: alloc::vec![Reply::Registered(registration.epoch)] }
 }

@@ -7,7 +7,7 @@ use crate::msg::incremental_alter_configs::{AlterConfigsResource, AlterableConfi
 use crate::msg::metadata::{MetadataRequest, MetadataRequestTopic};
 use crate::msg::{Request, Response};
 use crate::node::scene_test::{Scene, batch};
-use crate::types::{ErrorCode, LogId, Str, Uuid};
+use crate::types::{BrokerId, ErrorCode, LogId, Str, Uuid};
 use core::time::Duration;
 use std::vec;
 use std::vec::Vec;
@@ -178,4 +178,10 @@ fn who_is_alone_leads_nothing_in_a_directory_that_is_lost() {
         assert_eq!(partition.error_code, error.code());
     }
     assert_ne!(kept, lost);
+    scene.restart(&[TWO]);
+    scene.pass(Duration::from_secs(2));
+    for log in [kept, lost] {
+        let view = scene.node.view();
+        assert!(!view.image().partition(log).expect("it is there").leader.eq(&BrokerId::NONE), "{log:?} is led again");
+    }
 }
