@@ -72,6 +72,16 @@ impl Stores {
         };
         let first = copies.iter().position(|one| copies.iter().all(|other| is_over(one, other)));
         let Some(first) = first else {
+            // One that is damaged may have counted: what said so may be what is damaged. Nobody uses it, and nobody makes another.
+            if copies.is_empty()
+                && let Some(at) = futures.iter().position(|(log, _)| !log.is_online)
+            {
+                let (log, at) = futures.into_iter().nth(at).expect("just found");
+                if at != 0 {
+                    self.places.insert(log.id, at);
+                }
+                return Ok(Some((log, at)));
+            }
             futures.into_iter().for_each(|(log, at)| self.discard(log.id, at));
             return copies.pop().map_or(Ok(None), |(log, directory)| Err(Box::new(Twice { log, directory })));
         };
