@@ -71,7 +71,7 @@ pub async fn boot(config: &Config, world: World) -> Result<Engine, String> {
         opened.push((store, recovered.logs));
         disks.push((disk, directory));
     }
-    let opened = Stores::open(opened);
+    let opened = Stores::open(opened, new_uuid(&mut rng));
     let (stores, logs) = opened.map_err(|found| twice(&found.log, &disks[found.directory].1))?;
     let logs = logs.into_iter().map(|(log, at)| found(log, at)).collect();
     rooms.later.into_iter().for_each(|mail| mailbox.put(mail));
@@ -84,6 +84,7 @@ pub async fn boot(config: &Config, world: World) -> Result<Engine, String> {
         seed: rng.next_u64(),
         cluster_id,
         directories,
+        unproved: stores.unproved(),
         founders,
         logs,
         lane_delay_max: Duration::ZERO,

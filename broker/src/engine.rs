@@ -267,6 +267,7 @@ impl Engine {
                 }
                 Effect::Place { log, directory } => self.store.place(log, directory),
                 Effect::Move { log, directory } => self.store.relocate(log, directory),
+                Effect::Trust => self.store.trust(),
                 Effect::MovesThrottled(rate) => self.store.throttle_moves(rate),
                 Effect::Store { op, log, action } => self.store.submit(op, log, action),
                 Effect::Read { op, log, query } => self.store.query(op, log, &query, &mut self.store_outs),

@@ -43,6 +43,7 @@ fn boot() -> Boot {
         seed: 7,
         cluster_id: Str::from("ottla-test-cluster-id0"),
         directories: vec![Uuid([9; 16])],
+        unproved: Vec::new(),
         founders: Voters::default(),
         logs: Vec::new(),
         lane_delay_max: Duration::ZERO,

@@ -22,6 +22,7 @@ fn recorded(steps: u64) -> Vec<u8> {
         seed: 7,
         cluster_id: Str::from("ottla-test-cluster-id0"),
         directories: vec![Uuid([9; 16])],
+        unproved: Vec::new(),
         founders: Voters::default(),
         logs: Vec::new(),
         lane_delay_max: Duration::ZERO,

@@ -405,6 +405,7 @@ impl Machine {
             seed: self.rng.next_u64(),
             cluster_id: recovered.identity.cluster.clone(),
             directories: vec![recovered.identity.directory],
+            unproved: Vec::new(),
             logs: recovered.logs.into_iter().map(found).collect(),
             founders: founders(&self.options, recovered.identity.directory),
             lane_delay_max: self.options.lane_delay_max,

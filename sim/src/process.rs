@@ -415,7 +415,7 @@ impl Process {
                     self.with_calls(out, |calls, said| calls.call(now.mono, call, line, (body, wait), said));
                 }
                 Effect::Place { .. } | Effect::Move { .. } => unreachable!("a machine has one data directory"),
-                Effect::MovesThrottled(_) => {}
+                Effect::MovesThrottled(_) | Effect::Trust => {}
                 Effect::Store { op, log, action } => {
                     self.begin(op, out);
                     self.store.submit(op, log, self.shrunk(action));

@@ -61,6 +61,19 @@ pub enum MoveStep {
     Stay,
     /// The copy counts from now on.
     Promote(Box<Promotion>),
+    /// No step of a log: the directory takes part in this life.
+    Mark(Mark),
+}
+
+/// In which life a directory was used last (store/mark.rs).
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Mark {
+    /// That one. Zero if it never was beside others.
+    pub life: Uuid,
+    /// The one before.
+    pub before: Uuid,
+    /// Directories that failed before they had it, and the life that each of them knows.
+    pub lost: Vec<(Uuid, Uuid)>,
 }
 
 /// What a copy takes over as it begins to count.

@@ -80,6 +80,8 @@ pub enum Effect {
         /// The directory's place in the settings.
         directory: usize,
     },
+    /// The controller knows which directories were not to be trusted: what is in them from now on is as good as anything.
+    Trust,
     /// So many bytes are copied in a second by all moves together.
     MovesThrottled(u64),
     /// A question to a log. Ends in one `Done`.

@@ -8,10 +8,10 @@
 //! ```
 
 use super::directories;
-use super::elect::{Turn, changes, lose};
+use super::elect::{Turn, changes, changes_of, lose};
 use super::{Reply, Verdict};
 use crate::config::Config;
-use crate::metadata::{Broker, Endpoint, Image, MetadataRecord, advance, features};
+use crate::metadata::{Broker, Endpoint, Image, MetadataRecord, Partition, advance, features};
 use crate::msg::Response;
 use crate::msg::broker_heartbeat::BrokerHeartbeatResponse;
 use crate::msg::record::metadata::{BrokerRegistrationChangeRecord, FeatureLevelRecord, UnregisterBrokerRecord};
@@ -34,6 +34,8 @@ pub struct Registration {
     pub rack: Option<Str>,
     /// Its data directories.
     pub directories: Vec<Uuid>,
+    /// Those of them that may be older copies of what they were.
+    pub unproved: Vec<Uuid>,
     /// Whether it acknowledges nothing before it is flushed, in this life.
     pub is_durable: bool,
     /// The epoch of its last registration, if every directory came back whole since.
@@ -63,8 +65,7 @@ pub(super) fn register(image: &Image, config: &Config, registration: &Registrati
     if let Some(same) = before.filter(|before| before.incarnation == registration.incarnation) {
         return Verdict::reply(Reply::Registered(same.epoch));
     }
-    let is_whole = !directories::is_any_missing(image, registration);
-    let proved = before.filter(|_| is_whole).and_then(|before| proved_since(before, registration));
+    let proved = before.and_then(|before| proved_since(before, registration));
     let proof = proved.filter(|_| !registration.is_controller).map(features::whole_since);
     let durable = registration.is_durable.then(features::durable);
     let broker = Broker {
@@ -89,10 +90,15 @@ pub(super) fn register(image: &Image, config: &Config, registration: &Registrati
         (false, true) => Turn::Goes,
         (false, false) => Turn::Forgot,
     });
+    // What was in a directory that did not come back, or may be older than it was, is as lost as if all were, and nothing else is.
+    let id = registration.id;
+    let is_gone = |partition: &Partition| directories::is_missing(partition, registration);
+    let gone = if registration.is_controller { Turn::Returns } else { Turn::Forgot };
     if let Some(turn) = turn {
         // Its directories are those that it comes with, not those that it had left.
         let (known, _) = advance(&Arc::new(image.clone()), image.end(), &records).expect("a broker may register");
-        records.extend(changes(&known, config, registration.id, turn));
+        records.extend(changes_of(&known, config, (id, turn), |partition| !is_gone(partition)));
+        records.extend(changes_of(&known, config, (id, gone), is_gone));
     }
     records.extend(directories::replace(image, registration));
     Verdict { records, replies: alloc::vec![Reply::Registered(registration.epoch)] }
@@ -142,13 +148,15 @@ pub(super) fn heartbeat(image: &Image, config: &Config, heartbeat: &Heartbeat) -
     let is_caught_up = heartbeat.known.0 > broker.epoch.0;
     let fenced = heartbeat.want_fence || broker.fenced && (!is_caught_up || heartbeat.want_shut_down);
     let mut records = Vec::new();
-    if fenced != broker.fenced {
+    let is_poorer = broker.directories.iter().any(|id| heartbeat.lost.contains(id));
+    let fenced = if is_poorer { broker.fenced } else { fenced };
+    if is_poorer {
+        records = without(image, config, broker, &heartbeat.lost);
+    } else if fenced != broker.fenced {
         records = turn(image, config, broker, fenced);
     } else if heartbeat.want_shut_down && broker.is_active() {
         records.push(stopping(broker));
         records.extend(changes(image, config, heartbeat.id, Turn::Goes));
-    } else if broker.directories.iter().any(|id| heartbeat.lost.contains(id)) {
-        records = without(image, config, broker, &heartbeat.lost);
     }
     let response = BrokerHeartbeatResponse {
         is_caught_up,

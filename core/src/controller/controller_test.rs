@@ -61,6 +61,7 @@ impl Rig {
             }],
             rack: None,
             directories: alloc::vec![Uuid([broker as u8; 16])],
+            unproved: Vec::new(),
             is_durable: self.is_durable,
             whole_since,
             epoch: BrokerEpoch(self.image().end().0),

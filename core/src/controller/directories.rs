@@ -63,15 +63,14 @@ fn count(image: &Image) -> BTreeMap<(BrokerId, Uuid), usize> {
     counts
 }
 
-/// Was anything in a directory that the broker comes back without?
-pub(super) fn is_any_missing(image: &Image, registration: &Registration) -> bool {
-    partitions(image).any(|(_, partition)| is_missing(partition, registration))
-}
-
 /// Replicas whose directory did not come back are made anew in another one.
 pub(super) fn replace(image: &Image, registration: &Registration) -> Vec<MetadataRecord> {
     let mut chooser = Chooser { image, counts: None };
-    let missing = partitions(image).filter(|(_, partition)| is_missing(partition, registration));
+    let is_away = |partition: &Partition| {
+        let directory = partition.directory_of(registration.id);
+        !directory.is_zero() && !registration.directories.contains(&directory)
+    };
+    let missing = partitions(image).filter(|(_, partition)| is_away(partition));
     let replaced = missing.map(|(log, partition)| {
         let chosen = chooser.choose(registration.id, &registration.directories);
         let at = |(id, directory): (&BrokerId, Uuid)| if *id == registration.id { chosen } else { directory };
@@ -86,9 +85,14 @@ pub(super) fn replace(image: &Image, registration: &Registration) -> Vec<Metadat
     replaced.collect()
 }
 
-fn is_missing(partition: &Partition, registration: &Registration) -> bool {
+/// Is the replica lost, as far as anybody knows? Its directory did not come back, or may be an older copy of what it was. A replica of
+/// which nobody knows the directory may be in any.
+pub(super) fn is_missing(partition: &Partition, registration: &Registration) -> bool {
     let directory = partition.directory_of(registration.id);
-    !directory.is_zero() && !registration.directories.contains(&directory)
+    match directory.is_zero() {
+        true => !registration.unproved.is_empty(),
+        false => !registration.directories.contains(&directory) || registration.unproved.contains(&directory),
+    }
 }
 
 /// May this broker lead the partition? It is up, and so is the directory that holds its replica.

@@ -29,6 +29,7 @@ pub(super) fn come(
         endpoints: vec![endpoint],
         rack: None,
         directories: directories.to_vec(),
+        unproved: Vec::new(),
         is_durable: true,
         whole_since,
         epoch: BrokerEpoch(rig.image().end().0),

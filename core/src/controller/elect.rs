@@ -47,7 +47,8 @@ pub(super) fn lose_in(
     change(image, (log, partition), Terms::of(image, config, &topic.name), (who, Turn::Goes))
 }
 
-fn changes_of(
+/// The changes of those of its partitions that are meant.
+pub(super) fn changes_of(
     image: &Image,
     config: &Config,
     (who, turn): (BrokerId, Turn),

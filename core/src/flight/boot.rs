@@ -24,6 +24,8 @@ pub struct Life {
     pub cluster_id: Str,
     /// The ids of the data directories.
     pub directories: Vec<Uuid>,
+    /// Those that may be older copies.
+    pub unproved: Vec<Uuid>,
     /// Whom the first was formatted for.
     pub founders: Voters,
     /// How long letters between front and lanes take.
@@ -33,7 +35,7 @@ pub struct Life {
 }
 
 fields! {
-    Life { listeners, http, seed, cluster_id, directories, founders, lane_delay_max, request_cost_max }
+    Life { listeners, http, seed, cluster_id, directories, unproved, founders, lane_delay_max, request_cost_max }
     FoundLog { id, log, vote, is_online, directory }
 }
 
@@ -45,6 +47,7 @@ impl Life {
             seed: boot.seed,
             cluster_id: boot.cluster_id.clone(),
             directories: boot.directories.clone(),
+            unproved: boot.unproved.clone(),
             founders: boot.founders.clone(),
             lane_delay_max: boot.lane_delay_max,
             request_cost_max: boot.request_cost_max,
@@ -103,6 +106,7 @@ impl Manifest {
             seed: life.seed,
             cluster_id: life.cluster_id,
             directories: life.directories,
+            unproved: life.unproved,
             founders: life.founders,
             logs: core::mem::take(&mut self.logs),
             lane_delay_max: life.lane_delay_max,

@@ -182,6 +182,7 @@ fn boot() -> Boot {
         seed: u64::MAX - 5,
         cluster_id: Str::from("ottla-test-cluster-id0"),
         directories: vec![Uuid([1; 16]), Uuid([2; 16])],
+        unproved: vec![Uuid([8; 16])],
         founders: Voters::new([founder]),
         logs: vec![
             found(LogId::METADATA, Some((LeaderEpoch(4), Some(BrokerId(3)))), 0),

@@ -5,7 +5,7 @@ use super::{FeatureRange, Image};
 use crate::msg::api_versions::{ApiVersionsResponse, FinalizedFeatureKey, SupportedFeatureKey};
 use crate::msg::update_features::FeatureUpdateKey;
 use crate::record::KRAFT_VERSION;
-use crate::types::{BrokerEpoch, BrokerId, Str};
+use crate::types::{BrokerEpoch, BrokerId, Str, Uuid};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -51,6 +51,17 @@ pub(super) fn use_up_proof(features: &mut Vec<FeatureRange>) {
     features.retain(|one| !one.name.starts_with(WHOLE_SINCE));
 }
 
+/// Says that a directory may be an older copy of what it was.
+pub fn unproved(directory: Uuid) -> FeatureRange {
+    FeatureRange { name: Str::from(format!("{UNPROVED}{directory}")), first: 0, last: 1 }
+}
+
+/// The directory of which a name says that.
+pub fn unproved_in(name: &str) -> Option<Uuid> {
+    Uuid::parse(name.strip_prefix(UNPROVED)?)
+}
+
+const UNPROVED: &str = "ottla.unproved.";
 const WHOLE_SINCE: &str = "ottla.whole.";
 
 /// The levels that a fresh cluster begins with.

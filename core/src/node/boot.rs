@@ -13,7 +13,7 @@ use crate::partition::Peers;
 use crate::quorum::{QuorumCx, Voter, Voters};
 use crate::record::Functions;
 use crate::types::{BrokerId, LeaderEpoch, LogId, Now, Rng, Str, Uuid};
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -30,6 +30,8 @@ pub struct Boot {
     pub cluster_id: Str,
     /// The ids of the data directories, in the order of the settings; the metadata are in the first.
     pub directories: Vec<Uuid>,
+    /// Those of them that may be older copies of what they were: what is in there is not trusted.
+    pub unproved: Vec<Uuid>,
     /// The voters of the metadata quorum that the first was formatted for, as one of them; empty if it was not. What its log says of
     /// voters is newer.
     pub founders: Voters,
@@ -60,8 +62,11 @@ impl Node {
     /// A node that has just started. It is [`super::View::is_ready`] after some steps; clients may come then.
     pub fn boot(boot: Boot, now: Now, out: &mut Effects) -> Self {
         let lanes = boot.config.broker.lanes;
-        // That a second directory is the one of the last life, and not an older state of it, nothing proves.
-        let is_whole = boot.directories.len() == 1 && boot.logs.iter().all(|found| found.is_online);
+        // What the first holds everything hangs on; of another one only what is in there.
+        let is_whole = boot.logs.iter().all(|found| found.is_online || found.directory > 0);
+        let mut unproved: BTreeSet<usize> =
+            (0..boot.directories.len()).filter(|at| boot.unproved.contains(&boot.directories[*at])).collect();
+        unproved.extend(boot.logs.iter().filter(|found| !found.is_online).map(|found| found.directory));
         let mut found: BTreeMap<LogId, FoundLog> = boot.logs.into_iter().map(|found| (found.id, found)).collect();
         let metadata = found.remove(&LogId::METADATA);
         let is_new = metadata.is_none();
@@ -83,7 +88,7 @@ impl Node {
             lanes: (0..lanes as u64).map(|lane| Lane::new(OWNER_LANES + lane)).collect(),
             post: Post::new(lanes, boot.lane_delay_max),
             cluster,
-            directories: super::directories::Directories::new(boot.directories, found),
+            directories: super::directories::Directories::new((boot.directories, unproved), found),
             coordinators: Coordinators::default(),
             groups: super::groups::Gathering::default(),
             following: super::follow::Following::default(),

@@ -3,7 +3,7 @@
 use super::follow::Todo;
 use super::moves::Assigning;
 use super::{FoundLog, Node};
-use crate::boundary::Effects;
+use crate::boundary::{Effect, Effects};
 use crate::types::{LogId, Mono, Now, Str, Uuid};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -13,6 +13,8 @@ use alloc::vec::Vec;
 pub struct Directories {
     ids: Vec<Uuid>,
     lost: BTreeSet<usize>,
+    /// Those that the controller does not know yet to have been lost, or older, before this process began.
+    pub(super) unproved: BTreeSet<usize>,
     /// Logs that are not in the first.
     places: BTreeMap<LogId, usize>,
     /// Logs that were on disk at start and that the metadata have not claimed yet.
@@ -27,10 +29,11 @@ pub struct Directories {
 
 impl Directories {
     /// These, of which none is lost, and what was found in them.
-    pub fn new(ids: Vec<Uuid>, found: BTreeMap<LogId, FoundLog>) -> Self {
+    pub fn new((ids, unproved): (Vec<Uuid>, BTreeSet<usize>), found: BTreeMap<LogId, FoundLog>) -> Self {
         let (moving, wishes) = (BTreeMap::new(), BTreeMap::new());
         Self {
             ids,
+            unproved,
             lost: BTreeSet::new(),
             places: BTreeMap::new(),
             found,
@@ -45,15 +48,19 @@ impl Directories {
         self.ids.len()
     }
 
-    /// The ids of those that are not lost.
-    pub fn online(&self) -> Vec<Uuid> {
-        let online = self.ids.iter().enumerate().filter(|(at, _)| !self.is_lost(*at));
-        online.map(|(_, id)| *id).collect()
+    /// The ids of all of them.
+    pub fn all(&self) -> Vec<Uuid> {
+        self.ids.clone()
     }
 
     /// The ids of those that are lost.
     pub fn lost(&self) -> Vec<Uuid> {
         self.lost.iter().map(|at| self.ids[*at]).collect()
+    }
+
+    /// The ids of those whose replicas are not trusted.
+    pub fn unproved(&self) -> Vec<Uuid> {
+        self.unproved.iter().map(|at| self.ids[*at]).collect()
     }
 
     /// Is this one lost?
@@ -133,6 +140,13 @@ impl Directories {
 }
 
 impl Node {
+    /// This broker is registered, and whatever was in directories that are not to be trusted is taken out.
+    pub(super) fn trusted(&mut self, out: &mut Effects) {
+        if !core::mem::take(&mut self.directories.unproved).is_empty() && self.directories.count() > 1 {
+            out.push(Effect::Trust);
+        }
+    }
+
     /// A data directory was given up: its logs can be neither read nor written, and others are to lead them. Without the first one there
     /// are no metadata, and nothing can go on; that is seen by whoever writes them.
     pub(super) fn directory_lost(&mut self, now: Now, at: usize, out: &mut Effects) {

@@ -67,6 +67,7 @@ fn boot(config: Config, logs: Vec<FoundLog>, life: u64) -> Boot {
         seed: 7 + life,
         cluster_id: Str::from("ottla-test-cluster-id0"),
         directories,
+        unproved: Vec::new(),
         founders: Voters::default(),
         logs,
         lane_delay_max: Duration::ZERO,
@@ -227,6 +228,7 @@ impl Scene {
                 }
                 Effect::Place { log, directory } => drop(self.places.insert(log, directory)),
                 Effect::Move { log, directory } => self.moves.push((log, directory)),
+                Effect::Trust => {}
                 Effect::MovesThrottled(rate) => self.move_rates.push(rate),
                 Effect::Store { op, log, action } => inputs.push(self.store(op, log, action)),
                 Effect::Read { op, log, query } => {

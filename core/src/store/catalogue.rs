@@ -11,13 +11,14 @@
 //! | 16 | who the directory belongs to, the journal, then every log |
 
 use super::Store;
-use super::entry::{read_spec, read_vote, write_spec, write_vote};
+use super::entry::{read_mark, read_spec, read_vote, write_mark, write_spec, write_vote};
 use super::index::Index;
 use super::journal::Journal;
 use super::log::{Log, Logs, Soundness};
 use super::parse::{Parse, Put};
 use super::segment::Segment;
 use super::whence::Whence;
+use crate::boundary::Mark;
 use crate::log::{EpochStart, Epochs};
 use crate::record::Functions;
 use crate::types::{BrokerId, LeaderEpoch, LogId, Offset, Str, Uuid, Wall};
@@ -48,6 +49,8 @@ pub(super) struct Catalogue {
     pub(super) sequence: u64,
     /// … and is written behind the group of this checksum; 0 if it is the first of all. Formats before 3 do not say.
     pub(super) chain: Option<u32>,
+    /// The life that the directory took part in.
+    pub(super) mark: Mark,
     /// The number of the next log.
     pub(super) number: u32,
     pub(super) logs: Logs,
@@ -67,10 +70,11 @@ pub(super) enum CatalogueFault {
 const MAGIC: u32 = 0x434c_544f; // "OTLC"
 /// Version 2: the journal may hold groups that know the group before them, and batches that went past it; the catalogue
 /// itself is that of version 1. Version 3: the checksum of the group before the first. Version 4: logs that were moved know
-/// whence.
-const VERSION: u16 = 4;
+/// whence. Version 5: the directory knows in which life it was used.
+const VERSION: u16 = 5;
 /// The first version that has it.
 const VERSION_CHAINED: u16 = 3;
+const VERSION_MARKED: u16 = 5;
 const HEAD_BYTES: usize = 16;
 
 /// The bytes of a catalogue of these logs, as of the beginning of the journal's current generation.
@@ -85,6 +89,7 @@ pub(super) fn write(identity: &Identity, journal: &Journal, number: u32, logs: &
     out.u64(journal.generation);
     out.u64(journal.sequence);
     out.u32(journal.chain);
+    write_mark(&journal.mark, &mut out);
     out.u32(number);
     out.u32(logs.len() as u32);
     for (number, log) in logs {
@@ -117,19 +122,20 @@ pub(super) fn read(bytes: &[u8], f: &Functions) -> Result<Catalogue, CatalogueFa
         return Err(CatalogueFault::Rotten);
     }
     let mut parse = Parse::new(&all[4..]);
-    read_all(&mut parse, version >= VERSION_CHAINED).filter(|_| parse.is_empty()).ok_or(CatalogueFault::Rotten)
+    read_all(&mut parse, version).filter(|_| parse.is_empty()).ok_or(CatalogueFault::Rotten)
 }
 
-fn read_all(parse: &mut Parse<'_>, is_chained: bool) -> Option<Catalogue> {
+fn read_all(parse: &mut Parse<'_>, version: u16) -> Option<Catalogue> {
     let identity = Identity { directory: Uuid(parse.id()?), cluster: parse.text()?, node: BrokerId(parse.i32()?) };
     let (salt, half_bytes, generation, sequence) = (parse.u64()?, parse.u64()?, parse.u64()?, parse.u64()?);
-    let chain = if is_chained { Some(parse.u32()?) } else { None };
+    let chain = if version >= VERSION_CHAINED { Some(parse.u32()?) } else { None };
+    let mark = if version >= VERSION_MARKED { read_mark(parse)? } else { Mark::default() };
     let number = parse.u32()?;
     let mut logs = BTreeMap::new();
     for _ in 0..parse.u32()? {
         logs.insert(parse.u32()?, Box::new(read_log(parse)?));
     }
-    Some(Catalogue { identity, salt, half_bytes, generation, sequence, chain, number, logs })
+    Some(Catalogue { identity, salt, half_bytes, generation, sequence, chain, mark, number, logs })
 }
 
 /// What is said of a log in one byte.

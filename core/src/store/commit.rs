@@ -4,12 +4,12 @@
 use super::buffer::Aligned;
 use super::bypass::{Beside, Way};
 use super::doom::Doomed;
-use super::entry::{Change, Cut, ENTRY_BYTES, JournalEntry, KIND_APPEND, KIND_VOID, PLACE_BYTES, head, place};
+use super::entry::{Change, Cut, ENTRY_BYTES, JournalEntry, KIND_APPEND, KIND_VOID, NO_LOG, PLACE_BYTES, head, place};
 use super::journal::Journal;
 use super::log::{Cached, Log};
 use super::ops::Purpose;
 use super::{Store, StoreOut, fail};
-use crate::boundary::{Action, DiskFault, Done, FileDone, FileFault, FileOp, MoveStep, Note, Promotion};
+use crate::boundary::{Action, DiskFault, Done, FileDone, FileFault, FileOp, Mark, MoveStep, Note, Promotion};
 use crate::log::Producers;
 use crate::plant::{Bug, planted};
 use crate::record::CheckedBatch;
@@ -44,6 +44,9 @@ impl Queued {
         let mut cost = FIXED_COST + self.producers.as_ref().map_or(0, |known| known.len() * PRODUCER_COST);
         if let Action::Move(MoveStep::Promote(promotion)) = &self.action {
             cost += promotion_bytes(promotion);
+        }
+        if let Action::Move(MoveStep::Mark(mark)) = &self.action {
+            cost += 32 * (mark.lost.len() + 2);
         }
         if let Action::Append { batches } = &self.action {
             for batch in &batches[self.taken..] {
@@ -278,6 +281,10 @@ impl Store {
     }
 
     fn admit(&mut self, building: &mut Building, now: Now, queued: Queued, out: &mut Vec<StoreOut>) -> Admitted {
+        if let Action::Move(MoveStep::Mark(mark)) = &queued.action {
+            let mark = mark.clone();
+            return self.admit_mark(building, queued, mark);
+        }
         let Some(&number) = self.numbers.get(&queued.id) else {
             return self.admit_unknown(building, now, queued, out);
         };
@@ -334,11 +341,25 @@ impl Store {
                 let change = promotion_change(promotion);
                 self.admit_small(building, number, queued, change)
             }
+            Action::Move(MoveStep::Mark(_)) => unreachable!("it belongs to no log"),
             Action::Append { .. } => self.admit_append(building, now, number, queued, out),
             Action::Truncate { .. } | Action::Trim { .. } | Action::Retain { .. } | Action::Delete => {
                 self.admit_shrinking(building, now, number, queued, out)
             }
         }
+    }
+
+    fn admit_mark(&mut self, building: &mut Building, queued: Queued, mark: Mark) -> Admitted {
+        let bytes = JournalEntry { log: NO_LOG, change: Change::Mark(mark.clone()) }.to_bytes();
+        if bytes.len() > building.left() {
+            return Admitted::NoRoom(queued);
+        }
+        building.buffer.put(&bytes);
+        building.entries += 1;
+        building.is_weighty = true;
+        building.done.push(Finished { op: queued.op, start: Offset::ZERO, end: Offset::ZERO });
+        self.journal.mark = mark;
+        Admitted::Taken
     }
 
     fn admit_unknown(

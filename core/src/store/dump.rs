@@ -179,6 +179,9 @@ fn change(entry: &JournalEntry, f: &Functions) -> Line {
             line("leave").text("directory", to.directory.to_string()).number("copy", i64::from(to.number))
         }
         Change::Stay => line("stay"),
+        Change::Mark(mark) => {
+            Line::new("mark").text("life", mark.life.to_string()).text("before", mark.before.to_string())
+        }
         Change::Promote { over, facts, .. } => {
             line("promote").number("copies_over", over.len() as i64).number("bytes", facts.len() as i64)
         }

@@ -10,7 +10,7 @@
 
 use super::parse::{Parse, Put};
 use super::whence::{read_copies, write_copies};
-use crate::boundary::{CopyId, LogSettings, LogSpec};
+use crate::boundary::{CopyId, LogSettings, LogSpec, Mark};
 use crate::record::{HEADER_BYTES, Header};
 use crate::types::{BrokerId, LeaderEpoch, LogId, Offset, Uuid, Wall};
 use alloc::vec::Vec;
@@ -86,6 +86,8 @@ pub(super) enum Change {
     Leave(CopyId),
     /// It is not left.
     Stay,
+    /// The directory takes part in a life. It belongs to no log.
+    Mark(Mark),
     /// The copy counts, with these epochs and producers.
     Promote {
         over: Vec<CopyId>,
@@ -126,6 +128,7 @@ impl Change {
             Self::Leave(_) => 14,
             Self::Stay => 15,
             Self::Promote { .. } => 16,
+            Self::Mark(_) => 17,
         }
     }
 
@@ -165,6 +168,7 @@ impl Change {
             }
             Self::Producers(bytes) => out.put(bytes),
             Self::Delete | Self::Void | Self::Stay => {}
+            Self::Mark(mark) => write_mark(mark, out),
             Self::Leave(copy) => write_copies(&[*copy], out),
             Self::Promote { over, stays, facts, keeps_producers } => {
                 out.u8(u8::from(*keeps_producers));
@@ -219,6 +223,7 @@ impl Change {
             12 => return Some(Self::Producers(payload.clone())),
             14 => Self::Leave(*read_copies(&mut parse)?.first()?),
             15 => Self::Stay,
+            17 => Self::Mark(read_mark(&mut parse)?),
             16 => {
                 let keeps_producers = parse.u8()? != 0;
                 let (over, stays) = (read_copies(&mut parse)?, read_copies(&mut parse)?);
@@ -254,6 +259,8 @@ impl JournalEntry {
     }
 }
 
+/// The number of no log, for what concerns all of them.
+pub(super) const NO_LOG: u32 = u32::MAX;
 /// The kind of [`Change::Append`].
 pub(super) const KIND_APPEND: u8 = 3;
 /// The kind of [`Change::Bypass`].
@@ -276,6 +283,22 @@ pub(super) fn place(segment: Offset, position: u64) -> [u8; PLACE_BYTES] {
     place[..8].copy_from_slice(&segment.0.to_le_bytes());
     place[8..].copy_from_slice(&position.to_le_bytes());
     place
+}
+
+pub(super) fn write_mark(mark: &Mark, out: &mut Vec<u8>) {
+    out.put(&mark.life.0);
+    out.put(&mark.before.0);
+    out.u32(mark.lost.len() as u32);
+    for (directory, life) in &mark.lost {
+        out.put(&directory.0);
+        out.put(&life.0);
+    }
+}
+
+pub(super) fn read_mark(parse: &mut Parse<'_>) -> Option<Mark> {
+    let (life, before, count) = (Uuid(parse.id()?), Uuid(parse.id()?), parse.u32()?);
+    let lost = (0..count).map(|_| Some((Uuid(parse.id()?), Uuid(parse.id()?)))).collect::<Option<_>>()?;
+    Some(Mark { life, before, lost })
 }
 
 pub(super) fn write_vote(term: LeaderEpoch, voted: Option<BrokerId>, out: &mut Vec<u8>) {

@@ -122,6 +122,7 @@ pub(super) fn plan(
         bypassed: 0,
         graves: Vec::new(),
         voided: Vec::new(),
+        mark: Default::default(),
     };
     let bytes = catalogue::write(identity, &journal, 1, &BTreeMap::new(), f);
     let file = files[2];

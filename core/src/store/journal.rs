@@ -25,7 +25,7 @@ use super::buffer::Aligned;
 use super::entry::ENTRY_BYTES;
 use super::log::Log;
 use super::parse::{Parse, Put};
-use crate::boundary::FileId;
+use crate::boundary::{FileId, Mark};
 use crate::plant::{Bug, planted};
 use crate::record::Functions;
 use crate::types::limit::BLOCK_BYTES;
@@ -76,6 +76,8 @@ pub(super) struct Journal {
     ///
     /// [`Change::Void`]: super::entry::Change::Void
     pub(super) voided: Vec<u32>,
+    /// The life that the directory takes part in.
+    pub(super) mark: Mark,
 }
 
 impl Journal {

@@ -23,6 +23,7 @@ fn journal() -> Journal {
         bypassed: 0,
         graves: Vec::new(),
         voided: Vec::new(),
+        mark: Default::default(),
     }
 }
 

@@ -29,6 +29,7 @@ mod index;
 mod journal;
 mod log;
 mod lookback;
+mod mark;
 mod moving;
 mod ops;
 mod parse;

@@ -318,6 +318,13 @@ impl Stores {
         self.stores[at].submit(op, log, Action::Delete);
     }
 
+    /// A log that begins anew in this directory counts over these copies.
+    pub(super) fn count_over(&mut self, log: LogId, at: usize, over: Vec<CopyId>) {
+        let promotion = Promotion { over, stays: Vec::new(), log: Facts::default(), is_without_producers: false };
+        let op = self.moves.ask(log);
+        self.stores[at].submit(op, log, Action::Move(MoveStep::Promote(Box::new(promotion))));
+    }
+
     /// A copy that counts was left for one that is not there: it stays.
     pub(super) fn keep(&mut self, log: LogId, at: usize) {
         let op = self.moves.ask(log);
@@ -335,6 +342,10 @@ impl Stores {
     /// Everything that moves goes on as far as nothing has to be waited for.
     pub(super) fn drive_moves(&mut self, now: Mono, out: &mut Vec<StoreOut>) {
         self.moves.now = now;
+        self.drive_marks(out);
+        if !self.marks.is_done() {
+            return out.append(&mut self.moves.unsaid);
+        }
         while !self.moves.moves.is_empty() || !self.moves.ended.is_empty() {
             for (op, outcome) in core::mem::take(&mut self.moves.ended) {
                 self.move_stepped(op, outcome);
@@ -644,7 +655,7 @@ impl Store {
     }
 
     /// What the log in this directory is called by others.
-    fn copy_id(&self, log: LogId) -> CopyId {
+    pub(super) fn copy_id(&self, log: LogId) -> CopyId {
         CopyId { directory: self.identity.directory, number: self.numbers[&log] }
     }
 

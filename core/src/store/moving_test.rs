@@ -76,12 +76,17 @@ fn claim(disk: usize) -> Claim {
     }
 }
 
-fn start(disks: &mut [TestDisk], here: &[usize], config: &StoreConfig) -> (Stores, Vec<(RecoveredLog, usize)>) {
+fn start(
+    disks: &mut [TestDisk],
+    here: &[usize],
+    config: &StoreConfig,
+    life: Uuid,
+) -> (Stores, Vec<(RecoveredLog, usize)>) {
     let opened = here.iter().map(|disk| {
         let (store, recovered) = open(&mut disks[*disk], config, claim(*disk)).expect("it opens");
         (*store, recovered.logs)
     });
-    let (mut stores, found) = Stores::open(opened.collect()).expect("of two copies one counts");
+    let (mut stores, found) = Stores::open(opened.collect(), life).expect("of two copies one counts");
     stores.throttle_moves(i64::MAX as u64);
     (stores, found)
 }
@@ -92,7 +97,7 @@ impl Yard {
         let config = StoreConfig { is_durable: true, ..tiny(&mut rng) };
         let mut disks = vec![TestDisk::default(), TestDisk::default(), TestDisk::default()];
         let here: Vec<usize> = (0..DIRECTORIES).collect();
-        let (stores, found) = start(&mut disks, &here, &config);
+        let (stores, found) = start(&mut disks, &here, &config, Uuid(rng.bytes16()));
         assert!(found.is_empty());
         Self {
             rng,
@@ -288,7 +293,7 @@ impl Yard {
         let away = self.rng.below(DIRECTORIES as u64) as usize;
         self.here = (0..DIRECTORIES).filter(|disk| !is_away || *disk != away).collect();
         self.has_failed = false;
-        let (stores, found) = start(&mut self.disks, &self.here, &self.config);
+        let (stores, found) = start(&mut self.disks, &self.here, &self.config, Uuid(self.rng.bytes16()));
         self.stores = stores;
         self.done.clear();
         found

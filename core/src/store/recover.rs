@@ -535,6 +535,7 @@ impl Recovery {
             bypassed: 0,
             graves: graves.collect(),
             voided,
+            mark: replay.mark,
         };
         let store = Store {
             config: self.config.clone(),

@@ -6,7 +6,7 @@ use super::doom::Doomed;
 use super::entry::{Change, JournalEntry};
 use super::log::{Cached, Log, Logs, Soundness};
 use super::verify::fits;
-use crate::boundary::{CopyId, LogSpec};
+use crate::boundary::{CopyId, LogSpec, Mark};
 use crate::log::{Log as Facts, Producers};
 use crate::record::{Functions, Header, check_stored};
 use crate::types::{LogId, Offset, Wall};
@@ -23,6 +23,7 @@ pub(super) struct Replay {
     pub(super) changed: BTreeSet<u32>,
     pub(super) doomed: Vec<Doomed>,
     pub(super) bytes: usize,
+    pub(super) mark: Mark,
     pub(super) index_interval_bytes_min: u32,
 }
 
@@ -31,13 +32,14 @@ pub(super) struct Replay {
 struct Misfit;
 
 impl Replay {
-    pub(super) fn new(logs: Logs, number: u32, config: &StoreConfig) -> Self {
+    pub(super) fn new((logs, mark): (Logs, Mark), number: u32, config: &StoreConfig) -> Self {
         Self {
             logs,
             number,
             changed: BTreeSet::new(),
             doomed: Vec::new(),
             bytes: 0,
+            mark,
             index_interval_bytes_min: config.index_interval_bytes_min,
         }
     }
@@ -45,8 +47,8 @@ impl Replay {
     /// Applies one entry of the group with this sequence. What does not fit takes its log offline (law 4).
     pub(super) fn apply(&mut self, entry: JournalEntry, sequence: u64, now: Wall, f: &Functions) {
         let JournalEntry { log: number, change } = entry;
-        self.changed.insert(number);
         let Some(change) = self.create_of(number, change, sequence) else { return };
+        self.changed.insert(number);
         let Some(log) = self.logs.get_mut(&number) else {
             return;
         };
@@ -66,9 +68,8 @@ impl Replay {
         }
         let folder = log.folder();
         let (fits, gone) = match change {
-            Change::Create { .. } | Change::Future { .. } | Change::Delete | Change::Leave(_) | Change::Stay => {
-                unreachable!("handled above")
-            }
+            Change::Create { .. } | Change::Future { .. } | Change::Mark(_) => unreachable!("handled above"),
+            Change::Delete | Change::Leave(_) | Change::Stay => unreachable!("these too"),
             Change::Configure(settings) => {
                 log.spec.settings = settings;
                 (Ok(()), Vec::new())
@@ -128,7 +129,7 @@ impl Replay {
         !all.is_empty()
     }
 
-    /// Makes the log, if that is the change; else gives it back.
+    /// Makes the log, if that is the change, or takes up the mark; else gives it back.
     fn create_of(&mut self, number: u32, change: Change, sequence: u64) -> Option<Change> {
         match change {
             Change::Create { id, spec, at } => self.create(number, id, spec, at, sequence),
@@ -136,12 +137,14 @@ impl Replay {
                 self.create(number, id, spec, at, sequence);
                 self.logs.get_mut(&number).expect("just made").whence_mut().is_future = true;
             }
+            Change::Mark(mark) => self.mark = mark,
             other => return Some(other),
         }
         None
     }
 
     fn create(&mut self, number: u32, id: LogId, spec: LogSpec, at: Wall, salt: u64) {
+        self.changed.insert(number);
         self.number = self.number.max(number + 1);
         self.logs.insert(number, Box::new(Log::newborn(id, spec, at, salt)));
     }

@@ -54,7 +54,7 @@ enum Look {
 
 impl Scan {
     pub(super) fn new(catalogue: Catalogue, is_new: bool, config: &StoreConfig) -> Self {
-        let Catalogue { identity, salt, half_bytes, generation, sequence, chain, number, logs } = catalogue;
+        let Catalogue { identity, salt, half_bytes, generation, sequence, chain, mark, number, logs } = catalogue;
         Self {
             is_new,
             identity,
@@ -66,7 +66,7 @@ impl Scan {
             chain,
             used: [false; 2],
             logs_before: Vec::new(),
-            replay: Replay::new(logs, number, config),
+            replay: Replay::new((logs, mark), number, config),
             held: None,
             turn: 0,
             at: 0,

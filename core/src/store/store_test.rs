@@ -1095,9 +1095,9 @@ fn a_directory_of_somebody_else_is_refused_in_words() {
     assert_eq!(open(&mut world.disk, &roomy(), other).err(), Some(RecoveryRefusal::OtherNode(BrokerId(1))));
     let other = Claim { cluster: Some("other".into()), ..claim() };
     assert!(matches!(open(&mut world.disk, &roomy(), other), Err(RecoveryRefusal::OtherCluster(_))));
+    world.disk.bytes_mut("catalogue").unwrap()[4] = 6;
+    assert_eq!(open(&mut world.disk, &roomy(), claim()).err(), Some(RecoveryRefusal::Newer { version: 6 }));
     world.disk.bytes_mut("catalogue").unwrap()[4] = 5;
-    assert_eq!(open(&mut world.disk, &roomy(), claim()).err(), Some(RecoveryRefusal::Newer { version: 5 }));
-    world.disk.bytes_mut("catalogue").unwrap()[4] = 4;
     world.disk.bytes_mut("catalogue").unwrap()[30] ^= 1;
     assert_eq!(open(&mut world.disk, &roomy(), claim()).err(), Some(RecoveryRefusal::CatalogueRotten));
     let mut disk = TestDisk::default();

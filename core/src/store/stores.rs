@@ -2,12 +2,13 @@
 //! So a directory that fails takes its logs with it and no others. What is asked of a log goes to its directory; which that is
 //! was decided before the log was made. The first directory is where everything is that nobody put elsewhere.
 
+use super::mark::Marks;
 use super::moving::Moves;
 use super::{RecoveredLog, Store, StoreOut};
 use crate::boundary::{Action, CopyId, DiskFault, Done, FileDone, FileFault, Query, Slot};
 use crate::record::Records;
 use crate::types::limit::DIRECTORIES_MAX;
-use crate::types::{FileOpId, LogId, Mono, Now, OpId, Ticket};
+use crate::types::{FileOpId, LogId, Mono, Now, OpId, Ticket, Uuid};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -18,6 +19,11 @@ pub struct Stores {
     /// Logs that are not in the first directory.
     pub(super) places: BTreeMap<LogId, usize>,
     pub(super) moves: Moves,
+    pub(super) marks: Marks,
+    /// Deletions under way, and of which copies.
+    dying: BTreeMap<OpId, (LogId, CopyId)>,
+    /// Copies whose deletion failed with their directory: it still has them when it comes back.
+    buried: BTreeMap<LogId, Vec<CopyId>>,
     /// Fetch answers whose records come from several directories.
     joining: BTreeMap<Ticket, Joining>,
     /// Empty between calls; kept for its memory.
@@ -47,7 +53,7 @@ pub type Places = Vec<(RecoveredLog, usize)>;
 
 impl Stores {
     /// These directories, in the order of the settings, and what was found in each. Gives back each log once, and where it is.
-    pub fn open(found: Vec<(Store, Vec<RecoveredLog>)>) -> Result<(Self, Places), Box<Twice>> {
+    pub fn open(found: Vec<(Store, Vec<RecoveredLog>)>, life: Uuid) -> Result<(Self, Places), Box<Twice>> {
         assert!(!found.is_empty() && found.len() <= DIRECTORIES_MAX, "settings name some, and no more");
         let mut stores = Vec::with_capacity(found.len());
         let mut copies: BTreeMap<LogId, Vec<(RecoveredLog, usize)>> = BTreeMap::new();
@@ -58,7 +64,10 @@ impl Stores {
             }
         }
         let (places, joining) = (BTreeMap::new(), BTreeMap::new());
-        let mut all = Self { stores, places, moves: Moves::default(), joining, scratch: Vec::new() };
+        let marks = Marks::new(&stores, life);
+        let (dying, buried) = (BTreeMap::new(), BTreeMap::new());
+        let moves = Moves::default();
+        let mut all = Self { stores, places, moves, marks, dying, buried, joining, scratch: Vec::new() };
         let logs = copies.into_values().map(|copies| all.settle(copies)).collect::<Result<Vec<_>, _>>()?;
         Ok((all, logs.into_iter().flatten().collect()))
     }
@@ -70,7 +79,14 @@ impl Stores {
             let names = (self.copy(one), self.copy(other));
             one.1 == other.1 || one.0.whence.is_over(names, &other.0.whence)
         };
-        let first = copies.iter().position(|one| copies.iter().all(|other| is_over(one, other)));
+        // A directory that was away when others were used has older copies.
+        let is_fresh = |one: &(RecoveredLog, usize)| self.marks.is_fresh(one.1);
+        let is_any_fresh = copies.iter().any(is_fresh);
+        let counts = |one: &(RecoveredLog, usize)| !is_any_fresh || is_fresh(one);
+        let is_first = |one: &(RecoveredLog, usize)| {
+            counts(one) && copies.iter().filter(|other| counts(other)).all(|other| is_over(one, other))
+        };
+        let first = copies.iter().position(is_first);
         let Some(first) = first else {
             // One that is damaged may have counted: what said so may be what is damaged. Nobody uses it, and nobody makes another.
             if copies.is_empty()
@@ -132,6 +148,7 @@ impl Stores {
         if self.stores.len() == 1 {
             return self.stores[0].submit(op, log, action);
         }
+        let Some(action) = self.marks.admits(op, log, action) else { return };
         if let Action::Delete = action {
             self.forsake(log);
         }
@@ -139,8 +156,22 @@ impl Stores {
         let at = self.place_of(log);
         if let Action::Delete = action {
             self.places.remove(&log);
+            let copy = self.stores[at].log_of(log).map(|_| self.stores[at].copy_id(log));
+            self.dying.extend(copy.map(|copy| (op, (log, copy))));
         }
+        assert!(self.marks.is_done(), "INV-18: every directory knows of this life before anything is changed in it");
+        let over = if let Action::Create(_) = action { self.buried(log, at) } else { Vec::new() };
         self.stores[at].submit(op, log, action);
+        if !over.is_empty() {
+            self.count_over(log, at, over);
+        }
+    }
+
+    /// Copies of a log in directories that were given up: they are there still when those come back.
+    fn buried(&self, log: LogId, at: usize) -> Vec<CopyId> {
+        let others = self.stores.iter().enumerate().filter(|(other, store)| *other != at && store.is_offline());
+        let held = others.filter_map(|(_, store)| store.log_of(log).map(|_| store.copy_id(log)));
+        held.chain(self.buried.get(&log).into_iter().flatten().copied()).collect()
     }
 
     /// As [`Store::query`].
@@ -150,7 +181,7 @@ impl Stores {
                 self.future_of(log).map(|(bytes, lag)| Done::Future { bytes, lag }).ok_or(DiskFault::NoSuchLog);
             return out.push(StoreOut::Done { op, outcome });
         }
-        if self.moves.answers(op, log, query) {
+        if self.marks.answers(op, log, query) && self.moves.answers(op, log, query) {
             let at = self.place_of(log);
             self.with(at, out, |store, out| store.query(op, log, query, out));
         }
@@ -209,9 +240,20 @@ impl Stores {
         self.stores.iter().all(Store::is_quiet)
     }
 
+    /// The directories of which it is not known that they were used last when the first was: they may be older copies.
+    pub fn unproved(&self) -> Vec<Uuid> {
+        let all = self.stores.iter().enumerate();
+        all.filter(|(at, _)| !self.marks.is_fresh(*at)).map(|(_, store)| store.directory()).collect()
+    }
+
     /// Is there a directory without room?
     pub fn is_full(&self) -> bool {
         self.stores.iter().any(Store::is_full)
+    }
+
+    /// As [`Store::check`].
+    pub fn check(&self) {
+        self.stores.iter().for_each(Store::check);
     }
 
     /// Was this directory given up?
@@ -245,7 +287,14 @@ impl Stores {
                 StoreOut::File { id, op } => out.push(StoreOut::File { id: named(at, id), op }),
                 StoreOut::Served { ticket, slots } => out.extend(self.joined(at, ticket, slots)),
                 StoreOut::Done { op, outcome } => {
-                    out.extend(self.moves.heard(op, outcome).map(|outcome| StoreOut::Done { op, outcome }));
+                    if let Some((log, copy)) = self.dying.remove(&op)
+                        && outcome.is_err()
+                    {
+                        self.buried.entry(log).or_default().push(copy);
+                    }
+                    if let Some(outcome) = self.marks.heard(op, outcome) {
+                        out.extend(self.moves.heard(op, outcome).map(|outcome| StoreOut::Done { op, outcome }));
+                    }
                 }
                 StoreOut::Note(note) if self.moves.hides(at, &note) => {}
                 StoreOut::Note(_) | StoreOut::Moved { .. } => out.push(one),

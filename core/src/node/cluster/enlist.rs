@@ -65,7 +65,9 @@ impl Node {
             incarnation,
             endpoints: listeners.collect(),
             rack: me.rack.clone(),
-            directories: self.directories.online(),
+            // One that failed is told of behind it: it is lost for now, and has not gone for good.
+            directories: self.directories.all(),
+            unproved: self.directories.unproved(),
             is_durable: self.config.store.durability == Durability::Durable,
             whole_since: self.cluster.whole_since(),
             is_controller: self.cluster.quorum.is_sole(),
@@ -186,6 +188,7 @@ impl Node {
     /// This broker is registered.
     pub(super) fn enlisted_as(&mut self, now: Now, epoch: BrokerEpoch, out: &mut Effects) {
         self.cluster.epoch = epoch;
+        self.trusted(out);
         self.enlist_in(now, Duration::ZERO);
         self.take_up_registration(now, out);
     }
@@ -330,7 +333,8 @@ fn register(cluster: &crate::types::Str, of: Registration) -> Request {
         port: one.port,
         security_protocol: one.protocol,
     };
-    let ranges = features::supported().into_iter().chain(of.is_durable.then(features::durable));
+    let unproved = of.unproved.into_iter().map(features::unproved);
+    let ranges = features::supported().into_iter().chain(of.is_durable.then(features::durable)).chain(unproved);
     let feature = |one: crate::metadata::FeatureRange| Feature {
         name: one.name,
         min_supported_version: one.first,
@@ -362,6 +366,7 @@ fn told(body: BrokerRegistrationRequest, epoch: BrokerEpoch) -> Registration {
         endpoints: body.listeners.into_iter().map(endpoint).collect(),
         rack: body.rack,
         directories: body.log_dirs,
+        unproved: body.features.iter().filter_map(|one| features::unproved_in(&one.name)).collect(),
         is_durable: body.features.iter().any(|one| one.name == features::durable().name),
         whole_since: Some(BrokerEpoch(body.previous_broker_epoch)).filter(|epoch| *epoch != BrokerEpoch::NONE),
         is_controller: false,

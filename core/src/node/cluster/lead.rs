@@ -220,6 +220,7 @@ impl Node {
             Reply::Registered(epoch) if !self.cluster.quorum.is_sole() => self.enlisted_as(now, epoch, out),
             Reply::Registered(epoch) => {
                 self.cluster.epoch = epoch;
+                self.trusted(out);
                 self.cluster.phase = Phase::Following;
                 let delta = Delta::from_nothing(self.cluster.image.clone());
                 self.follow(&delta);
