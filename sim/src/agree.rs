@@ -237,7 +237,7 @@ impl World {
         }
         let mut copies = Vec::new();
         for (number, machine) in self.machines.iter().enumerate() {
-            match Reader::open(machine.disk.durable_copy(), number, store_config(&self.plan.options)) {
+            match Reader::open(machine.disks.durable_copy(), number, &store_config(&self.plan.options)) {
                 Ok((reader, recovered)) => copies.push((reader, recovered.logs)),
                 Err(text) => return self.model.find("durable", format!("what is durable cannot be opened: {text}")),
             }

@@ -2,7 +2,7 @@
 //! what is left, and everything that clients were told is looked for in it.
 
 use crate::client::batch::decode;
-use crate::disk::Disk;
+use crate::disks::Disks;
 use crate::links::host_of;
 use crate::machine::broker_id;
 use crate::model::{LogFacts, LogName};
@@ -10,8 +10,10 @@ use crate::run::functions;
 use crate::settings::store_config;
 use crate::world::World;
 use ottla_core::boundary::{Done, Query};
-use ottla_core::store::{Claim, Recovered, RecoveredLog, Recovery, RecoveryStep, Store, StoreConfig, StoreOut};
-use ottla_core::types::{FileOpId, LogId, Mono, Now, Offset, OpId, Rng, Str, Uuid, Wall};
+use ottla_core::store::{
+    Claim, Recovered, RecoveredLog, Recovery, RecoveryStep, Store, StoreConfig, StoreOut, Stores, unnamed,
+};
+use ottla_core::types::{LogId, Mono, Now, Offset, OpId, Rng, Str, Uuid, Wall};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 impl World {
@@ -27,9 +29,9 @@ impl World {
         self.count_rare();
         let mut copies = Vec::new();
         for (machine, chance) in chances.into_iter().enumerate() {
-            let disk = &self.machines[machine].disk;
-            let disk = chance.map_or_else(|| disk.durable_copy(), |chance| disk.torn_copy(chance));
-            let (reader, recovered) = match Reader::open(disk, machine, store_config(&self.plan.options)) {
+            let disks = &self.machines[machine].disks;
+            let disks = chance.map_or_else(|| disks.durable_copy(), |chance| disks.torn_copy(&chance));
+            let (reader, recovered) = match Reader::open(disks, machine, &store_config(&self.plan.options)) {
                 Ok(opened) => opened,
                 Err(text) => {
                     return self.model.find("durable", format!("what is durable cannot be opened: {text}"));
@@ -92,12 +94,12 @@ impl World {
         if self.model.damaged || self.model.acked_nothing() {
             return;
         }
-        let disk = match self.rng.chance(1, 2) {
-            true => self.machines[0].disk.durable_copy(),
-            false => self.machines[0].disk.torn_copy(self.rng.fork("reckon")),
+        let disks = match self.rng.chance(1, 2) {
+            true => self.machines[0].disks.durable_copy(),
+            false => self.machines[0].disks.torn_copy(&self.rng.fork("reckon")),
         };
         self.model.mark("power losses of relaxed brokers");
-        let (mut reader, recovered) = match Reader::open(disk, 0, store_config(&self.plan.options)) {
+        let (mut reader, recovered) = match Reader::open(disks, 0, &store_config(&self.plan.options)) {
             Ok(opened) => opened,
             Err(text) => return self.model.find("durable", format!("what is left cannot be opened: {text}")),
         };
@@ -178,38 +180,28 @@ impl World {
     }
 }
 
-/// A store that is only read, on a disk whose operations end at once.
+/// Stores that are only read, on disks whose operations end at once.
 pub(crate) struct Reader {
-    disk: Disk,
-    store: Store,
+    disks: Disks,
+    stores: Stores,
     op: u64,
 }
 
 impl Reader {
-    /// What recovery makes of a copy of a machine's disk.
-    pub(crate) fn open(mut disk: Disk, machine: usize, config: StoreConfig) -> Result<(Self, Recovered), String> {
-        let claim = Claim {
-            node: broker_id(machine),
-            cluster: None,
-            new_directory: Uuid([1; 16]),
-            new_cluster: Some(Str::from_static("simulated-cluster-0001")),
-            new_salt: 1,
-        };
-        let mut recovery = Recovery::new(config, functions(), claim);
-        let mut said = Vec::new();
-        recovery.start(&mut said);
-        loop {
-            said.retain(|one| !matches!(one, StoreOut::Note(_)));
-            let Some(StoreOut::File { id, op }) = said.pop() else { return Err("recovery asks for nothing".into()) };
-            assert!(said.is_empty(), "recovery does one thing at a time");
-            match recovery.file_done(id, disk.run(op), &mut said) {
-                RecoveryStep::More => {}
-                RecoveryStep::Ready(store, recovered) => {
-                    return Ok((Self { disk, store: *store, op: 0 }, recovered));
-                }
-                RecoveryStep::Refused(refusal) => return Err(refusal.to_string()),
-            }
+    /// What recovery makes of a copy of a machine's disks.
+    pub(crate) fn open(mut disks: Disks, machine: usize, config: &StoreConfig) -> Result<(Self, Recovered), String> {
+        let mut opened = Vec::new();
+        let mut identity = None;
+        for at in 0..disks.count() {
+            let (store, recovered) = recover(&mut disks, (machine, at), config)?;
+            opened.push((store, recovered.logs));
+            identity.get_or_insert((recovered.identity, recovered.is_new));
         }
+        let (stores, places) =
+            Stores::open(opened, Uuid([9; 16])).map_err(|twice| format!("{:?} is there twice", twice.log.id))?;
+        let logs = places.into_iter().map(|(log, _)| log).collect();
+        let (identity, is_new) = identity.expect("a machine has a disk");
+        Ok((Self { disks, stores, op: 0 }, Recovered { identity, is_new, logs }))
     }
 
     /// Every record of a log from an offset on, read in pieces.
@@ -272,14 +264,14 @@ impl Reader {
         let op = OpId(self.op);
         let now = Now { mono: Mono(1), wall: Wall(0) };
         let mut said = Vec::new();
-        self.store.query(op, log, query, &mut said);
+        self.stores.query(op, log, query, &mut said);
         let mut waiting: VecDeque<StoreOut> = said.into();
         while let Some(said) = waiting.pop_front() {
             match said {
                 StoreOut::File { id, op } => {
                     let mut more = Vec::new();
-                    let outcome = self.disk.run(op);
-                    self.finish(now, id, outcome, &mut more);
+                    let outcome = self.disks.run(unnamed(id).0, op);
+                    self.stores.file_done(now, id, outcome, &mut more);
                     waiting.extend(more);
                 }
                 StoreOut::Done { op: ended, outcome } if ended == op => {
@@ -290,15 +282,33 @@ impl Reader {
         }
         Err(format!("{query:?} never ends"))
     }
+}
 
-    fn finish(
-        &mut self,
-        now: Now,
-        id: FileOpId,
-        outcome: Result<ottla_core::boundary::FileDone, ottla_core::boundary::FileFault>,
-        out: &mut Vec<StoreOut>,
-    ) {
-        self.store.file_done(now, id, outcome, out);
+/// Opens one directory.
+fn recover(
+    disks: &mut Disks,
+    (machine, at): (usize, usize),
+    config: &StoreConfig,
+) -> Result<(Store, Recovered), String> {
+    let claim = Claim {
+        node: broker_id(machine),
+        cluster: None,
+        new_directory: Uuid([1 + at as u8; 16]),
+        new_cluster: Some(Str::from_static("simulated-cluster-0001")),
+        new_salt: 1,
+    };
+    let mut recovery = Recovery::new(config.clone(), functions(), claim);
+    let mut said = Vec::new();
+    recovery.start(&mut said);
+    loop {
+        said.retain(|one| !matches!(one, StoreOut::Note(_)));
+        let Some(StoreOut::File { id, op }) = said.pop() else { return Err("recovery asks for nothing".into()) };
+        assert!(said.is_empty(), "recovery does one thing at a time");
+        match recovery.file_done(id, disks.run(at, op), &mut said) {
+            RecoveryStep::More => {}
+            RecoveryStep::Ready(store, recovered) => return Ok((*store, recovered)),
+            RecoveryStep::Refused(refusal) => return Err(refusal.to_string()),
+        }
     }
 }
 

@@ -3,8 +3,9 @@
 
 use crate::chain::{Chain, draw_chains};
 use crate::client::{mover, turnover};
+use crate::clock::At;
 use crate::coup::{VOTERS, draw_coups};
-use crate::fault::{Weather, draw_blackouts, draw_parts, draw_wipe};
+use crate::fault::{Op, Weather, draw_blackouts, draw_parts, draw_relocations, draw_wipe};
 use crate::plan::{ClientSpec, Options, Plan, Role, STRIKES_FROM, draw_calm, draw_clients};
 use ottla_core::types::Rng;
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,8 @@ pub struct Shape {
     pub fetch_bytes: u32,
     /// How many replicas have what is acknowledged, of topics that do not say so.
     pub replicas_min: i16,
+    /// Every machine has two data directories, each on a disk of its own.
+    pub doubled: bool,
     /// Every process records its flight, which is replayed when it ends.
     pub recorded: bool,
 }
@@ -48,6 +51,7 @@ impl Default for Shape {
             session,
             fetch_bytes: 1 << 20,
             replicas_min: 1,
+            doubled: false,
             recorded: false,
         }
     }
@@ -67,6 +71,7 @@ impl Shape {
             session: if rng.chance(1, 2) { usual.session } else { session },
             fetch_bytes: if rng.chance(1, 2) { usual.fetch_bytes } else { fetch_bytes },
             replicas_min: usual.replicas_min,
+            doubled: usual.doubled,
             recorded: usual.recorded,
         }
     }
@@ -103,6 +108,7 @@ impl Plan {
         let mut nemesis = rng.fork("nemesis");
         let calm_from = draw_calm(&mut nemesis);
         let span = (STRIKES_FROM, calm_from);
+        let relocations = draw_doubled(&mut options, seed, (machines, span));
         let mut ops = draw_parts(machines, span, &mut nemesis);
         for machine in 0..machines {
             ops.extend(Weather::draw(&mut nemesis).forecast(machine, span, &mut nemesis));
@@ -114,6 +120,7 @@ impl Plan {
         if nemesis.chance(3, 4) {
             ops.retain(|op| !op.strike.is_damage());
         }
+        ops.extend(relocations);
         ops.extend(draw_blackouts(span, &mut rng.fork("blackouts")));
         options.shape.voters = [1, 2, 3, 3, 3, machines][rng.fork("voters").below(6) as usize].min(machines);
         if is_coup {
@@ -148,6 +155,16 @@ impl Plan {
 /// One cluster in five is a single machine, or as many as the metadata quorum of a large one.
 fn unusual_size(seed: u64) -> Option<usize> {
     [Some(1), Some(6), Some(7)].into_iter().chain([None; 12]).nth(Rng::new(seed).fork("size").below(15) as usize)?
+}
+
+/// One run in four has machines with two directories, and an operator who moves replicas from one to the other.
+pub fn draw_doubled(options: &mut Options, seed: u64, (machines, span): (usize, (At, At))) -> Vec<Op> {
+    let mut rng = Rng::new(seed).fork("doubled");
+    options.shape.doubled = rng.chance(1, 4) && !options.relaxed;
+    match options.shape.doubled {
+        true => draw_relocations(machines, span, &mut rng),
+        false => Vec::new(),
+    }
 }
 
 /// In some clusters voters come and go.

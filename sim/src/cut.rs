@@ -123,6 +123,7 @@ impl Op {
             | Strike::Full(..)
             | Strike::Arm(_)
             | Strike::Rot
+            | Strike::Relocate(_)
             | Strike::Chain(..)
             | Strike::Probe => self.machine < machines,
         }

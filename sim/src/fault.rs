@@ -46,6 +46,8 @@ pub enum Strike {
     Arm(Armed),
     /// Bits flip on the device.
     Rot,
+    /// An operator wants some replica in another data directory, and perhaps others too.
+    Relocate(u64),
     /// The network between these machines, by number from the lowest bit on, and the others is cut for a while.
     Part(u64, Way, Duration),
     /// Nothing that the first machine sends to the second arrives for a while.
@@ -187,6 +189,15 @@ pub fn draw_blackouts((from, to): (At, At), rng: &mut Rng) -> Vec<Op> {
     (0..count).map(strike).collect()
 }
 
+/// Draws moves of replicas from one data directory of a machine to another.
+pub fn draw_relocations(machines: usize, (from, to): (At, At), rng: &mut Rng) -> Vec<Op> {
+    let strike = |_| {
+        let (at, machine) = (At(rng.between(from.0, to.0)), rng.below(machines as u64) as usize);
+        Op { at, machine, strike: Strike::Relocate(rng.next_u64()) }
+    };
+    (0..8 * machines).map(strike).collect()
+}
+
 /// Draws the loss of one disk, of a machine that has no vote: what a voter forgets was never to be forgotten.
 pub fn draw_wipe((voters, machines): (usize, usize), (from, to): (At, At), rng: &mut Rng) -> Op {
     let machine = rng.between(voters as u64, machines as u64 - 1) as usize;
@@ -250,6 +261,7 @@ impl fmt::Display for Strike {
             Self::Full(spare, wait) => write!(f, "disk full but for {spare} bytes, for {wait:?}"),
             Self::Arm(fault) => write!(f, "disk: the next {fault:?}"),
             Self::Rot => f.write_str("bits rot"),
+            Self::Relocate(_) => f.write_str("replicas to another directory"),
             Self::Part(some, way, wait) => {
                 let names: Vec<String> =
                     (0..64).filter(|at| some >> at & 1 == 1).map(|at| format!("node {at}")).collect();

@@ -12,6 +12,7 @@ pub mod cluster;
 mod coup;
 pub mod cut;
 pub mod disk;
+pub mod disks;
 pub mod fault;
 pub mod fleet;
 pub mod flight;

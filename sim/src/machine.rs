@@ -1,7 +1,7 @@
 //! One machine: a disk and a clock that outlive every process, and the process that runs on it at the moment, if any.
 
 use crate::clock::{At, Clock};
-use crate::disk::{Disk, Token};
+use crate::disks::{Disks, Token};
 use crate::flight::Recorder;
 use crate::net::{End, LinkId, Plug};
 use crate::plan::{EPOCH_MS, Options, Plan};
@@ -13,7 +13,10 @@ use bytes::Bytes;
 use ottla_core::boundary::{Effects, FileDone, FileFault, FileId, FileOp, Note, OpenMode};
 use ottla_core::log::Log;
 use ottla_core::node::{Boot, FoundLog, Node, View};
-use ottla_core::store::{Claim, Recovered, RecoveredLog, Recovery, RecoveryRefusal, RecoveryStep, Store, StoreOut};
+use ottla_core::store::{
+    Claim, Places, Recovered, RecoveredLog, Recovery, RecoveryRefusal, RecoveryStep, Store, StoreOut, Stores, named,
+    unnamed,
+};
 use ottla_core::types::{BrokerId, FileOpId, Now, OffsetRange, Rng, Str, Uuid, Wall};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -64,8 +67,18 @@ pub enum Life {
 
 enum State {
     Off,
-    Booting(Box<Recovery>),
+    Booting(Box<Booting>),
     Up(Box<Process>),
+}
+
+/// Directories that are opened one after the other.
+struct Booting {
+    recovery: Recovery,
+    cluster: Option<Str>,
+    directories: Vec<Uuid>,
+    opened: Vec<(Store, Vec<RecoveredLog>)>,
+    /// Ends of operations that directories which are open already asked for.
+    later: Vec<(FileOpId, Result<FileDone, FileFault>)>,
 }
 
 /// What came while the process stood still.
@@ -79,8 +92,8 @@ enum Waiting {
 
 /// The machine.
 pub struct Machine {
-    /// Its disk.
-    pub disk: Disk,
+    /// Its disks.
+    pub disks: Disks,
     /// Its clock.
     pub clock: Clock,
     number: usize,
@@ -112,7 +125,7 @@ impl Machine {
     /// A machine with an empty disk, switched off.
     pub fn new(number: usize, plan: &Plan, disk: Rng, rng: Rng) -> Self {
         Self {
-            disk: Disk::new(plan.options.disk.clone(), disk),
+            disks: Disks::new(disks_of(&plan.options), &plan.options.disk, disk),
             clock: Clock::new(Wall(EPOCH_MS)),
             number,
             options: plan.options.clone(),
@@ -172,7 +185,7 @@ impl Machine {
                 out.push(MachineOut::Later(self.stuck_until, MachineEvent::File(self.incarnation, token)));
             }
             MachineEvent::File(_, token) => {
-                let outcome = self.disk.finish(token);
+                let outcome = self.disks.finish(token);
                 self.ailing |= outcome == Err(FileFault::Io);
                 let id = self.ops.remove(&token).expect("an operation ends once");
                 self.file_done(at, id, outcome, out);
@@ -240,7 +253,7 @@ impl Machine {
     pub fn kill(&mut self, at: At, down: Duration, out: &mut Vec<MachineOut>) {
         if !matches!(self.state, State::Off) {
             out.push(MachineOut::Mark("kills"));
-            self.disk.kill();
+            self.disks.kill();
             self.end_process(at, ("killed", down), out);
         }
     }
@@ -250,13 +263,13 @@ impl Machine {
         out.push(MachineOut::Mark("disks lost"));
         self.kill(at, down, out);
         self.ended = "disk lost";
-        self.disk = Disk::new(self.options.disk.clone(), self.rng.fork("wiped"));
+        self.disks = Disks::new(disks_of(&self.options), &self.options.disk, self.rng.fork("wiped"));
     }
 
     /// The power fails.
     pub fn lose_power(&mut self, at: At, down: Duration, out: &mut Vec<MachineOut>) {
         let running = !matches!(self.state, State::Off);
-        self.disk.lose_power();
+        self.disks.lose_power();
         if running {
             // Half of those at the other ends are told by nobody: the machine that would is dark.
             let (told, _): (BTreeSet<Plug>, BTreeSet<Plug>) =
@@ -285,6 +298,14 @@ impl Machine {
         }
     }
 
+    /// An operator wants replicas in another directory.
+    pub fn relocate(&mut self, at: At, seed: u64, out: &mut Vec<MachineOut>) {
+        if self.paused_until.is_none() && self.stopping.is_none() {
+            let now = self.clock.now(at);
+            self.with(at, out, |process, out| process.relocate(now, seed, out));
+        }
+    }
+
     /// The clock stands still for a while.
     pub fn freeze(&mut self, at: At, wait: Duration, out: &mut Vec<MachineOut>) {
         self.clock.freeze(at);
@@ -305,7 +326,7 @@ impl Machine {
 
     /// Whatever was wrong is over. A process whose disk failed is started again, as somebody would.
     pub fn heal(&mut self, at: At, out: &mut Vec<MachineOut>) {
-        self.disk.disarm();
+        self.disks.disarm();
         self.stuck_until = at;
         self.clock.thaw(at);
         self.booked = None;
@@ -362,19 +383,33 @@ impl Machine {
         self.clock.reboot(at);
         self.starts += 1;
         self.ailing = false;
+        let recovery = self.recovery(0, None);
+        let (opened, later) = (Vec::new(), Vec::new());
+        let booting = Booting { recovery, cluster: None, directories: Vec::new(), opened, later };
+        self.state = State::Booting(Box::new(booting));
+        self.open_next(at, out);
+    }
+
+    fn recovery(&mut self, directory: usize, cluster: Option<Str>) -> Recovery {
         let drawn = Uuid(self.rng.bytes16());
+        let is_named = self.options.shape.turnover && directory == 0;
+        let new_cluster = cluster.is_none().then_some(Str::from_static("simulated-cluster-0001"));
         let claim = Claim {
             node: broker_id(self.number),
-            cluster: None,
-            new_directory: if self.options.shape.turnover { directory_of(self.number) } else { drawn },
-            new_cluster: Some(Str::from_static("simulated-cluster-0001")),
+            cluster,
+            new_directory: if is_named { directory_of(self.number) } else { drawn },
+            new_cluster,
             new_salt: self.rng.next_u64(),
         };
-        let mut recovery = Recovery::new(store_config(&self.options), functions(), claim);
-        let mut said = Vec::new();
-        recovery.start(&mut said);
-        self.state = State::Booting(Box::new(recovery));
-        self.ask_disk(at, said, out);
+        Recovery::new(store_config(&self.options), functions(), claim)
+    }
+
+    /// The next directory begins to be opened.
+    fn open_next(&mut self, at: At, out: &mut Vec<MachineOut>) {
+        let State::Booting(booting) = &mut self.state else { return };
+        let (mut said, directory) = (Vec::new(), booting.opened.len());
+        booting.recovery.start(&mut said);
+        self.ask_disk(at, directory, said, out);
     }
 
     fn file_done(&mut self, at: At, id: FileOpId, outcome: Result<FileDone, FileFault>, out: &mut Vec<MachineOut>) {
@@ -382,39 +417,85 @@ impl Machine {
         match &mut self.state {
             State::Off => {}
             State::Up(_) => self.with(at, out, |process, out| process.file_done(now, id, outcome, out)),
-            State::Booting(recovery) => {
+            State::Booting(booting) => {
+                let (directory, own) = unnamed(id);
+                if directory != booting.opened.len() {
+                    return booting.later.push((id, outcome));
+                }
                 let mut said = Vec::new();
-                let step = recovery.file_done(id, outcome, &mut said);
+                let step = booting.recovery.file_done(own, outcome, &mut said);
                 match step {
-                    RecoveryStep::More => {}
-                    RecoveryStep::Ready(store, recovered) => self.boot(at, now, *store, recovered, out),
+                    RecoveryStep::More => self.ask_disk(at, directory, said, out),
+                    RecoveryStep::Ready(store, recovered) => {
+                        self.ask_disk(at, directory, said, out);
+                        self.opened(at, now, *store, recovered, out);
+                    }
                     RecoveryStep::Refused(refusal) => self.refused(at, refusal, out),
                 }
-                self.ask_disk(at, said, out);
             }
         }
     }
 
-    fn boot(&mut self, at: At, now: Now, store: Store, recovered: Recovered, out: &mut Vec<MachineOut>) {
+    /// A directory is open: the next one is, or the node boots.
+    fn opened(&mut self, at: At, now: Now, store: Store, recovered: Recovered, out: &mut Vec<MachineOut>) {
         out.push(MachineOut::Line(20, format!("recovered {} logs", recovered.logs.len())));
+        let State::Booting(booting) = &mut self.state else { return };
+        booting.directories.push(recovered.identity.directory);
+        booting.opened.push((store, recovered.logs));
+        let cluster = booting.cluster.get_or_insert(recovered.identity.cluster).clone();
+        if booting.opened.len() < self.disks.count() {
+            let recovery = self.recovery(self.disks.count() - 1, Some(cluster));
+            let State::Booting(booting) = &mut self.state else { return };
+            booting.recovery = recovery;
+            return self.open_next(at, out);
+        }
+        let State::Booting(booting) = std::mem::replace(&mut self.state, State::Off) else { return };
+        let Booting { directories, opened, later, .. } = *booting;
+        match Stores::open(opened, Uuid(self.rng.bytes16())) {
+            Ok((stores, places)) => self.boot(at, now, (stores, places), (cluster, directories), out),
+            Err(twice) => {
+                self.lost = Some(format!("{:?} is there twice", twice.log.id));
+                return self.end_for_good();
+            }
+        }
+        for (id, outcome) in later {
+            self.file_done(at, id, outcome, out);
+        }
+    }
+
+    fn end_for_good(&mut self) {
+        self.ended = "never starts again";
+        self.disks.kill();
+        self.incarnation += 1;
+        self.state = State::Off;
+    }
+
+    fn boot(
+        &mut self,
+        at: At,
+        now: Now,
+        (stores, places): (Stores, Places),
+        (cluster_id, directories): (Str, Vec<Uuid>),
+        out: &mut Vec<MachineOut>,
+    ) {
         let config = config(&self.options, self.number);
         let mut effects = Effects::default();
         let boot = Boot {
             config: config.clone(),
             functions: functions(),
             seed: self.rng.next_u64(),
-            cluster_id: recovered.identity.cluster.clone(),
-            directories: vec![recovered.identity.directory],
-            unproved: Vec::new(),
-            logs: recovered.logs.into_iter().map(found).collect(),
-            founders: founders(&self.options, recovered.identity.directory),
+            cluster_id,
+            founders: founders(&self.options, directories[0]),
+            unproved: stores.unproved(),
+            directories,
+            logs: places.into_iter().map(found).collect(),
             lane_delay_max: self.options.lane_delay_max,
             request_cost_max: self.options.request_cost_max,
         };
         let mut recorder = self.options.shape.recorded.then(|| Recorder::begin(&boot, now));
         let node = Node::boot(boot, now, &mut effects);
         recorder.iter_mut().for_each(|recorder| recorder.booted(effects.effects.len(), &node));
-        let mut process = Process::new(node, store, self.options.segment_bytes, &config);
+        let mut process = Process::new(node, stores, self.options.segment_bytes, &config);
         process.recorder = recorder;
         self.state = State::Up(Box::new(process));
         self.with(at, out, |process, out| process.booted(now, effects, out));
@@ -426,15 +507,12 @@ impl Machine {
         out.push(MachineOut::Mark("starts refused"));
         match refusal {
             RecoveryRefusal::Disk(_) => {
-                self.disk.kill();
+                self.disks.kill();
                 self.end_process(at, ("start failed", Duration::from_secs(1)), out);
             }
             refusal => {
-                self.ended = "never starts again";
                 self.lost = Some(refusal.to_string());
-                self.disk.kill();
-                self.incarnation += 1;
-                self.state = State::Off;
+                self.end_for_good();
             }
         }
     }
@@ -442,6 +520,11 @@ impl Machine {
     fn end_process(&mut self, at: At, (why, down): (&'static str, Duration), out: &mut Vec<MachineOut>) {
         self.ended = why;
         self.incarnation += 1;
+        if let State::Up(process) = &self.state
+            && process.moving() > 0
+        {
+            out.push(MachineOut::Mark("moves cut by the end of a process"));
+        }
         if let State::Up(process) = std::mem::replace(&mut self.state, State::Off)
             && let Some(recorder) = process.recorder
         {
@@ -491,7 +574,10 @@ impl Machine {
         let mut halted = None;
         for said in said {
             match said {
-                ProcessOut::File(id, op) => self.ask_disk(at, vec![StoreOut::File { id, op }], out),
+                ProcessOut::File(id, op) => {
+                    let (directory, own) = unnamed(id);
+                    self.ask_disk(at, directory, vec![StoreOut::File { id: own, op }], out);
+                }
                 ProcessOut::Errand(number) => {
                     let wait = Duration::from_micros(self.rng.between(1, 2_000));
                     out.push(MachineOut::Later(at + wait, MachineEvent::Errand(self.incarnation, number)));
@@ -517,23 +603,23 @@ impl Machine {
         if let Some(why) = halted {
             out.push(MachineOut::Line(24, format!("halts: {why}")));
             out.push(MachineOut::Mark("halts"));
-            self.disk.kill();
+            self.disks.kill();
             return self.end_process(at, ("halted", Duration::from_secs(1)), out);
         }
         if stopped && let Some(down) = self.stopping {
             out.push(MachineOut::Line(25, "has stopped".to_owned()));
-            self.disk.kill();
+            self.disks.kill();
             return self.end_process(at, ("stopped", down), out);
         }
         self.book(at, out);
     }
 
-    fn ask_disk(&mut self, at: At, said: Vec<StoreOut>, out: &mut Vec<MachineOut>) {
+    fn ask_disk(&mut self, at: At, directory: usize, said: Vec<StoreOut>, out: &mut Vec<MachineOut>) {
         for said in said {
             let StoreOut::File { id, op } = said else { continue };
             self.look(&op, out);
-            let (token, wait) = self.disk.begin(op);
-            self.ops.insert(token, id);
+            let (token, wait) = self.disks.begin(directory, op);
+            self.ops.insert(token, named(directory, id));
             out.push(MachineOut::Later(at + wait, MachineEvent::File(self.incarnation, token)));
         }
     }
@@ -573,14 +659,19 @@ fn mark_of(note: &Note) -> Option<&'static str> {
     matches!(note, Note::Truncated { .. }).then_some("logs cut back")
 }
 
+/// How many disks a machine has.
+fn disks_of(options: &Options) -> usize {
+    1 + usize::from(options.shape.doubled)
+}
+
 /// The number of the broker on a machine.
 pub fn broker_id(machine: usize) -> BrokerId {
     BrokerId(machine as i32 + 1)
 }
 
 /// What recovery says of a log, as the node wants it.
-fn found(log: RecoveredLog) -> FoundLog {
+fn found((log, directory): (RecoveredLog, usize)) -> FoundLog {
     let range = OffsetRange { start: log.start, end: log.end };
     let kept = Log::recovered(range, log.epochs, log.producers);
-    FoundLog { id: log.id, log: kept, vote: log.vote, is_online: log.is_online, directory: 0 }
+    FoundLog { id: log.id, log: kept, vote: log.vote, is_online: log.is_online, directory }
 }

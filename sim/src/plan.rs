@@ -2,7 +2,7 @@
 //! cut down without anything else in it changing, which is how a failing run is shortened.
 
 use crate::clock::At;
-use crate::cluster::Shape;
+use crate::cluster::{Shape, draw_doubled};
 use crate::cut::Cut;
 use crate::disk::Traits;
 use crate::fault::{Op, Strike, Weather};
@@ -126,9 +126,14 @@ impl Plan {
         let clients = draw_clients(&options, &mut rng.fork("clients"));
         let mut nemesis = rng.fork("nemesis");
         let relaxed = rng.fork("durability").chance(1, 6);
-        let options = Options { relaxed, ..options };
+        let mut options = Options { relaxed, ..options };
         let calm_from = draw_calm(&mut nemesis);
-        let ops = Weather::draw(&mut nemesis).forecast(0, (STRIKES_FROM, calm_from), &mut nemesis);
+        let mut ops = Weather::draw(&mut nemesis).forecast(0, (STRIKES_FROM, calm_from), &mut nemesis);
+        let relocations = draw_doubled(&mut options, seed, (1, (STRIKES_FROM, calm_from)));
+        if !relocations.is_empty() {
+            ops.extend(relocations);
+            ops.sort_by_key(|op| op.at);
+        }
         let mut plan = Self { seed, options, clients, ops: ops.into_iter().enumerate().collect(), calm_from };
         if relaxed {
             // What is promised there is promised of a device that works, and not of what is on it at any moment.

@@ -7,14 +7,14 @@ use crate::machine::Caller;
 use crate::net::{LinkId, Plug, joined};
 use crate::run::functions;
 use bytes::Bytes;
-use ottla_core::boundary::{Action, Asker, Effect, Effects, FileDone, FileFault, FileOp, Input, Job, Note};
+use ottla_core::boundary::{Action, Asker, Effect, Effects, FileDone, FileFault, FileOp, Input, Job, MoveStage, Note};
 use ottla_core::config::Config;
 use ottla_core::conn::{Conn, ConnLimits, ConnOut, ProveJob, Reason, splice};
 use ottla_core::msg::fetch::FetchResponse;
 use ottla_core::node::Node;
 use ottla_core::record::Functions;
-use ottla_core::store::{Store, StoreOut};
-use ottla_core::types::{ConnId, FileOpId, ListenerType, Mono, Now, OpId, Str, Ticket};
+use ottla_core::store::{StoreOut, Stores};
+use ottla_core::types::{ConnId, FileOpId, ListenerType, LogId, Mono, Now, OpId, Rng, Str, Ticket};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Work that takes its time, away from the process's thread.
@@ -69,7 +69,7 @@ pub struct Process {
     /// The node.
     pub node: Node,
     /// The store.
-    pub store: Store,
+    pub store: Stores,
     functions: Functions,
     limits: ConnLimits,
     segment_bytes: u32,
@@ -103,11 +103,15 @@ struct Pace {
     turns: u64,
     /// When the node wants to be woken, as of its last step.
     node_due: Option<Mono>,
+    /// Data directories that were given up.
+    lost: BTreeSet<usize>,
+    /// Where logs are going that move, as the store said last.
+    going: BTreeMap<LogId, usize>,
 }
 
 impl Process {
     /// A process whose node has just been booted, with what that left to do.
-    pub fn new(node: Node, store: Store, segment_bytes: u32, config: &Config) -> Self {
+    pub fn new(node: Node, store: Stores, segment_bytes: u32, config: &Config) -> Self {
         let listeners = config.broker.listeners.iter();
         let pace = Pace { node_due: node.deadline(), ..Pace::default() };
         Self {
@@ -414,8 +418,10 @@ impl Process {
                 Effect::Call { call, line, body, wait } => {
                     self.with_calls(out, |calls, said| calls.call(now.mono, call, line, (body, wait), said));
                 }
-                Effect::Place { .. } | Effect::Move { .. } => unreachable!("a machine has one data directory"),
-                Effect::MovesThrottled(_) | Effect::Trust => {}
+                Effect::Place { log, directory } => self.store.place(log, directory),
+                Effect::Move { log, directory } => self.store.relocate(log, directory),
+                Effect::Trust => self.store.trust(),
+                Effect::MovesThrottled(rate) => self.store.throttle_moves(rate),
                 Effect::Store { op, log, action } => {
                     self.begin(op, out);
                     self.store.submit(op, log, self.shrunk(action));
@@ -488,9 +494,50 @@ impl Process {
                     self.reply(now, ticket, Some(body.into()), out);
                 }
                 StoreOut::Note(note) => out.push(ProcessOut::Note(note)),
-                StoreOut::Moved { .. } => unreachable!("a machine has one data directory"),
+                StoreOut::Moved { log, directory, stage } => {
+                    self.count_move((log, directory), stage, out);
+                    self.inputs.push_back(Input::Moved { log, directory, stage });
+                }
             }
         }
+        for directory in 1..self.store.count() {
+            if self.store.is_offline(directory) && self.pace.lost.insert(directory) {
+                out.push(ProcessOut::Mark("directories lost, of several"));
+                self.inputs.push_back(Input::DirectoryLost { directory });
+            }
+        }
+    }
+
+    fn count_move(&mut self, (log, directory): (LogId, usize), stage: MoveStage, out: &mut Vec<ProcessOut>) {
+        match stage {
+            MoveStage::Begun => drop(self.pace.going.insert(log, directory)),
+            MoveStage::Ended if self.pace.going.remove(&log) == Some(directory) => {
+                out.push(ProcessOut::Mark("moves between directories"));
+            }
+            MoveStage::Ended => out.push(ProcessOut::Mark("moves given up")),
+        }
+    }
+
+    /// So many logs are on their way to another directory.
+    pub fn moving(&self) -> usize {
+        self.pace.going.len()
+    }
+
+    /// An operator wants some logs in other directories.
+    pub fn relocate(&mut self, now: Now, seed: u64, out: &mut Vec<ProcessOut>) {
+        let mut rng = Rng::new(seed);
+        // Some copies take long enough for something to happen meanwhile.
+        self.store.throttle_moves(1 << rng.between(8, 24));
+        let logs: Vec<LogId> =
+            self.node.view().partitions().map(|(log, _)| log).filter(|log| *log != LogId::METADATA).collect();
+        for _ in 0..rng.between(1, 4) {
+            if logs.is_empty() || self.store.count() < 2 {
+                return;
+            }
+            let log = logs[rng.below(logs.len() as u64) as usize];
+            self.store.relocate(log, rng.below(self.store.count() as u64) as usize);
+        }
+        self.turn(now, out);
     }
 
     fn begin(&mut self, op: OpId, out: &mut Vec<ProcessOut>) {

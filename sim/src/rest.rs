@@ -25,7 +25,7 @@ pub struct Kept {
 /// # Errors
 /// The directory, or a log in it, cannot be read; the text says why.
 pub fn logs(disk: &Disk, machine: usize, config: StoreConfig) -> Result<BTreeMap<LogId, Kept>, String> {
-    let (mut reader, recovered) = Reader::open(disk.durable_copy(), machine, config)?;
+    let (mut reader, recovered) = Reader::open(disk.durable_copy().into(), machine, &config)?;
     let mut found = BTreeMap::new();
     for log in recovered.logs {
         if !log.is_online {

@@ -261,20 +261,21 @@ impl World {
     fn marks(&self) -> std::collections::BTreeMap<&'static str, u64> {
         let mut marks = self.model.marks.clone();
         for machine in &self.machines {
-            let tally = machine.disk.tally();
-            let counts = [
-                ("power losses", tally.power_losses),
-                ("power losses that dropped an unsynced sector", tally.power_losses_felt),
-                ("power losses that dropped a name", tally.names_lost),
-                ("torn writes", tally.torn_writes),
-                ("rot met", tally.rot_met),
-                ("failed reads", tally.reads_failed),
-                ("failed writes", tally.writes_failed),
-                ("failed syncs", tally.syncs_failed),
-                ("writes without room", tally.writes_refused),
-            ];
-            for (mark, count) in counts {
-                *marks.entry(mark).or_default() += count;
+            for tally in machine.disks.tallies() {
+                let counts = [
+                    ("power losses", tally.power_losses),
+                    ("power losses that dropped an unsynced sector", tally.power_losses_felt),
+                    ("power losses that dropped a name", tally.names_lost),
+                    ("torn writes", tally.torn_writes),
+                    ("rot met", tally.rot_met),
+                    ("failed reads", tally.reads_failed),
+                    ("failed writes", tally.writes_failed),
+                    ("failed syncs", tally.syncs_failed),
+                    ("writes without room", tally.writes_refused),
+                ];
+                for (mark, count) in counts {
+                    *marks.entry(mark).or_default() += count;
+                }
             }
         }
         marks

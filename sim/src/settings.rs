@@ -66,6 +66,9 @@ pub fn config(options: &Options, machine: usize) -> Config {
         ("group.initial.rebalance.delay.ms", "100".to_owned()),
         ("log.message.timestamp.after.max.ms", "9223372036854775807".to_owned()),
     ];
+    if options.shape.doubled {
+        settings.push(("log.dirs", "one,two".to_owned()));
+    }
     let own = format!("PLAINTEXT://{}:{PORT}", host_of(machine));
     let controller = |machine: usize| format!("{}:{CONTROLLER_PORT}", host_of(machine));
     let is_voter = options.cluster && (options.shape.turnover || machine < options.shape.voters);

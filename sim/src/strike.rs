@@ -72,18 +72,18 @@ impl World {
                 self.net().stall(at, flow, until);
             }
             Strike::Slow(factor, wait) => {
-                self.machines[at].disk.slow_down(factor);
+                self.machines[at].disks.struck().slow_down(factor);
                 self.foresee(self.now + wait, Event::Relief(at));
             }
             Strike::Stuck(wait) => self.machines[at].stick(self.now + wait),
             Strike::Full(spare, wait) => {
-                self.machines[at].disk.fill_up_to(spare);
+                self.machines[at].disks.struck().fill_up_to(spare);
                 self.foresee(self.now + wait, Event::Relief(at));
             }
             Strike::Arm(fault) => {
                 // What a device can no longer read is gone for good.
                 self.model.damaged |= fault == Armed::ReadFails;
-                self.machines[at].disk.arm(fault);
+                self.machines[at].disks.arm(fault);
             }
             Strike::Rot => self.rot(at),
             Strike::Part(some, way, wait) => self.part(some, way, self.now + wait),
@@ -93,6 +93,7 @@ impl World {
                 self.net().cut(from, to, until);
             }
             Strike::Chain(chain, seed) => self.begin_chain(chain, seed, self.now + CUT),
+            Strike::Relocate(seed) => self.with_machine(at, |machine, now, out| machine.relocate(now, seed, out)),
             Strike::Probe => self.probe(),
         }
     }
@@ -110,7 +111,7 @@ impl World {
 
     /// Bits rot on the device, anywhere but in what was written last to the journal.
     fn rot(&mut self, at: usize) {
-        if self.machines[at].disk.rot(|path| path.contains("journal")) {
+        if self.machines[at].disks.struck().rot(|path| path.contains("journal")) {
             self.model.damaged = true;
             self.model.mark("rot set");
         }

@@ -49,7 +49,7 @@ pub enum MachineEvent {
     /// It is switched on.
     Start,
     /// A file operation is due.
-    File(u64, crate::disk::Token),
+    File(u64, crate::disks::Token),
     /// An errand is due.
     Errand(u64, u64),
     /// A deadline is due.
@@ -234,7 +234,7 @@ impl World {
             Event::Chase(number) => self.chase(number),
             Event::Relief(machine) => {
                 self.trace.event(self.now, (9, machine), || (format!("node {machine}"), "disk relieved".into()));
-                self.machines[machine].disk.relieve();
+                self.machines[machine].disks.relieve();
             }
         }
     }

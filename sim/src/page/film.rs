@@ -197,6 +197,7 @@ fn reach(strike: Strike) -> Option<(bool, Duration)> {
         | Strike::Pace(_)
         | Strike::Jump(_)
         | Strike::Arm(_)
+        | Strike::Relocate(_)
         | Strike::Rot => Some((true, Duration::ZERO)),
         Strike::Pause(wait)
         | Strike::Freeze(wait)
