@@ -131,6 +131,8 @@ impl Plan {
         let mut disks = rng.fork("disks");
         if replicas > 1 && options.shape.voters < machines && disks.chance(1, 2) {
             options.expect_loss();
+            // A disk that is lost and another that rots are more than what two must have outlives.
+            ops.retain(|op| !op.strike.is_damage());
             ops.push(draw_wipe((options.shape.voters, machines), span, &mut disks));
         } else if !is_coup {
             draw_turnover(&mut options, &mut clients, &mut rng.fork("turnover"));
