@@ -63,7 +63,8 @@ fn count(image: &Image) -> BTreeMap<(BrokerId, Uuid), usize> {
     counts
 }
 
-/// Replicas whose directory did not come back are made anew in another one.
+/// Replicas whose directory did not come back are made anew in another one. Who led last has nothing any more, and is not to lead
+/// as the last known to have been eligible (KIP-966): where nobody else is, an operator decides whose records are kept.
 pub(super) fn replace(image: &Image, registration: &Registration) -> Vec<MetadataRecord> {
     let mut chooser = Chooser { image, counts: None };
     let is_away = |partition: &Partition| {
@@ -75,10 +76,12 @@ pub(super) fn replace(image: &Image, registration: &Registration) -> Vec<Metadat
         let chosen = chooser.choose(registration.id, &registration.directories);
         let at = |(id, directory): (&BrokerId, Uuid)| if *id == registration.id { chosen } else { directory };
         let directories = partition.replicas.iter().map(|id| (id, partition.directory_of(*id))).map(at).collect();
+        let led_last = partition.leader == registration.id || partition.last_eligible.contains(&registration.id);
         MetadataRecord::PartitionChange(PartitionChangeRecord {
             partition_id: log.partition,
             topic_id: log.topic,
             directories: Some(directories),
+            last_known_elr: (led_last && partition.replicas.len() > 1).then(Vec::new),
             ..PartitionChangeRecord::default()
         })
     });

@@ -120,6 +120,29 @@ fn a_lost_directory_takes_its_replicas_and_no_others() {
 }
 
 #[test]
+fn who_led_last_and_has_another_disk_does_not_lead_by_itself_what_others_have_more_of() {
+    let (mut rig, logs, epoch) = led();
+    let gone = placed(&rig, &logs, OTHER);
+    let three = rig.image().broker(BrokerId(3)).expect("it lives").epoch;
+    rig.leave(3, three);
+    rig.leave(2, epoch);
+    for log in &logs {
+        assert_eq!((rig.partition(*log).leader, &rig.partition(*log).last_eligible), (BrokerId::NONE, &ids(&[2])));
+    }
+    let epoch = come(&mut rig, 201, &[ONE], Some(epoch));
+    rig.join(3, None);
+    for log in &gone {
+        assert_eq!(rig.partition(*log).leader, BrokerId::NONE, "who has least does not cut off what the other has");
+    }
+    rig.leave(2, epoch);
+    come(&mut rig, 202, &[ONE], None);
+    for log in &logs {
+        let leader = if gone.contains(log) { BrokerId::NONE } else { BrokerId(2) };
+        assert_eq!(rig.partition(*log).leader, leader, "its disk is what it was, whatever else it may have lost");
+    }
+}
+
+#[test]
 fn who_comes_back_without_a_directory_is_trusted_with_nothing_and_begins_its_replicas_anew() {
     let (mut rig, logs, epoch) = led();
     let gone = placed(&rig, &logs, OTHER);
