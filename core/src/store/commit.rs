@@ -474,6 +474,7 @@ impl Store {
                 Way::Wait => return self.wait_for_file(building, now.wall, number, queued, out),
             }
         }
+        building.is_weighty |= queued.id == LogId::METADATA;
         building.finish(queued.op, &self.logs[&number]);
         Admitted::Taken
     }

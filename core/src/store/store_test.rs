@@ -1272,6 +1272,19 @@ fn a_relaxed_directory_keeps_its_votes_and_all_before_them_and_loses_only_what_c
 }
 
 #[test]
+fn a_relaxed_directory_keeps_the_metadata() {
+    for seed in 0..40 {
+        let mut world = World::with(Rng::new(seed), StoreConfig { is_durable: false, ..roomy() });
+        world.create(LogId::METADATA, 1 << 20);
+        world.finish_all();
+        world.append_unexpected(LogId::METADATA, 300);
+        world.finish_all();
+        let recovered = world.crash(true);
+        assert_eq!((recovered.logs.len(), recovered.logs[0].end), (1, Offset(1)), "seed {seed}");
+    }
+}
+
+#[test]
 fn a_truncation_waits_for_steps_of_segments_that_go() {
     let mut world = world(StoreConfig { behind_bytes: 4096, ..roomy() });
     let log = world.id(0);

@@ -112,9 +112,6 @@ struct Life {
     incarnation: Uuid,
     /// Whether the directory came back whole.
     is_whole: bool,
-    /// Where the last reign that was found began. A registration before it may not have been the last: that one may be
-    /// lost.
-    last_reign: Offset,
     /// Where the metadata log ended that was found, or up to where it is still the same.
     found_end: Offset,
     /// The last registration of this broker that this log tells of, once it is read.
@@ -194,19 +191,11 @@ impl Cluster {
     pub fn new(found: Found, config: &Config, cx: &mut QuorumCx<'_>) -> Self {
         let log = found.log.unwrap_or_else(|| Log::empty(Offset::ZERO));
         let member = member(found.me, found.founders, config);
-        let is_sole = member.is_fixed && member.voters.is_sole(found.me.id);
-        // A vote of which the only voter's log knows nothing tells of a reign that is lost altogether. A reign that began
-        // before the log does left a snapshot, and with it its registration.
-        let reign = log.epochs().entries().last().copied();
-        let is_known = |(term, _)| reign.is_none_or(|reign| reign.epoch == term);
-        let last_reign = reign.map_or(Offset::ZERO, |reign| reign.start);
-        let last_reign = if last_reign == log.start() { Offset::ZERO } else { last_reign };
         let life = Life {
             me: found.me,
             is_broker: config.broker.roles.is_broker(),
             incarnation: found.incarnation,
-            is_whole: found.is_whole && (!is_sole || found.vote.is_none_or(is_known)),
-            last_reign,
+            is_whole: found.is_whole,
             found_end: log.end(),
             found_epoch: None,
         };
@@ -244,14 +233,11 @@ impl Cluster {
         &self.image
     }
 
-    /// The registration since which this directory has everything that it acknowledged. One that is not in the log that was
-    /// found may have been lost, and with it what came after: so it is the last that is in there.
+    /// The registration since which this directory has everything that it acknowledged: the last that is in the log that was found. A
+    /// life whose own is not in there did nothing, since the metadata is flushed however relaxed a broker is.
     fn whole_since(&self) -> Option<BrokerEpoch> {
         let epoch = match self.quorum.is_sole() {
-            true => {
-                let known = self.image.broker(self.life.me.id).map(|broker| broker.epoch);
-                known.filter(|epoch| epoch.0 >= self.life.last_reign.0)
-            }
+            true => self.image.broker(self.life.me.id).map(|broker| broker.epoch),
             false => self.life.found_epoch,
         };
         epoch.filter(|_| self.life.is_whole)
