@@ -94,6 +94,10 @@ impl World {
             return self.model.find("partitions", text);
         }
         let Some(view) = self.machines[number].view() else { return };
+        if self.model.offsets_topic.is_none() {
+            let topic = view.image().topic_named("__consumer_offsets");
+            self.model.offsets_topic = topic.map(|topic| (topic.id, topic.partitions.len() as i32));
+        }
         let mut twice = None;
         for (log, partition) in view.partitions() {
             let Some(reign) = partition.reign() else { continue };

@@ -23,6 +23,8 @@ fn a_committed_offset_is_the_last_confirmed_or_one_that_may_have_come_later() {
     let asked = group.moment();
     assert!(group.fetched(LOG, 10, asked).is_err(), "20 came later and was confirmed");
     assert!(group.fetched(LOG, 20, asked).is_ok() && group.fetched(LOG, 30, asked).is_ok());
+    assert!(group.fetched(LOG, 10, 0).is_ok(), "who was asked before anything was confirmed may not know more");
+    assert!(group.fetched(LOG, 15, 0).is_err(), "nobody ever committed that");
     group.committed(lost, false);
     assert!(group.fetched(LOG, 30, asked).is_err(), "it was refused");
 }

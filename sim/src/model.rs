@@ -4,6 +4,7 @@
 use crate::client::batch::Entry;
 use crate::groups::GroupFacts;
 use ottla_core::boundary::Digest;
+use ottla_core::group::coordinator_partition;
 use ottla_core::types::Uuid;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -142,6 +143,8 @@ pub struct Model {
     pub wiped: bool,
     /// In which reign each partition was led last, as far as anybody leads, and on which host.
     pub led: BTreeMap<(Uuid, i32), (i32, String)>,
+    /// The topic that keeps what groups committed, and its partitions, once there is one.
+    pub offsets_topic: Option<(Uuid, i32)>,
     /// What clients ask and are answered, if somebody wants to hear it.
     pub told: Option<Vec<String>>,
     /// What was acknowledged since somebody last looked, if somebody does.
@@ -188,6 +191,14 @@ impl Model {
     pub fn is_led_elsewhere(&self, log: LogName, host: &str) -> bool {
         let id = self.topics[log.topic].id;
         id.and_then(|id| self.led.get(&(id, log.partition))).is_some_and(|(_, leader)| leader != host)
+    }
+
+    /// Has another host than this one begun to coordinate the group since? This one may not have heard of it, and knows nothing of what
+    /// was committed there.
+    pub fn is_coordinated_elsewhere(&self, group: &str, host: &str) -> bool {
+        self.offsets_topic
+            .and_then(|(id, partitions)| self.led.get(&(id, coordinator_partition(group, partitions))))
+            .is_some_and(|(_, leader)| leader != host)
     }
 
     /// `topic-partition`, for people.

@@ -301,10 +301,16 @@ impl Member {
         if error != ErrorCode::None || refused.is_some() {
             return self.stumbled(cx, refused.unwrap_or(error));
         }
+        // Who has not heard that another coordinates now tells what was committed up to then; what is committed there is refused.
+        let is_past = cx.model.is_coordinated_elsewhere(&self.habits.group, &cx.at.0);
+        if is_past {
+            cx.model.mark("offsets told by deposed coordinators");
+        }
+        let asked = if is_past { 0 } else { self.offsets_asked };
         for (topic, partition, offset, _) in found {
             let Some(topic) = topic else { continue };
             let log = LogName { topic, partition };
-            let judged = cx.model.group(&self.habits.group).fetched(log, offset, self.offsets_asked);
+            let judged = cx.model.group(&self.habits.group).fetched(log, offset, asked);
             if let Err(text) = judged {
                 cx.model.find("committed offset", format!("{}: {text}", self.habits.group));
             }
