@@ -34,6 +34,7 @@ pub struct Shape {
     /// How many replicas have what is acknowledged, of topics that do not say so.
     pub replicas_min: i16,
     /// Every machine has two data directories, each on a disk of its own.
+    #[serde(default)]
     pub doubled: bool,
     /// Every process records its flight, which is replayed when it ends.
     pub recorded: bool,

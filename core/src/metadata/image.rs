@@ -155,6 +155,11 @@ impl Image {
         self.end
     }
 
+    /// The same, when nothing that was written up to there has changed it.
+    pub fn until(&self, end: Offset) -> Self {
+        Self { end, ..self.clone() }
+    }
+
     /// Finalized feature levels.
     pub fn features(&self) -> &BTreeMap<Str, i16> {
         &self.features

@@ -14,6 +14,7 @@ use crate::node::groups::OFFSETS_TOPIC;
 use crate::quorum::{Quorum, QuorumOut};
 use crate::shard::Cx;
 use crate::types::{BrokerEpoch, BrokerId, ErrorCode, LogId, Now, Offset, Str};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -125,6 +126,10 @@ impl Node {
             if matches!(self.cluster.phase, Phase::Following | Phase::Ready) {
                 self.follow(&delta);
             }
+        }
+        if self.cluster.controller.is_some() && self.cluster.image.end() < end {
+            // What the quorum writes for itself changes nothing, and counts.
+            self.cluster.image = Arc::new(self.cluster.image.until(end));
         }
         while self.cluster.promised.front().is_some_and(|(needed, ..)| *needed <= end) {
             let (_, from, reply) = self.cluster.promised.pop_front().expect("just seen");
