@@ -182,16 +182,29 @@ impl Partition {
     }
 
     /// Keeps what was written here up to the leader's epoch, as far as that goes at the leader. An epoch that only the leader
-    /// has is none of ours: what we have of the one before it may still be another's, and is asked about again (KIP-279). Where
-    /// the leader has dropped all that could be common nobody can tell any more what of ours was: only what is committed stays.
+    /// has is none of ours: what we have of the one before it may still be another's, and is asked about again (KIP-279).
     fn diverged(&mut self, epoch: LeaderEpoch, end: Offset, leaders: Offset, out: &mut Vec<PartitionOut>) {
         let ours = self.log.epochs().end_of(epoch, self.log.end());
-        let common = if end <= leaders { end.min(self.high_watermark) } else { end };
-        let to = ours.end.min(common).max(self.log.start());
+        let to = ours.end.min(end).max(self.log.start());
         if ours.end == Offset::NONE || to >= self.log.end() {
             return ignore(Ignored::AnswerUnsound, out);
         }
+        if end <= leaders && self.high_watermark < end {
+            // The leader has dropped all that could be common, so nobody can tell any more what of ours was: we begin where its log does.
+            let Role::Follower(follower) = &mut self.role else { unreachable!("only followers are told so") };
+            follower.anew_at = Some(leaders);
+            return;
+        }
         self.cut_back(to, out);
+    }
+
+    /// All that is here goes, since the leader's log begins there. At no moment is there less than that: who is eligible may be
+    /// elected at any, and give what it takes for the next offset to another record.
+    fn leave_behind(&mut self, first: Offset, out: &mut Vec<PartitionOut>) {
+        if first >= self.high_watermark {
+            out.push(PartitionOut::Act(Action::Trim { start: first }, Then::Settled));
+        }
+        self.cut_back(first, out);
     }
 
     /// What is committed stays, whoever says otherwise: a leader that lacks it has lost it, and this replica, which has it, is not
@@ -211,6 +224,10 @@ impl Partition {
             return ignore(Ignored::AnswerUnsound, out);
         }
         let first = fetched.batches.first().map_or(asked.from, CheckedBatch::base_offset);
+        let Role::Follower(follower) = &self.role else { unreachable!("asked before") };
+        if follower.anew_at.is_some_and(|at| at < self.log.end()) {
+            return self.leave_behind(first, out);
+        }
         if first < self.log.end() {
             // The leader's first batch reaches across our end: what we have from there on is not what it has.
             let to = first.max(self.log.start());

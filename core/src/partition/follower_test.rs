@@ -277,15 +277,27 @@ fn an_epoch_that_only_the_leader_knows_is_asked_about_once_more() {
 }
 
 #[test]
-fn of_what_the_leader_has_dropped_only_what_is_committed_is_common() {
+fn of_what_the_leader_has_dropped_nobody_knows_what_is_common_and_we_begin_where_it_does() {
     // Ours is 1 1 8 8, of which 1 1 is committed; the leader's begins at 3, and all that it knows of 8 is that 9 began there.
     let ours = [batch(0, 2, 1), batch(2, 1, 8), batch(3, 1, 8)];
     let mut scene = Scene::of(&ours);
     scene.fetched(given(Vec::new(), 2, 0));
     scene.fetched(Fetched { log_start: Offset(3), ..parting(8, 3) });
-    assert_eq!(scene.cut(&ours[..1]), 2, "the batch at 2 may be another than the leader's was");
-    scene.fetched(Fetched { error: ErrorCode::OffsetOutOfRange, ..given(Vec::new(), 3, 3) });
-    assert_eq!(scene.asks(), Some((3, -1)), "the log is to begin anew where the leader's does");
+    assert_eq!(scene.asks(), Some((3, -1)), "nothing goes before it is known where the first batch there begins");
+    assert!(scene.wants().is_some_and(|fetch| fetch.is_glance) && scene.actions().is_empty());
+    scene.fetched(given(vec![batch(3, 2, 9)], 5, 3));
+    let actions = scene.actions();
+    let [Action::Trim { start: Offset(3) }, Action::Truncate { end: Offset(3) }] = &actions[..] else {
+        panic!("at no moment does it end before that: {actions:?}");
+    };
+    scene.done(Then::Settled, Ok(Done::Stored { start: Offset(3), end: Offset(4) }));
+    scene.done(Then::Cut, Ok(Done::Stored { start: Offset(3), end: Offset(3) }));
+    scene.done(Then::Reloaded, Ok(Done::Log(Box::new(Log::empty(Offset(3))))));
+    scene.out.clear();
+    scene.fetched(given(vec![batch(3, 2, 9)], 5, 3));
+    assert!(matches!(scene.actions()[..], [Action::Append { .. }]));
+    scene.stored(5);
+    assert_eq!(scene.asks(), Some((5, 9)));
 }
 
 #[test]
