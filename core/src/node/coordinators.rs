@@ -8,7 +8,8 @@
 //!
 //! A verdict's records are appended to the shard's own partition and applied at once; its replies leave when the records
 //! are committed. When an append fails nobody knows which answers would have been true: the connections that wait are
-//! closed, and the shard is loaded again from its log.
+//! closed, and the shard is loaded again from its log. Nobody is told anything of it before all that was read is committed: the
+//! next coordinator may never have heard of the rest.
 
 use super::op_id;
 use crate::boundary::{DiskFault, Done, Effect, Note, Query};
@@ -16,10 +17,12 @@ use crate::config::Config;
 use crate::group::{Ask, Caller, GroupOut, GroupRecord, GroupShard};
 use crate::msg::Response;
 use crate::node::lane::PartAsk;
-use crate::partition::{Answer, PartKey};
+use crate::partition::{Answer, PartKey, WantedOffset};
 use crate::record::{Builder, Functions, NewRecord, Records, check_stored};
 use crate::shard::Cx;
-use crate::types::{ConnId, ErrorCode, LogId, Mono, Now, Offset, OffsetRange, OpId, Rng, Str, Ticket, Uuid};
+use crate::types::{
+    ConnId, ErrorCode, LeaderEpoch, LogId, Mono, Now, Offset, OffsetRange, OpId, Rng, Str, Ticket, Uuid,
+};
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -66,13 +69,21 @@ struct Awaited {
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum HostState {
-    Loading {
-        /// The log ended too early; it is read on then.
-        again_at: Option<Mono>,
-    },
+    Loading(Loading),
     Active,
     /// The log cannot be read.
     Failed,
+}
+
+/// What a shard waits for that is being loaded.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Loading {
+    /// The next piece of its log.
+    Piece(OpId),
+    /// How much of the log is committed, asked under this internal ticket.
+    Committed(u64),
+    /// It was read to too early an end, or further than is committed: one looks again then.
+    Until(Mono),
 }
 
 /// What a coordinator may use of the world.
@@ -112,7 +123,7 @@ impl Coordinators {
     pub fn lead(&mut self, cx: &mut HostCx<'_>, log: LogId, found: Option<OffsetRange>, out: &mut Vec<HostOut>) {
         let range = found.unwrap_or(OffsetRange { start: Offset::ZERO, end: Offset::ZERO });
         let mut host = Host {
-            state: HostState::Loading { again_at: None },
+            state: HostState::Loading(Loading::Until(cx.now.mono)),
             start: range.start,
             shard: GroupShard::default(),
             end: range.start,
@@ -149,7 +160,7 @@ impl Coordinators {
                 host.shard.ask(&mut cx.shard(), caller, ask, &mut said);
                 return self.carry(cx, log, said, out);
             }
-            Some(HostState::Loading { .. }) => ErrorCode::CoordinatorLoadInProgress,
+            Some(HostState::Loading(_)) => ErrorCode::CoordinatorLoadInProgress,
             Some(HostState::Failed) => ErrorCode::CoordinatorNotAvailable,
             None => ErrorCode::NotCoordinator,
         };
@@ -173,7 +184,7 @@ impl Coordinators {
 
     /// True while a shard is still being loaded.
     pub fn is_loading(&self) -> bool {
-        self.hosts.values().any(|host| matches!(host.state, HostState::Loading { .. }))
+        self.hosts.values().any(|host| matches!(host.state, HostState::Loading(_)))
     }
 
     /// Keeps the shard's place among the deadlines up to date.
@@ -181,8 +192,8 @@ impl Coordinators {
         let Some(host) = self.hosts.get_mut(&log) else { return };
         let deadline = match host.state {
             HostState::Active => host.shard.deadline(),
-            HostState::Loading { again_at } => again_at,
-            HostState::Failed => None,
+            HostState::Loading(Loading::Until(at)) => Some(at),
+            HostState::Loading(Loading::Piece(_) | Loading::Committed(_)) | HostState::Failed => None,
         };
         if deadline == host.deadline {
             return;
@@ -225,9 +236,16 @@ impl Coordinators {
     /// An append of ours is committed, or refused.
     pub fn answered(&mut self, cx: &mut HostCx<'_>, key: PartKey, answer: Answer, out: &mut Vec<HostOut>) {
         let log = self.appends.remove(&key.ticket.seq).expect("INV-09: an append is answered once");
+        let outcome = match answer {
+            Answer::Produced(outcome) => outcome,
+            Answer::Offset(told) => {
+                let told = told.map(|(_, committed, _)| committed);
+                return self.told_committed(cx, (log, key.ticket.seq), told, out);
+            }
+            _ => unreachable!("an append is answered as such, and so is the question for what is committed"),
+        };
         let Some(host) = self.hosts.get_mut(&log) else { return };
         let Some(at) = host.awaited.iter().position(|append| append.seq == key.ticket.seq) else { return };
-        let Answer::Produced(outcome) = answer else { unreachable!("an append is answered as such") };
         match outcome {
             Ok(_) => {
                 assert_eq!(at, 0, "INV-10: appends of one shard are committed in order");
@@ -245,10 +263,11 @@ impl Coordinators {
     }
 
     fn read_on(&mut self, log: LogId, out: &mut Vec<HostOut>) {
-        let host = &self.hosts[&log];
+        let host = self.hosts.get_mut(&log).expect("what is loaded is hosted");
         let op = op_id(self.reads_begun, super::OWNER_COORDINATORS);
         self.reads_begun += 1;
         self.reads.insert(op, log);
+        host.state = HostState::Loading(Loading::Piece(op));
         let query = Query::Records { from: host.end, end: Offset(i64::MAX), bytes_max: LOAD_BYTES };
         out.push(HostOut::Effect(Effect::Read { op, log, query }));
     }
@@ -257,15 +276,18 @@ impl Coordinators {
     pub fn read(&mut self, cx: &mut HostCx<'_>, op: OpId, outcome: Result<Done, DiskFault>, out: &mut Vec<HostOut>) {
         let log = self.reads.remove(&op).expect("INV-04: an operation ends once, and only if it began");
         let Some(host) = self.hosts.get_mut(&log) else { return };
-        if !matches!(host.state, HostState::Loading { .. }) {
+        if host.state != HostState::Loading(Loading::Piece(op)) {
             return;
         }
         match outcome {
             Ok(Done::Records(records)) if records.is_empty() && host.end < host.committed => {
                 // Offsets of groups would be missing: better nobody is told anything until the rest can be read.
                 cx.notes.push(Note::LoadedShort { log, read: host.end, committed: host.committed });
-                host.state = HostState::Loading { again_at: Some(cx.now.mono + READ_AGAIN) };
+                host.state = HostState::Loading(Loading::Until(cx.now.mono + READ_AGAIN));
                 self.schedule(log);
+            }
+            Ok(Done::Records(records)) if records.is_empty() && host.end > host.committed => {
+                self.ask_committed(log, out);
             }
             Ok(Done::Records(records)) if records.is_empty() => {
                 host.activate(cx);
@@ -278,6 +300,38 @@ impl Coordinators {
             Ok(_) => self.fail(log, DiskFault::Rot, cx),
             Err(fault) => self.fail(log, fault, cx),
         }
+    }
+
+    /// More was read than is known to be committed.
+    fn ask_committed(&mut self, log: LogId, out: &mut Vec<HostOut>) {
+        let seq = self.appends_begun;
+        self.appends_begun += 1;
+        self.appends.insert(seq, log);
+        let host = self.hosts.get_mut(&log).expect("what is loaded is hosted");
+        host.state = HostState::Loading(Loading::Committed(seq));
+        self.schedule(log);
+        let key = PartKey { ticket: Ticket { conn: ConnId::INTERNAL, seq }, topic: 0, partition: 0 };
+        out.push(HostOut::Ask(log, key, PartAsk::OffsetFor(LeaderEpoch::NONE, WantedOffset::Latest)));
+    }
+
+    /// So much is, unless nobody knows yet.
+    fn told_committed(
+        &mut self,
+        cx: &HostCx<'_>,
+        (log, asked): (LogId, u64),
+        told: Result<Offset, ErrorCode>,
+        out: &mut Vec<HostOut>,
+    ) {
+        let Some(host) = self.hosts.get_mut(&log) else { return };
+        if host.state != HostState::Loading(Loading::Committed(asked)) {
+            return;
+        }
+        host.committed = told.map_or(host.committed, |told| host.committed.max(told));
+        if host.committed < host.end {
+            host.state = HostState::Loading(Loading::Until(cx.now.mono + ASK_AGAIN));
+            return self.schedule(log);
+        }
+        self.read_on(log, out);
     }
 
     fn fail(&mut self, log: LogId, fault: DiskFault, cx: &mut HostCx<'_>) {
@@ -314,10 +368,14 @@ impl Coordinators {
         for log in due {
             let mut said = Vec::new();
             let host = self.hosts.get_mut(&log).expect("just found");
-            if let HostState::Loading { again_at } = &mut host.state {
-                *again_at = None;
-                self.schedule(log);
-                self.read_on(log, out);
+            if let HostState::Loading(_) = host.state {
+                match host.end > host.committed {
+                    true => self.ask_committed(log, out),
+                    false => {
+                        self.read_on(log, out);
+                        self.schedule(log);
+                    }
+                }
                 continue;
             }
             host.shard.wake(&mut cx.shard(), &mut said);
@@ -391,6 +449,8 @@ fn batch_of(cx: &HostCx<'_>, records: &[GroupRecord]) -> crate::record::CheckedB
 
 /// After so long a log that was not read to its end is read on.
 const READ_AGAIN: Duration = Duration::from_secs(1);
+/// After so long it is asked again how much of it is committed.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
 /// So much of a log is loaded in one step.
 const LOAD_BYTES: u32 = 128 << 10;
 

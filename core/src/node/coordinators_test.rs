@@ -1,12 +1,23 @@
-use crate::boundary::{Effect, Effects};
+use super::{Coordinators, HostState, Loading};
+use crate::boundary::{Done, Effect, Effects};
 use crate::msg::Request;
 use crate::msg::find_coordinator::FindCoordinatorRequest;
 use crate::msg::offset_commit::{OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use crate::node::scene_test::Scene;
 use crate::partition::{Answer, PartKey, Refused};
-use crate::types::{ConnId, ErrorCode, Str, Ticket};
+use crate::record::Records;
+use crate::types::{ConnId, ErrorCode, LeaderEpoch, LogId, Offset, OffsetRange, Str, Ticket, Wall};
+use core::time::Duration;
 use std::vec;
 use std::vec::Vec;
+
+/// The question for what is committed, of which a shard waits for the answer.
+fn asked(hosts: &Coordinators, log: LogId) -> PartKey {
+    let HostState::Loading(Loading::Committed(seq)) = hosts.hosts[&log].state else {
+        panic!("more was read than is known to be committed")
+    };
+    PartKey { ticket: Ticket { conn: ConnId::INTERNAL, seq }, topic: 0, partition: 0 }
+}
 
 fn commit(scene: &mut Scene, offset: i64) -> Ticket {
     let partition = OffsetCommitRequestPartition { committed_offset: offset, ..Default::default() };
@@ -41,4 +52,36 @@ fn a_later_append_may_be_refused_before_an_earlier_one_is_committed() {
     let hangups = out.effects.iter().filter(|effect| matches!(effect, Effect::Hangup { .. })).count();
     let reads = out.effects.iter().filter(|effect| matches!(effect, Effect::Read { .. })).count();
     assert_eq!((hangups, reads), (2, 1), "nobody knows what became of either, and the log is read again");
+}
+
+/// What was appended and never committed may be lost with this leader: nobody is told of it before it is.
+#[test]
+fn nobody_is_told_what_was_read_and_is_not_committed() {
+    let mut scene = crate::node::node_test::with_topic(1);
+    let found = FindCoordinatorRequest { key: Str::from("readers"), ..Default::default() };
+    scene.ask(2, Request::FindCoordinator(found));
+    let log = *scene.node.coordinators.hosts.keys().next().expect("they are hosted");
+    let read_to = OffsetRange { start: Offset(5), end: Offset(0) };
+    let mut out = Effects::default();
+    let now = scene.now;
+    scene.node.with_hosts(now, &mut out, |hosts, cx, _| {
+        let mut said = Vec::new();
+        hosts.resign(log, &mut said);
+        hosts.lead(cx, log, Some(read_to), &mut said);
+        let HostState::Loading(Loading::Piece(op)) = hosts.hosts[&log].state else { panic!("it is read") };
+        let outcome = Ok(Done::Records(Records::EMPTY));
+        hosts.read(cx, op, outcome.clone(), &mut said);
+        for told in [Err(ErrorCode::OffsetNotAvailable), Ok((Wall(-1), Offset(4), LeaderEpoch(0)))] {
+            let asked = asked(hosts, log);
+            hosts.answered(cx, asked, Answer::Offset(told), &mut said);
+            assert!(hosts.is_loading() && hosts.deadline().is_some(), "it asks again, {told:?}");
+            cx.now.mono = cx.now.mono + Duration::from_secs(1);
+            hosts.wake(cx, &mut said);
+        }
+        let asked = asked(hosts, log);
+        hosts.answered(cx, asked, Answer::Offset(Ok((Wall(-1), Offset(5), LeaderEpoch(0)))), &mut said);
+        let HostState::Loading(Loading::Piece(op)) = hosts.hosts[&log].state else { panic!("it is read on") };
+        hosts.read(cx, op, outcome, &mut said);
+        assert_eq!(hosts.hosts[&log].state, HostState::Active);
+    });
 }

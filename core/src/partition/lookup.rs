@@ -57,6 +57,13 @@ impl Partition {
         {
             return Readable { elsewhere: Some(follower), bytes: 0, ..self.readable(Reader::Client, ask.from) };
         }
+        if let Role::Follower(_) = &self.role
+            && ask.from > self.log.end()
+        {
+            // It has yet to fetch that, or lacks it for good: the leader knows. Out of range would make whoever takes this for the leader
+            // begin anew.
+            return Readable::error(ErrorCode::NotLeaderOrFollower);
+        }
         let readable = self.readable_after(Reader::Client, ask.from, ask.last_fetched);
         self.watch(key, Reader::Client, (ask.from, ask.watch_below), &readable);
         readable
