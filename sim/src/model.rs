@@ -294,10 +294,14 @@ impl Model {
                 format!("{} at {offset}: record {} was {how} where record {} was", self.name(log), id.0, before.0);
             self.find("changed", text);
         }
+        // A replica that begins where the log does now knows nothing of who numbered what was deleted before that, in Kafka too: what
+        // is sent again is new to it.
+        let deleted = if self.cluster { self.log(log).delete_asked } else { 0 };
         let sent = &mut self.sent[id.0 as usize];
         sent.seen.push(offset);
         let most = if sent.idempotent { 1 } else { sent.tries };
-        if sent.seen.len() > most as usize {
+        let kept = sent.seen.iter().filter(|seen| **seen >= deleted).count();
+        if kept > most as usize {
             let seen = format!("record {} sent {} times is at offsets {:?}", id.0, sent.tries, sent.seen);
             let text = format!("{}: {seen}", self.name(log));
             self.find("duplicate", text);

@@ -77,6 +77,9 @@ impl Quorum {
             Count::Lost => self.rest(cx, out),
             Count::Won if candidate.is_pre => {
                 let until = self.times.round(cx);
+                if self.ballot.term >= TERM_MAX {
+                    return self.rest(cx, out);
+                }
                 self.role = Role::Candidate(Candidate::new(self.me.id, false, until));
                 self.mark(self.ballot.term.next(), Some(self.me.id), out);
             }
@@ -162,7 +165,7 @@ impl Quorum {
         cx: &mut QuorumCx<'_>,
         out: &mut Vec<QuorumOut>,
     ) -> bool {
-        if self.asleep_until.is_some() {
+        if self.asleep_until.is_some() || self.is_absurd(term) {
             return false;
         }
         if term > self.ballot.term {
@@ -174,6 +177,13 @@ impl Quorum {
             Some(leader) if term == self.ballot.term => self.attach(leader, cx, out),
             Some(_) | None => false,
         }
+    }
+
+    /// No quorum comes to such a term: a mistake that was believed would use up the terms there are. Whoever knows of none yet
+    /// believes anything else.
+    fn is_absurd(&self, term: LeaderEpoch) -> bool {
+        let leap = term.0.saturating_sub(self.ballot.term.0);
+        term > TERM_MAX || self.ballot.term > LeaderEpoch::FIRST && leap > LEAP_MAX
     }
 
     /// No round, no reign: waits, and stands again unless a leader is heard of.
@@ -252,6 +262,11 @@ impl Quorum {
         self.log.epochs().latest().filter(|_| !is_empty).unwrap_or(LeaderEpoch::NONE)
     }
 }
+
+/// Ten elections a second for three years.
+const TERM_MAX: LeaderEpoch = LeaderEpoch(1 << 30);
+/// So many elections nobody misses.
+const LEAP_MAX: i32 = 1 << 20;
 
 #[cfg(test)]
 #[path = "election_test.rs"]

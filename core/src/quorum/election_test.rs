@@ -173,3 +173,29 @@ fn a_leader_that_resigns_names_who_is_next_and_that_one_stands_at_once() {
     let refused = with(at(1040), |cx| best.ended((ME.id, LeaderEpoch(4)), &successors, cx, &mut Vec::new()));
     assert_eq!(refused, Err(ErrorCode::FencedLeaderEpoch));
 }
+
+#[test]
+fn a_term_that_no_quorum_comes_to_is_not_believed() {
+    let mut quorum = voter();
+    for term in [5 + (1 << 20), i32::MAX] {
+        for is_pre in [true, false] {
+            let (_, out) = asked(&mut quorum, &ask(FIRST, term, is_pre));
+            assert_eq!((quorum.term(), out), (LeaderEpoch(4), vec![]), "{term}");
+        }
+        let mut out = Vec::new();
+        let begun = with(at(110), |cx| quorum.begun((FIRST, LeaderEpoch(term)), cx, &mut out));
+        let ended = with(at(110), |cx| quorum.ended((FIRST, LeaderEpoch(term)), &[], cx, &mut out));
+        assert_eq!((begun, ended), (Err(ErrorCode::InvalidRequest), Err(ErrorCode::InvalidRequest)));
+        assert_eq!(quorum.term(), LeaderEpoch(4));
+    }
+    let (_, out) = asked(&mut quorum, &ask(FIRST, 1 << 20, false));
+    assert!(!out.is_empty(), "so many may have been missed");
+}
+
+#[test]
+fn numbers_of_nodes_are_no_doors() {
+    for id in [0, 1, i32::MAX, -1] {
+        assert_eq!(crate::quorum::door_of(BrokerId(id)), None, "{id}");
+    }
+    assert_eq!(crate::quorum::door_of(crate::quorum::door(3)), Some(3));
+}

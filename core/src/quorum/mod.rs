@@ -128,7 +128,7 @@ pub const fn door(place: usize) -> BrokerId {
 
 /// Which address that is; none if it is a node's number.
 pub fn door_of(id: BrokerId) -> Option<usize> {
-    usize::try_from(FIRST_DOOR - id.0).ok()
+    FIRST_DOOR.checked_sub(id.0).and_then(|place| usize::try_from(place).ok())
 }
 
 /// As in Kafka, where -1 is nobody.

@@ -49,8 +49,10 @@ impl Quorum {
     ) -> Result<(), ErrorCode> {
         self.may_lead(leader)?;
         self.outdone(term, None, cx, out);
-        if term < self.ballot.term {
-            return Err(ErrorCode::FencedLeaderEpoch);
+        match () {
+            () if term < self.ballot.term => return Err(ErrorCode::FencedLeaderEpoch),
+            () if term > self.ballot.term => return Err(ErrorCode::InvalidRequest),
+            () => {}
         }
         let is_over = match &self.role {
             Role::Follower(follower) => follower.leader == leader,
