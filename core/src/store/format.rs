@@ -99,7 +99,9 @@ pub(super) fn plan(
     f: &Functions,
 ) -> (VecDeque<FileOp>, u64) {
     let half_bytes = (journal_bytes / 2).next_multiple_of(BLOCK_BYTES as u64).max(4 * BLOCK_BYTES as u64);
-    let mut ops = Vec::new();
+    // What a first start left that did not end may look as it should and not be so on the device.
+    let remains = JOURNAL_NAMES.into_iter().chain([CATALOGUE_NEXT]);
+    let mut ops: Vec<FileOp> = remains.map(|name| FileOp::Remove { path: String::from(name) }).collect();
     for (file, name) in files.into_iter().zip(JOURNAL_NAMES) {
         ops.push(FileOp::Open { file, path: String::from(name), mode: OpenMode::Direct });
         ops.push(FileOp::SetLen { file, len: half_bytes });
