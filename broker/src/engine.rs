@@ -310,9 +310,9 @@ impl Engine {
         self.look_for_losses(out);
     }
 
-    /// Without the first directory nothing goes on; the loss of another is for the node to deal with.
+    /// The loss of a directory is for the node to deal with.
     fn look_for_losses(&mut self, out: &mut Vec<Out>) {
-        for directory in 1..self.disks.len() {
+        for directory in 0..self.disks.len() {
             if self.store.is_offline(directory) && self.lost.insert(directory) {
                 let path = self.disks[directory].1.display();
                 error!("the data directory {path} is given up: nothing in it is read or written until the next start");

@@ -500,9 +500,11 @@ impl Process {
                 }
             }
         }
-        for directory in 1..self.store.count() {
+        for directory in 0..self.store.count() {
             if self.store.is_offline(directory) && self.pace.lost.insert(directory) {
-                out.push(ProcessOut::Mark("directories lost, of several"));
+                if directory > 0 {
+                    out.push(ProcessOut::Mark("directories lost, of several"));
+                }
                 self.inputs.push_back(Input::DirectoryLost { directory });
             }
         }

@@ -3,7 +3,7 @@
 use super::follow::Todo;
 use super::moves::Assigning;
 use super::{FoundLog, Node};
-use crate::boundary::{Effect, Effects};
+use crate::boundary::{Effect, Effects, Fault};
 use crate::types::{LogId, Mono, Now, Str, Uuid};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -148,9 +148,16 @@ impl Node {
     }
 
     /// A data directory was given up: its logs can be neither read nor written, and others are to lead them. Without the first one there
-    /// are no metadata, and nothing can go on; that is seen by whoever writes them.
+    /// are no metadata, and nothing can go on: what breaks with this process tells the controller at once.
     pub(super) fn directory_lost(&mut self, now: Now, at: usize, out: &mut Effects) {
-        if at == 0 || at >= self.directories.count() || !self.directories.lost.insert(at) {
+        if at == 0 {
+            // Who goes anyway goes.
+            if !self.cluster.is_leaving() {
+                out.push(Effect::Halt { fault: Fault::MetadataOffline });
+            }
+            return;
+        }
+        if at >= self.directories.count() || !self.directories.lost.insert(at) {
             return;
         }
         let logs = self.directories.places.iter().filter(|(_, place)| **place == at).map(|(log, _)| *log);

@@ -60,8 +60,8 @@ impl Node {
                     let then = Then::Appended(self.cluster.quorum.log().end());
                     self.cluster.store(Action::Append { batches }, then, out);
                 }
-                QuorumOut::Truncate { end } => {
-                    out.note(Note::Truncated { log: LogId::METADATA, from: end, to: end });
+                QuorumOut::Truncate { from, end } => {
+                    out.note(Note::Truncated { log: LogId::METADATA, from, to: end });
                     self.cluster.life.found_end = self.cluster.life.found_end.min(end);
                     self.cluster.store(Action::Truncate { end }, Then::Changed(end), out);
                 }

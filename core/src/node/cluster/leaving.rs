@@ -43,7 +43,7 @@ impl super::Cluster {
     }
 
     /// Is there anything to be handed over still?
-    pub(super) fn is_leaving(&self) -> bool {
+    pub(in crate::node) fn is_leaving(&self) -> bool {
         self.leaving.is_some()
     }
 }
