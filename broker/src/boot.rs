@@ -61,6 +61,7 @@ pub async fn boot(config: &Config, world: World) -> Result<Engine, String> {
     let (store, recovered) = rooms.open(recovery, 0, (&disk, &directory)).await?;
     let cluster_id = recovered.identity.cluster.clone();
     let mut directories = vec![recovered.identity.directory];
+    let mut made = vec![recovered.is_new];
     let mut opened = vec![(store, recovered.logs)];
     let mut disks = vec![(disk, directory)];
     for (at, (disk, directory)) in (1..).zip(more) {
@@ -68,12 +69,25 @@ pub async fn boot(config: &Config, world: World) -> Result<Engine, String> {
         let recovery = Recovery::new(store_config(config), functions, mine);
         let (store, recovered) = rooms.open(recovery, at, (&disk, &directory)).await?;
         directories.push(recovered.identity.directory);
+        made.push(recovered.is_new);
         opened.push((store, recovered.logs));
         disks.push((disk, directory));
+    }
+    let is_lost = |at: usize| (at == 0 || is_sole) && !opened[at].1.is_empty();
+    if !opened[0].1.iter().any(|log| log.id == LogId::METADATA) && (0..opened.len()).any(is_lost) {
+        return Err(without_metadata(&disks[0].1));
     }
     let opened = Stores::open(opened, new_uuid(&mut rng));
     let (stores, logs) = opened.map_err(|found| twice(&found.log, &disks[found.directory].1))?;
     let logs = logs.into_iter().map(|(log, at)| found(log, at)).collect();
+    let unproved = stores.unproved();
+    for (at, _) in directories.iter().enumerate().filter(|(at, id)| unproved.contains(id) && !made[*at]) {
+        let path = disks[at].1.display();
+        warn!(
+            "the data directory {path} was not used with the others the last time, or is an older copy of itself: its replicas \
+             are in no ISR and lead nothing until they have fetched what they lack"
+        );
+    }
     rooms.later.into_iter().for_each(|mail| mailbox.put(mail));
     let listener = controller_endpoint(config).map(|(name, _)| name).unwrap_or_default();
     let founders = meta::voters(meta::founders(&disks[0].1)?, &listener);
@@ -84,7 +98,7 @@ pub async fn boot(config: &Config, world: World) -> Result<Engine, String> {
         seed: rng.next_u64(),
         cluster_id,
         directories,
-        unproved: stores.unproved(),
+        unproved,
         founders,
         logs,
         lane_delay_max: Duration::ZERO,
@@ -94,6 +108,15 @@ pub async fn boot(config: &Config, world: World) -> Result<Engine, String> {
     let flight = config.flight.as_ref().and_then(|flight| Flight::begin(flight, &boot, now));
     let node = Node::boot(boot, now, &mut effects);
     Ok(Engine::new(node, effects, stores, disks, telemetry).recorded(now, flight))
+}
+
+/// Replicas and no metadata: nothing would claim what is there, and all of it would go.
+fn without_metadata(first: &Path) -> String {
+    format!(
+        "{}: the first of log.dirs has no metadata, and there are replicas that need them: name the directory first that always was, or \
+         restore it from a copy; if it is lost for good, empty the others too",
+        first.display()
+    )
 }
 
 /// What the first directory holds nobody else has: one that was never made beside others that were is not the one that it was.

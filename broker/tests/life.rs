@@ -110,6 +110,32 @@ fn a_directory_that_lost_its_catalogue_is_not_taken_for_a_new_one() {
     assert!(told.contains("put the file back"), "{told}");
 }
 
+#[test]
+fn replicas_without_the_metadata_that_claim_them_are_not_touched() {
+    let folder = std::env::temp_dir().join(format!("ottla-parted-{}", std::process::id()));
+    let [first, other] = ["first", "other"].map(|name| folder.join(name));
+    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = free.local_addr().expect("an address");
+    drop(free);
+    let port = address.port().to_string();
+    let both = format!("log.dirs={},{}", first.display(), other.display());
+    let mut broker = ottla().args(["--port", &port, "--set", &both]).spawn().expect("it starts");
+    while std::net::TcpStream::connect(address).is_err() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let server = ["--bootstrap-server", &address.to_string()];
+    let made = ottla().args(["topic", "create", "orders", "--partitions", "4"]).args(server).output().expect("it runs");
+    assert!(made.status.success(), "{made:?}");
+    let sent = std::process::Command::new("kill").arg(broker.id().to_string()).status().expect("kill runs");
+    assert!(sent.success() && broker.wait().expect("it ends").success());
+    let replicas = || fs::read_dir(&other).expect("it is there").count();
+    let before = replicas();
+    let told = refusal(&["--port", &port, "--set", &format!("log.dirs={}", other.display())]);
+    assert!(told.contains("has no metadata") && told.contains("name the directory first that always was"), "{told}");
+    assert_eq!(replicas(), before, "nothing is deleted");
+    fs::remove_dir_all(&folder).expect("it can be removed");
+}
+
 /// Settings of a node that is a broker only, with its data here.
 fn broker_only(directory: &Path) -> Vec<String> {
     let set = |setting: String| ["--set".to_owned(), setting];
