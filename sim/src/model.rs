@@ -312,8 +312,10 @@ impl Model {
     pub fn judge_order(&mut self, log: LogName) {
         let mut newest: BTreeMap<(usize, u32), (i64, RecordId)> = BTreeMap::new();
         let mut wrong = Vec::new();
+        // Of what was deleted since a replica may know nothing, and takes what is sent again (see `place`).
+        let deleted = if self.cluster { self.log(log).delete_asked } else { 0 };
         let at = std::mem::take(&mut self.log(log).at);
-        for (offset, id) in &at {
+        for (offset, id) in at.range(deleted..) {
             let sent = &self.sent[id.0 as usize];
             if !sent.idempotent {
                 continue;

@@ -220,11 +220,12 @@ impl Quorum {
     }
 
     fn cut(&mut self, to: Offset, out: &mut Vec<QuorumOut>) {
+        let from = self.log.end();
         self.electorate.cut(to);
         let after = self.log.truncate(to);
         assert!(after == AfterCut::Whole, "nobody numbers batches of the metadata log");
         self.changing = Some(to);
-        out.push(QuorumOut::Truncate { end: to });
+        out.push(QuorumOut::Truncate { from, end: to });
     }
 
     fn take(&mut self, asked: FetchAsk, told: FetchTold, now: Wall, out: &mut Vec<QuorumOut>) -> Taken {

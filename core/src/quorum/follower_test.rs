@@ -67,7 +67,7 @@ fn histories_that_part_are_cut_and_what_is_committed_is_not() {
     let (taken, out) = take(&mut quorum, parts(1));
     assert_eq!((taken, out), (Taken::Unsound, vec![]), "this leader lacks what was committed");
     let (taken, out) = take(&mut quorum, parts(2));
-    assert_eq!((taken, out), (Taken::Well, vec![QuorumOut::Truncate { end: Offset(2) }]));
+    assert_eq!((taken, out), (Taken::Well, vec![QuorumOut::Truncate { from: Offset(4), end: Offset(2) }]));
     let (_, ask) = quorum.ask().expect("it asks again");
     assert_eq!((ask.from, ask.last, ask.term), (Offset(2), LeaderEpoch(1), LeaderEpoch(3)));
 }

@@ -198,6 +198,8 @@ pub enum QuorumOut {
     Append(Vec<CheckedBatch>),
     /// Forget everything from this offset on, then call [`Quorum::stored`].
     Truncate {
+        /// Where the log ended.
+        from: Offset,
         /// Where the log ends from now on.
         end: Offset,
     },

@@ -293,7 +293,7 @@ impl World {
             QuorumOut::TellVoter { to, term } => self.send(number, to, Message::Begin(term)),
             QuorumOut::TellEnd { to, term, successors } => self.send(number, to, Message::End(term, successors)),
             QuorumOut::Append(batches) => self.store(number, Op::Append(batches)),
-            QuorumOut::Truncate { end } => self.store(number, Op::Truncate(end)),
+            QuorumOut::Truncate { end, .. } => self.store(number, Op::Truncate(end)),
             QuorumOut::BeginAnew { start } => self.store(number, Op::Anew(start)),
             QuorumOut::Trim { start } => self.store(number, Op::Trim(start)),
             QuorumOut::Lead { term, .. } => {
