@@ -20,14 +20,19 @@ use tokio::sync::oneshot;
 struct Site {
     mailbox: Mailbox,
     telemetry: Telemetry,
-    directory: PathBuf,
+    directories: Vec<PathBuf>,
 }
 
-/// Serves until the process ends. The directory is the one whose disk is watched.
-pub fn start(listener: TcpListener, mailbox: Mailbox, telemetry: Telemetry, directory: PathBuf) -> io::Result<()> {
+/// Serves until the process ends. The directories are those whose disks are watched, the one with the metadata first.
+pub fn start(
+    listener: TcpListener,
+    mailbox: Mailbox,
+    telemetry: Telemetry,
+    directories: Vec<PathBuf>,
+) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let site = Site { mailbox, telemetry, directory };
+    let site = Site { mailbox, telemetry, directories };
     let router = Router::new()
         .route("/", get(index))
         .route("/health", get(health))
@@ -70,7 +75,7 @@ async fn health(State(site): State<Site>) -> impl IntoResponse {
 
 async fn ready(State(site): State<Site>) -> impl IntoResponse {
     let facts = site.facts().await;
-    if site.directory.is_dir() {
+    if site.directories[0].is_dir() {
         readiness(facts.as_ref())
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "the data directory is gone: put it back and start the broker again\n".into())
@@ -88,7 +93,7 @@ fn readiness(facts: Option<&Facts>) -> (StatusCode, String) {
         }
         (DiskState::Well | DiskState::Full, false) => (no, "starting\n".into()),
         (DiskState::Full, true) => {
-            (StatusCode::OK, "ready, but the disk is full: records are served and none are taken\n".into())
+            (StatusCode::OK, "ready, but a disk is full: what is on it is served, and takes no records\n".into())
         }
         (DiskState::Well, true) if facts.offline > 0 => {
             (StatusCode::OK, format!("ready, but logs are offline: {}\n", facts.offline))
@@ -99,7 +104,7 @@ fn readiness(facts: Option<&Facts>) -> (StatusCode, String) {
 
 async fn metrics(State(site): State<Site>) -> impl IntoResponse {
     let facts = site.facts().await;
-    let text = site.telemetry.text(facts.as_ref(), &site.directory);
+    let text = site.telemetry.text(facts.as_ref(), &site.directories);
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
 }
 

@@ -11,7 +11,7 @@ fn only_a_broker_that_serves_is_ready_and_what_ails_it_is_said() {
     assert_eq!(told(false, DiskState::Well, 0), (503, "starting\n".into()));
     assert_eq!(told(true, DiskState::Well, 0), (200, "ready\n".into()));
     for (disk, offline, code, wanted) in [
-        (DiskState::Full, 0, 200, "the disk is full"),
+        (DiskState::Full, 0, 200, "a disk is full"),
         (DiskState::Well, 3, 200, "offline: 3"),
         (DiskState::Offline, 54, 503, "the data directory is offline"),
     ] {

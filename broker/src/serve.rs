@@ -90,8 +90,8 @@ async fn live(flags: Serve, mut config: Config) -> Result<Outcome, String> {
     let disk = start_disk(&home, mailbox.clone())?;
     if let Some(listener) = http {
         let site = (mailbox.clone(), telemetry.clone());
-        http::start(listener, site.0, site.1, home.path().to_path_buf())
-            .map_err(|fault| format!("no HTTP: {fault}"))?;
+        let paths = [&home].into_iter().chain(&homes).map(|home| home.path().to_path_buf()).collect();
+        http::start(listener, site.0, site.1, paths).map_err(|fault| format!("no HTTP: {fault}"))?;
     }
     let stopper = spawn_local(stop_on_signal(mailbox.clone()));
     let directory = home.path().to_path_buf();

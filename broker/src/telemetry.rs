@@ -17,7 +17,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use std::fmt::{self, Debug};
 use std::io::{IsTerminal, stderr};
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tracing::field::Field;
@@ -126,6 +126,11 @@ struct LostCall {
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct RoomOf {
+    directory: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct LagOf {
     group: String,
     topic: String,
@@ -194,9 +199,9 @@ impl Telemetry {
         Self { registry: Arc::new(registry), ..this }
     }
 
-    /// The text that Prometheus reads; with what the brain says, if it said something, and the room on the disk of this
-    /// directory.
-    pub fn text(&self, facts: Option<&Facts>, directory: &Path) -> String {
+    /// The text that Prometheus reads; with what the brain says, if it said something, and the room on the disks of these
+    /// directories.
+    pub fn text(&self, facts: Option<&Facts>, directories: &[PathBuf]) -> String {
         let mut registry = Registry::with_prefix("ottla");
         let (resident, lag) = (Gauge::<i64>::default(), Family::<LagOf, Gauge>::default());
         resident.set(resident_bytes());
@@ -205,17 +210,28 @@ impl Telemetry {
             lag.get_or_create(&of).set(*offsets);
         }
         registry.register_with_unit("resident", "Memory of the process", Unit::Bytes, resident);
-        // A directory that is gone has no figures.
-        if let Ok(disk) = rustix::fs::statvfs(directory) {
-            for (name, help, blocks) in [
-                ("disk_free", "Room that is left on the disk of the data directory", disk.f_bavail),
-                ("disk_size", "Room that there is on the disk of the data directory", disk.f_blocks),
-            ] {
-                let gauge = Gauge::<i64>::default();
-                gauge.set(blocks.saturating_mul(disk.f_frsize).try_into().unwrap_or(i64::MAX));
-                registry.register_with_unit(name, help, Unit::Bytes, gauge);
+        let (free, size) = (Family::<RoomOf, Gauge>::default(), Family::<RoomOf, Gauge>::default());
+        for directory in directories {
+            // A directory that is gone has no figures.
+            let Ok(disk) = rustix::fs::statvfs(directory) else { continue };
+            let of = RoomOf { directory: directory.display().to_string() };
+            for (room, blocks) in [(&free, disk.f_bavail), (&size, disk.f_blocks)] {
+                let bytes = blocks.saturating_mul(disk.f_frsize);
+                room.get_or_create(&of).set(bytes.try_into().unwrap_or(i64::MAX));
             }
         }
+        registry.register_with_unit(
+            "disk_free",
+            "Room that is left on the disk of a data directory",
+            Unit::Bytes,
+            free,
+        );
+        registry.register_with_unit(
+            "disk_size",
+            "Room that there is on the disk of a data directory",
+            Unit::Bytes,
+            size,
+        );
         registry.register("consumer_lag", "Offsets that a group has still to read", lag);
         let (mut text, mut more) = (String::new(), String::new());
         encode(&mut text, &self.registry).expect("a string takes all");

@@ -173,7 +173,7 @@ fn calls_of_a_line_share_a_connection_and_are_answered_in_their_order() {
         assert!(!caller.is_forgotten());
         caller.lines.close();
         assert!(caller.is_forgotten());
-        let text = caller.telemetry.text(None, &std::env::temp_dir());
+        let text = caller.telemetry.text(None, &[std::env::temp_dir()]);
         assert!(
             text.contains("ottla_calls_total{api=\"ListGroups\"} 3") && !text.contains("calls_lost_total{"),
             "{text}"
@@ -223,7 +223,7 @@ fn what_was_asked_may_have_happened_if_its_answer_breaks_off() {
         caller.call(2, PATIENCE);
         assert_eq!(caller.ends(2).await, [(1, Ok(1)), (2, Err(Lost::Unknown))]);
         assert!(caller.is_forgotten());
-        let text = caller.telemetry.text(None, &std::env::temp_dir());
+        let text = caller.telemetry.text(None, &[std::env::temp_dir()]);
         assert!(text.contains("ottla_calls_lost_total{api=\"ListGroups\",how=\"unknown\"} 1"), "{text}");
     });
 }

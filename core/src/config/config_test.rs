@@ -147,6 +147,12 @@ fn the_last_of_two_settings_wins() {
 }
 
 #[test]
+fn a_rack_that_no_record_holds_is_a_mistake() {
+    assert_eq!(mistakes(&[("broker.rack", &"r".repeat(40_000))]).len(), 1);
+    assert_eq!(read(&[("broker.rack", &"r".repeat(249))]).broker.rack.map(|rack| rack.len()), Some(249));
+}
+
+#[test]
 fn broker_id_is_the_older_name_of_node_id() {
     assert_eq!(read(&[("broker.id", "4")]).broker.id, BrokerId(4));
     assert_eq!(read(&[("broker.id", "4"), ("node.id", "4")]).broker.id, BrokerId(4));

@@ -253,11 +253,15 @@ impl Reader {
         if older && newer && self.number("broker.id") != self.number("node.id") {
             self.mistake("broker.id", "equal to node.id, or left out");
         }
+        let rack = self.text("broker.rack").filter(|rack| !rack.is_empty()).map(Str::from);
+        if rack.as_ref().is_some_and(|rack| rack.len() > RACK_BYTES_MAX) {
+            self.mistake("broker.rack", "a name of at most 249 bytes");
+        }
         let roles = quorum::roles(self);
         let listeners = listener::read(self, roles);
         BrokerConfig {
             id: BrokerId(i32::try_from(id).unwrap_or(0)),
-            rack: self.text("broker.rack").filter(|rack| !rack.is_empty()).map(Str::from),
+            rack,
             inter_broker_listener: listener::between_brokers(self, &listeners, roles),
             listeners,
             roles,
@@ -346,3 +350,6 @@ impl Reader {
 pub(super) fn millis(number: i64) -> Option<Duration> {
     u64::try_from(number).ok().map(Duration::from_millis)
 }
+
+/// As long as the name of a topic may be: every string of the protocol holds it.
+const RACK_BYTES_MAX: usize = 249;

@@ -23,6 +23,7 @@ use crate::node::Node;
 use crate::node::calls::CallFor;
 use crate::node::follow::CHANGES_PER_STEP_MAX;
 use crate::types::{BrokerEpoch, BrokerId, ErrorCode, ListenerType, Mono, Now, Offset, Ticket, Uuid};
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -255,6 +256,7 @@ impl Node {
         let refusal = match &self.cluster.controller {
             None => Some(ErrorCode::NotController),
             Some(_) if body.cluster_id != self.cluster.id => Some(ErrorCode::InconsistentClusterId),
+            Some(_) if !is_sensible(&body) => Some(ErrorCode::InvalidRequest),
             Some(_) if id == self.config.broker.id => Some(ErrorCode::DuplicateBrokerRegistration),
             Some(_) if self.cluster.leases.is_held_by_another(id, asker.conn) => {
                 Some(ErrorCode::DuplicateBrokerRegistration)
@@ -353,6 +355,17 @@ fn register(cluster: &crate::types::Str, of: Registration) -> Request {
     })
 }
 
+/// Could a broker say that of itself? What is registered stays in the metadata log.
+fn is_sensible(body: &BrokerRegistrationRequest) -> bool {
+    let (listeners, directories) = (&body.listeners, &body.log_dirs);
+    let distinct: BTreeSet<&Uuid> = directories.iter().collect();
+    body.broker_id >= 0
+        && (1..=LISTENERS_MAX).contains(&listeners.len())
+        && (1..=DIRECTORIES_MAX).contains(&directories.len())
+        && distinct.len() == directories.len()
+        && !distinct.contains(&Uuid::ZERO)
+}
+
 fn told(body: BrokerRegistrationRequest, epoch: BrokerEpoch) -> Registration {
     let endpoint = |one: RegisteredListener| Endpoint {
         listener: one.name,
@@ -386,5 +399,13 @@ fn heartbeat((me, epoch): (BrokerId, BrokerEpoch), known: Offset, want_shut_down
     })
 }
 
+/// More listeners no broker has.
+const LISTENERS_MAX: usize = 100;
+/// More disks no machine has.
+const DIRECTORIES_MAX: usize = 1_000;
 /// After so long a broker that is not where it wants to be asks again.
 const PAUSE: Duration = Duration::from_millis(50);
+
+#[cfg(test)]
+#[path = "enlist_test.rs"]
+mod enlist_test;
