@@ -205,11 +205,13 @@ impl Teller {
 
 fn foreign(leader: BrokerId, (host, port): (&Str, u16), own: &Str) {
     let broker = leader.0;
+    // Of one of the bootstrap servers nobody knows the number.
+    let who = if broker < 0 { "the node".to_owned() } else { format!("broker {broker}") };
     warn!(
         target: "ottla::node", broker,
-        "broker {broker} at {host}:{port} is the controller of another cluster, and this broker's directory is of cluster {own}: \
-         correct controller.quorum.voters, or choose the directory of that cluster with log.dirs. It is asked again every few \
-         seconds"
+        "{who} at {host}:{port} is the controller of another cluster, and this broker's directory is of cluster {own}: correct \
+         controller.quorum.voters or .bootstrap.servers, or choose the directory of that cluster with log.dirs. It is asked \
+         again every few seconds"
     );
 }
 

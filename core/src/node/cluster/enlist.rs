@@ -22,7 +22,7 @@ use crate::msg::{Request, Response};
 use crate::node::Node;
 use crate::node::calls::CallFor;
 use crate::node::follow::CHANGES_PER_STEP_MAX;
-use crate::types::{BrokerEpoch, BrokerId, ErrorCode, ListenerType, Mono, Now, Offset, Ticket, Uuid};
+use crate::types::{BrokerEpoch, BrokerId, ErrorCode, ListenerType, Mono, Now, Offset, Str, Ticket, Uuid};
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -359,7 +359,10 @@ fn register(cluster: &crate::types::Str, of: Registration) -> Request {
 fn is_sensible(body: &BrokerRegistrationRequest) -> bool {
     let (listeners, directories) = (&body.listeners, &body.log_dirs);
     let distinct: BTreeSet<&Uuid> = directories.iter().collect();
+    let is_short = |text: &Str| text.len() <= NAME_BYTES_MAX;
     body.broker_id >= 0
+        && listeners.iter().all(|one| is_short(&one.name) && is_short(&one.host))
+        && body.rack.as_ref().is_none_or(is_short)
         && (1..=LISTENERS_MAX).contains(&listeners.len())
         && (1..=DIRECTORIES_MAX).contains(&directories.len())
         && distinct.len() == directories.len()
@@ -401,6 +404,8 @@ fn heartbeat((me, epoch): (BrokerId, BrokerEpoch), known: Offset, want_shut_down
 
 /// More listeners no broker has.
 const LISTENERS_MAX: usize = 100;
+/// Names of hosts, listeners and racks are no longer.
+const NAME_BYTES_MAX: usize = 255;
 /// More disks no machine has.
 const DIRECTORIES_MAX: usize = 1_000;
 /// After so long a broker that is not where it wants to be asks again.

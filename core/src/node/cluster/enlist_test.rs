@@ -1,5 +1,5 @@
 use super::{BrokerRegistrationRequest, DIRECTORIES_MAX, RegisteredListener, is_sensible};
-use crate::types::Uuid;
+use crate::types::{Str, Uuid};
 use std::vec;
 
 #[test]
@@ -16,6 +16,7 @@ fn what_no_broker_says_of_itself_is_not_registered() {
         BrokerRegistrationRequest { broker_id: -1, ..good.clone() },
         BrokerRegistrationRequest { listeners: vec![], ..good.clone() },
         BrokerRegistrationRequest { listeners: vec![RegisteredListener::default(); 101], ..good.clone() },
+        BrokerRegistrationRequest { rack: Some(Str::from("r".repeat(256).as_str())), ..good.clone() },
         BrokerRegistrationRequest { log_dirs: vec![], ..good.clone() },
         BrokerRegistrationRequest { log_dirs: vec![Uuid([1; 16]); 2], ..good.clone() },
         BrokerRegistrationRequest { log_dirs: vec![Uuid::ZERO], ..good.clone() },
