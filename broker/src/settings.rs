@@ -14,7 +14,8 @@ pub fn gather(flags: &Serve) -> Result<(Config, Vec<Notice>), Vec<String>> {
     }
     if let Some(path) = &flags.properties {
         match fs::read_to_string(path) {
-            Ok(text) => match parse(path, &text) {
+            // Some editors begin a file with a mark of its encoding.
+            Ok(text) => match parse(path, text.strip_prefix('\u{feff}').unwrap_or(&text)) {
                 Ok(mut file) => settings.append(&mut file),
                 Err(mut bad) => mistakes.append(&mut bad),
             },

@@ -10,11 +10,12 @@ use bytes::Bytes;
 use ottla_core::boundary::{Action, Asker, Effect, Effects, FileDone, FileFault, FileOp, Input, Job, MoveStage, Note};
 use ottla_core::config::Config;
 use ottla_core::conn::{Conn, ConnLimits, ConnOut, ProveJob, Reason, splice};
+use ottla_core::msg::Request;
 use ottla_core::msg::fetch::FetchResponse;
 use ottla_core::node::Node;
 use ottla_core::record::Functions;
 use ottla_core::store::{StoreOut, Stores};
-use ottla_core::types::{ConnId, FileOpId, ListenerType, LogId, Mono, Now, OpId, Rng, Str, Ticket};
+use ottla_core::types::{ConnId, FileOpId, ListenerType, LogId, Mono, Now, OpId, Rng, Str, Ticket, Uuid};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Work that takes its time, away from the process's thread.
@@ -416,6 +417,9 @@ impl Process {
                     self.store_said(now, said, out);
                 }
                 Effect::Call { call, line, body, wait } => {
+                    if is_giving_up(&body) {
+                        out.push(ProcessOut::Mark("replicas given up alone"));
+                    }
                     self.with_calls(out, |calls, said| calls.call(now.mono, call, line, (body, wait), said));
                 }
                 Effect::Place { log, directory } => self.store.place(log, directory),
@@ -636,3 +640,9 @@ impl Process {
 const TURNS_PER_CHECK: u64 = 32;
 /// Wakings in a row that may leave a deadline in the past.
 const SPINS_MAX: u32 = 100;
+
+/// Does a broker tell that a replica is of no use any more?
+fn is_giving_up(body: &Request) -> bool {
+    let Request::AssignReplicasToDirs(body) = body else { return false };
+    body.directories.iter().any(|directory| directory.id == Uuid::LOST_DIRECTORY)
+}

@@ -48,12 +48,18 @@ fn the_metadata_say_where_a_replica_is() {
 
 #[test]
 fn a_replica_that_went_to_a_directory_which_is_lost_leads_no_more() {
-    let (mut rig, logs, epoch) = led();
-    let gone = Uuid([77; 16]);
-    assert_eq!(error(&assign(&mut rig, epoch, logs[0], gone)), ErrorCode::None);
-    let after = rig.image().partition(logs[0]).expect("it is there").clone();
-    assert_eq!((after.directory_of(BrokerId(2)), after.leader), (gone, BrokerId(3)));
-    assert_eq!(after.isr, ids(&[3]));
+    for gone in [Uuid([77; 16]), Uuid::LOST_DIRECTORY] {
+        let (mut rig, logs, epoch) = led();
+        assert_eq!(error(&assign(&mut rig, epoch, logs[0], gone)), ErrorCode::None);
+        let after = rig.image().partition(logs[0]).expect("it is there").clone();
+        assert_eq!((after.directory_of(BrokerId(2)), after.leader), (gone, BrokerId(3)));
+        assert_eq!(after.isr, ids(&[3]));
+        // The next life may have it again, and has to prove nothing of it.
+        come(&mut rig, 201, &[ONE, OTHER], Some(epoch));
+        let after = rig.image().partition(logs[0]).expect("it is there").clone();
+        assert!([ONE, OTHER].contains(&after.directory_of(BrokerId(2))));
+        assert_eq!((after.leader, &after.isr), (BrokerId(3), &ids(&[3])));
+    }
 }
 
 #[test]

@@ -85,6 +85,7 @@ impl Directories {
     pub fn forget(&mut self, log: LogId) {
         self.places.remove(&log);
         self.moving.remove(&log);
+        self.assigning.forget(log);
     }
 
     /// The id of one.

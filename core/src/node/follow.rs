@@ -162,6 +162,9 @@ impl Node {
         let choose = || wish.unwrap_or_else(|| self.directories.choose(wanted, logs));
         let directory = found.as_ref().map_or_else(choose, |found| found.directory);
         self.directories.holds(log, directory);
+        if found.as_ref().is_some_and(|found| !found.is_online) {
+            self.directories.assigning.broke(log, now.mono);
+        }
         if self.directories.count() > 1 && self.directories.id(directory) != wanted {
             self.directories.assigning.add(log);
         }

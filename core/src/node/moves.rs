@@ -26,6 +26,8 @@ use core::time::Duration;
 #[derive(Clone, Hash, Debug, Default)]
 pub struct Assigning {
     logs: BTreeSet<LogId>,
+    /// Those of this broker that can be neither read nor written, each by itself.
+    broken: BTreeSet<LogId>,
     /// Nothing is said before.
     at: Mono,
 }
@@ -34,6 +36,18 @@ impl Assigning {
     /// One more.
     pub fn add(&mut self, log: LogId) {
         self.logs.insert(log);
+    }
+
+    /// The replica is of no use any more, though its directory is: who has the others is to lead.
+    pub fn broke(&mut self, log: LogId, now: Mono) {
+        self.broken.insert(log);
+        self.add(log);
+        self.at = now;
+    }
+
+    /// It is held no longer.
+    pub fn forget(&mut self, log: LogId) {
+        self.broken.remove(&log);
     }
 
     /// When the controller is told next.
@@ -121,15 +135,19 @@ impl Node {
         self.directories.assigning.at = now.mono + PAUSE;
         let (me, epoch) = (self.config.broker.id, self.cluster.epoch());
         let (image, directories) = (self.cluster.image(), &self.directories);
+        let is_shared = |log: LogId| image.partition(log).is_some_and(|one| one.replicas.len() > 1);
+        let place = |log: LogId| match directories.assigning.broken.contains(&log) && is_shared(log) {
+            true => Uuid::LOST_DIRECTORY,
+            false => directories.id(directories.place_of(log)),
+        };
         let is_unknown = |log: &LogId| {
-            let id = directories.id(directories.place_of(*log));
             let partition = image.partition(*log);
-            partition.is_some_and(|one| one.replicas.contains(&me) && one.directory_of(me) != id)
+            partition.is_some_and(|one| one.replicas.contains(&me) && one.directory_of(me) != place(*log))
         };
         let logs: BTreeSet<LogId> = directories.assigning.logs.iter().copied().filter(is_unknown).collect();
         let mut by_directory: BTreeMap<Uuid, BTreeMap<Uuid, Vec<i32>>> = BTreeMap::new();
         for log in logs.iter().take(ASSIGNED_AT_ONCE_MAX) {
-            let topics = by_directory.entry(directories.id(directories.place_of(*log))).or_default();
+            let topics = by_directory.entry(place(*log)).or_default();
             topics.entry(log.topic).or_default().push(log.partition);
         }
         self.directories.assigning.logs = logs;

@@ -7,7 +7,7 @@ use super::lane::{Order, Said};
 use super::post::Letter;
 use super::replicate::ReplicaFetch;
 use super::{Node, OWNER_CLUSTER, OWNER_COORDINATORS, OWNER_LANES, OWNER_REPLICAS, OWNER_SLICES, owner_of};
-use crate::boundary::{DiskFault, Done, Effect, Effects, Fault, Produce};
+use crate::boundary::{DiskFault, Done, Effect, Effects, Fault, Note, Produce};
 use crate::partition::PartitionCx;
 use crate::types::{ConnId, LogId, Now, OpId, Ticket, Uuid};
 use alloc::vec::Vec;
@@ -132,7 +132,12 @@ impl Node {
     fn heard(&mut self, now: Now, lane: usize, said: Said, out: &mut Effects) {
         match said {
             Said::Effect(effect) => out.push(effect),
-            Said::Note(note) => out.note(note),
+            Said::Note(note) => {
+                if let Note::LogOffline { log, fault: DiskFault::Rot } = note {
+                    self.directories.assigning.broke(log, now.mono);
+                }
+                out.note(note);
+            }
             // In a step of its own, at once, but behind whatever else has come in.
             Said::RetainOn(from) => {
                 self.retaining.on.push((now.mono, lane, from));

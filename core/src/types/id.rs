@@ -11,6 +11,8 @@ impl Uuid {
     pub const ZERO: Self = Self([0; 16]);
     /// The topic id that is reserved for the metadata log (`Uuid.METADATA_TOPIC_ID` of Kafka).
     pub const METADATA_TOPIC: Self = Self(1u128.to_be_bytes());
+    /// Where replicas are that are nowhere any more (`DirectoryId.LOST` of Kafka, KIP-858).
+    pub const LOST_DIRECTORY: Self = Self(1u128.to_be_bytes());
 
     /// True for [`Uuid::ZERO`].
     pub fn is_zero(self) -> bool {
