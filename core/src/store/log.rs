@@ -219,6 +219,10 @@ impl Log {
             let kept = self.producers.iter().filter(|(_, producer)| producer.last_offset < cut.end);
             self.producers = kept.map(|(id, producer)| (id, producer.clone())).collect();
         }
+        if self.end <= self.start {
+            // Nothing of what is left says that what came before it was true.
+            self.producers = Producers::default();
+        }
         // The partial last block is another one now: whatever appends next puts it into the journal first.
         self.covered = 0;
         while self.cached.back().is_some_and(|last| last.end > cut.end) {
@@ -252,6 +256,13 @@ impl Log {
             }
         }
         gone.into()
+    }
+
+    /// What was found out of producers before a cut, once that is made.
+    pub(super) fn adopt(&mut self, found: Producers) {
+        if self.end > self.start {
+            self.producers.adopt(found);
+        }
     }
 
     /// Everything before `start` is forgotten; a start behind the end begins the log anew there. Returns the segments

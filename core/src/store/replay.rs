@@ -95,7 +95,7 @@ impl Replay {
             }
             Change::Producers(bytes) => match Producers::decode(&mut &bytes[..]) {
                 Ok(found) => {
-                    log.producers.adopt(found);
+                    log.adopt(found);
                     (Ok(()), Vec::new())
                 }
                 Err(_) => (Err(Misfit), Vec::new()),

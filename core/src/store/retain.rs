@@ -99,7 +99,7 @@ impl Store {
         let gone = log.cut(&cut, self.journal.sequence);
         if let Some(found) = producers.filter(|found| !found.is_empty()) {
             building.entry(number, Change::Producers(bytes.into()));
-            log.producers.adopt(found);
+            log.adopt(found);
         }
         log.changed = self.journal.generation;
         self.changed.insert(number);

@@ -466,7 +466,10 @@ impl Actor for Producer {
             Happened::Down { .. } => {
                 self.stage = Stage::Learning;
                 self.flights.clear();
-                for line in self.lines.values_mut() {
+                for (log, line) in &mut self.lines {
+                    // The answer that nobody heard may have been that too few were in sync, and more were when the younger came.
+                    let may_be_refused = cx.model.cluster && cx.model.topics[log.topic].replicas_min() > 1;
+                    line.overtaken |= may_be_refused && line.batches.iter().skip(1).any(|batch| batch.tries > 0);
                     line.batches.iter_mut().for_each(|batch| batch.flying = false);
                 }
             }
