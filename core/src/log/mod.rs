@@ -12,7 +12,7 @@ pub use snapshot::SnapshotFault;
 pub use window::{KeptBatch, Window};
 
 use crate::record::CheckedBatch;
-use crate::types::{Offset, OffsetRange, Wall};
+use crate::types::{LeaderEpoch, Offset, OffsetRange, Wall};
 
 /// One log. `start ≤ durable ≤ end` always (INV-01).
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
@@ -89,6 +89,23 @@ impl Log {
         assert!(end <= self.end, "nobody flushed what was never appended");
         self.durable = self.durable.max(end);
         self.check();
+    }
+
+    /// Where to cut a log that follows another, which says that of the epochs up to this one it has what lies before `end`; none if
+    /// that leaves nothing to cut. An epoch that only the other has is none of ours: where it ends there may be in the middle of
+    /// a batch here, and what we have of the one before it is to be asked about again (KIP-279).
+    ///
+    /// ```text
+    ///   the other   │ 1 │ 2 │ 4 │            of the epochs up to 3 it has what lies before 35: epoch 2
+    ///              30  34  35  36
+    ///   this        │ 1        │ 3 │         is cut at 37, and not within the last batch of epoch 1
+    ///              30         37  38
+    /// ```
+    pub fn common_end(&self, epoch: LeaderEpoch, end: Offset) -> Option<Offset> {
+        let ours = self.epochs.end_of(epoch, self.end);
+        let common = if ours.epoch == epoch { ours.end.min(end) } else { ours.end };
+        let to = common.max(self.start);
+        (ours.end != Offset::NONE && to < self.end).then_some(to)
     }
 
     /// Drops everything from `end` on.

@@ -181,14 +181,11 @@ impl Partition {
         }
     }
 
-    /// Keeps what was written here up to the leader's epoch, as far as that goes at the leader. An epoch that only the leader
-    /// has is none of ours: what we have of the one before it may still be another's, and is asked about again (KIP-279).
+    /// Keeps what was written here up to the leader's epoch, as far as that goes at the leader.
     fn diverged(&mut self, epoch: LeaderEpoch, end: Offset, leaders: Offset, out: &mut Vec<PartitionOut>) {
-        let ours = self.log.epochs().end_of(epoch, self.log.end());
-        let to = ours.end.min(end).max(self.log.start());
-        if ours.end == Offset::NONE || to >= self.log.end() {
+        let Some(to) = self.log.common_end(epoch, end) else {
             return ignore(Ignored::AnswerUnsound, out);
-        }
+        };
         if end <= leaders && self.high_watermark < end {
             // The leader has dropped all that could be common, so nobody can tell any more what of ours was: we begin where its log does.
             let Role::Follower(follower) = &mut self.role else { unreachable!("only followers are told so") };

@@ -266,14 +266,27 @@ fn where_an_operator_let_anybody_lead_committed_records_may_go() {
 #[test]
 fn an_epoch_that_only_the_leader_knows_is_asked_about_once_more() {
     // KIP-279: ours is 0 0 2 2, the leader's 0 1 1 1 1; it knows nothing of 2, and we nothing of 1.
-    let ours = [batch(0, 10, 0), batch(10, 10, 2)];
+    let ours = [batch(0, 5, 0), batch(5, 5, 0), batch(10, 10, 2)];
     let mut scene = Scene::of(&ours);
     assert_eq!(scene.asks(), Some((20, 2)));
     scene.fetched(parting(1, 30));
-    assert_eq!(scene.cut(&ours[..1]), 10, "all that was not written before that epoch");
+    assert_eq!(scene.cut(&ours[..2]), 10, "all that was not written before that epoch");
     assert_eq!(scene.asks(), Some((10, 0)));
     scene.fetched(parting(0, 5));
-    assert_eq!(scene.cut(&[]), 5);
+    assert_eq!(scene.cut(&ours[..1]), 5);
+}
+
+#[test]
+fn no_batch_is_cut_through_where_an_epoch_of_the_leaders_ended() {
+    // Ours is 1 1 1 3, the leader's 1 2 4: of what is not above 3 it has what lies before 5, and that is within a batch of ours.
+    let ours = [batch(0, 4, 1), batch(4, 3, 1), batch(7, 1, 3)];
+    let mut scene = Scene::of(&ours);
+    scene.fetched(parting(2, 5));
+    assert_eq!(scene.cut(&ours[..2]), 7, "what is ours of epoch 1 may all be common");
+    assert_eq!(scene.asks(), Some((7, 1)));
+    scene.fetched(parting(1, 4));
+    assert_eq!(scene.cut(&ours[..1]), 4);
+    assert_eq!(scene.asks(), Some((4, 1)));
 }
 
 #[test]

@@ -210,13 +210,13 @@ impl Quorum {
 
     /// What is committed stays, whoever says otherwise.
     fn diverged(&mut self, term: LeaderEpoch, end: Offset, out: &mut Vec<QuorumOut>) -> Taken {
-        let ours = self.log.epochs().end_of(term, self.log.end());
-        let to = ours.end.min(end).max(self.log.start());
-        if ours.end == Offset::NONE || to >= self.log.end() || to < self.high_watermark {
-            return Taken::Unsound;
+        match self.log.common_end(term, end).filter(|to| *to >= self.high_watermark) {
+            None => Taken::Unsound,
+            Some(to) => {
+                self.cut(to, out);
+                Taken::Well
+            }
         }
-        self.cut(to, out);
-        Taken::Well
     }
 
     fn cut(&mut self, to: Offset, out: &mut Vec<QuorumOut>) {

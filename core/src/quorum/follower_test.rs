@@ -73,6 +73,20 @@ fn histories_that_part_are_cut_and_what_is_committed_is_not() {
 }
 
 #[test]
+fn no_batch_is_cut_through_where_a_term_of_the_leaders_ended() {
+    // Here it is 1 1 1 3, at the leader 1 2 4: of what is not above 3 it has what lies before 5, and that is within a batch here.
+    let mut quorum = observer();
+    take(&mut quorum, told(3, 0, vec![batch(0, 4, 1), batch(4, 3, 1), batch(7, 1, 3)]));
+    let parts = |term, end| FetchTold { diverging: Some((LeaderEpoch(term), Offset(end))), ..told(4, 0, vec![]) };
+    let (_, out) = take(&mut quorum, parts(2, 5));
+    assert_eq!(out, vec![QuorumOut::Truncate { from: Offset(8), end: Offset(7) }]);
+    let (_, out) = take(&mut quorum, parts(1, 4));
+    assert_eq!(out, vec![QuorumOut::Truncate { from: Offset(7), end: Offset(4) }]);
+    let (_, ask) = quorum.ask().expect("it asks again");
+    assert_eq!((ask.from, ask.last), (Offset(4), LeaderEpoch(1)));
+}
+
+#[test]
 fn batches_that_no_leader_of_the_term_has_are_not_taken() {
     for (why, batches) in [
         ("a gap", vec![batch(1, 1, 1)]),

@@ -32,6 +32,8 @@ const APPEND_MS: u64 = 40;
 const SEEDS: u64 = 32;
 /// The most batches of one answer.
 const BATCHES_MAX: u64 = 3;
+/// The most records that are appended at once.
+const RECORDS_MAX: u64 = 4;
 /// The first so many members are known as addresses, too.
 const DOORS: usize = 3;
 
@@ -108,7 +110,10 @@ impl Disk {
         match op {
             Op::Vote(vote) => self.vote = Some(*vote),
             Op::Append(batches) => self.batches.extend(batches.iter().cloned()),
-            Op::Truncate(end) => self.batches.retain(|batch| batch.end_offset() <= *end),
+            Op::Truncate(end) => {
+                self.batches.retain(|batch| batch.end_offset() <= *end);
+                assert_eq!(self.end(), *end, "a batch is kept whole or not at all");
+            }
             Op::Anew(start) => (self.start, self.batches) = (*start, Vec::new()),
             Op::Trim(start) => {
                 self.start = self.start.max(*start);
@@ -575,7 +580,7 @@ impl World {
     }
 
     fn append(&mut self) {
-        let records = [Bytes::from(alloc::vec![7; 40])];
+        let records = alloc::vec![Bytes::from(alloc::vec![7; 40]); self.rng.between(1, RECORDS_MAX) as usize];
         for number in 0..self.members.len() {
             self.with(number, |quorum, cx, out| {
                 if quorum.is_leader() && quorum.is_caught_up() {

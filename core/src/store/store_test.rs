@@ -40,6 +40,12 @@ impl State {
         let kept = self.batches.iter().filter(|(_, end, _)| *end > self.start);
         kept.flat_map(|(_, _, bytes)| bytes.iter().copied()).collect()
     }
+
+    /// Batches stay whole or go.
+    fn cut(&mut self, end: i64) {
+        self.batches.retain(|(_, batch_end, _)| *batch_end <= end);
+        self.end = self.batches.last().map_or(self.start, |(_, batch_end, _)| self.start.max(*batch_end));
+    }
 }
 
 struct World {
@@ -290,8 +296,7 @@ impl World {
             }
             1 | 2 if state.end > state.start => {
                 let end = self.rng.between(state.start as u64, state.end as u64) as i64;
-                state.batches.retain(|(_, batch_end, _)| *batch_end <= end);
-                state.end = end;
+                state.cut(end);
                 self.submit(log, Action::Truncate { end: Offset(end) }, vec![state]);
             }
             3 => {
@@ -402,11 +407,7 @@ impl World {
         while from < end {
             let bytes_max = self.rng.below(6000) as u32;
             let got = self.serve_one(id, from, end, bytes_max);
-            let Some(last) = walk(&got, from) else {
-                // Only a gap left by a truncation is empty.
-                break;
-            };
-            from = last;
+            from = walk(&got, from).expect("all that there is can be read");
             bytes.extend_from_slice(&got);
         }
         bytes
@@ -1282,6 +1283,26 @@ fn a_relaxed_directory_keeps_the_metadata() {
         let recovered = world.crash(true);
         assert_eq!((recovered.logs.len(), recovered.logs[0].end), (1, Offset(1)), "seed {seed}");
     }
+}
+
+#[test]
+fn a_truncation_in_the_middle_of_a_batch_takes_all_of_it() {
+    let mut world = world(roomy());
+    let log = world.id(0);
+    world.create(log, 10_000);
+    world.finish_all();
+    for base in [0, 3] {
+        let batch = batch_of(base, 3, b"three", world.now().wall);
+        world.act_now(log, Action::Append { batches: vec![batch] }).unwrap();
+    }
+    let cut_at = |world: &mut World, end| {
+        let done = world.act_now(log, Action::Truncate { end: Offset(end) });
+        let Ok(Done::Stored { start, end }) = done else { panic!("{done:?}") };
+        (start.0, end.0)
+    };
+    assert_eq!(cut_at(&mut world, 4), (0, 3), "the log does not claim what is not there");
+    world.act_now(log, Action::Trim { start: Offset(1) }).unwrap();
+    assert_eq!(cut_at(&mut world, 2), (1, 1));
 }
 
 #[test]

@@ -540,7 +540,11 @@ impl Walk {
                 }
                 Visit::On
             }
-            Goal::Cut { end } if header.end_offset() > end => Visit::Found(Answer::Cut(place.cut(end))),
+            Goal::Cut { end } if header.end_offset() > end => {
+                // A batch goes whole, and then nobody is to think that its beginning is there.
+                let end = end.min(header.base_offset).max(log.start);
+                Visit::Found(Answer::Cut(place.cut(end)))
+            }
             Goal::Batch { .. } | Goal::Cut { .. } => Visit::On,
             Goal::Block { .. } => unreachable!("no walk"),
         }

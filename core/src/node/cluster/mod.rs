@@ -351,6 +351,10 @@ impl Node {
                     self.with_quorum(now, out, |quorum, _, said| quorum.stored(end, said));
                 }
             }
+            (Then::Changed(end), Ok(Done::Stored { end: kept, .. })) if kept < end => {
+                // Only a leader that contradicts itself has its followers cut within a batch.
+                self.cluster.read(Query::Log, Then::Reload, out);
+            }
             (Then::Changed(end), Ok(_)) => self.with_quorum(now, out, |quorum, _, said| quorum.stored(end, said)),
             (Then::Created, Ok(_)) | (Then::Stray, _) => {}
             (Then::Trimmed(start), Ok(_)) => self.cluster.quorum.trimmed(start),
