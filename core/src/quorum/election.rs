@@ -242,9 +242,11 @@ impl Quorum {
         self.may_vote && is_known && ask.from != self.me.id
     }
 
-    /// Does whoever asks have at least what is here (Raft, section 5.4.1)?
+    /// Does whoever asks have at least what is here (Raft, section 5.4.1)? Of a log that was dropped to begin anew its last term is known still:
+    /// what it helped to commit is in the log of whoever has more of that, or of a later one.
     fn is_behind(&self, ask: &VoteAsk) -> bool {
-        (self.last(), self.log.end()) <= (ask.last, ask.end) || planted(Bug::ShorterLogElected)
+        let last = self.log.epochs().latest().unwrap_or(LeaderEpoch::NONE);
+        (last, self.log.end()) <= (ask.last, ask.end) || planted(Bug::ShorterLogElected)
     }
 
     /// Is there a leader that this member can reach? One that leads itself is sure of that.

@@ -102,7 +102,7 @@ impl Quorum {
     pub fn ask(&self) -> Option<(BrokerId, FetchAsk)> {
         let whom = match &self.role {
             Role::Follower(follower) => follower.leader,
-            Role::Unattached(unattached) if !self.is_voter() => self.around(unattached.turn)?,
+            Role::Unattached(unattached) if !self.has_voice() => self.around(unattached.turn)?,
             Role::Unattached(_) | Role::Candidate(_) | Role::Leader(_) => return None,
         };
         let is_busy = self.changing.is_some() && !planted(Bug::UnflushedAcknowledged);
@@ -185,12 +185,17 @@ impl Quorum {
         }
     }
 
+    /// Does it vote, so that it finds a leader by standing? Others go and ask.
+    fn has_voice(&self) -> bool {
+        self.is_voter() && self.is_whole()
+    }
+
     fn failed(&mut self, cx: &mut QuorumCx<'_>, out: &mut Vec<QuorumOut>) {
-        let is_voter = self.is_voter();
+        let has_voice = self.has_voice();
         match &mut self.role {
             Role::Follower(follower) => {
                 let since = *follower.failing.get_or_insert(cx.now.mono);
-                if !is_voter && since + follower.patience <= cx.now.mono {
+                if !has_voice && since + follower.patience <= cx.now.mono {
                     self.enter(Role::Unattached(Unattached::until(cx.now.mono)), out);
                 }
             }
@@ -203,6 +208,7 @@ impl Quorum {
     fn begin_anew(&mut self, start: Offset, out: &mut Vec<QuorumOut>) {
         self.log.begin_anew(start);
         self.electorate.trim(start);
+        self.whole_at = None;
         self.high_watermark = start;
         self.changing = Some(start);
         out.push(QuorumOut::BeginAnew { start });
@@ -236,6 +242,7 @@ impl Quorum {
         for batch in &told.batches {
             self.log.append(batch, now);
             self.electorate.learn(batch).expect("looked at before");
+            self.look_for_footer(batch);
         }
         match told.batches.is_empty() {
             true => self.follow_watermark(out),

@@ -1,11 +1,12 @@
 use super::{FetchAsk, FetchTold, Taken};
-use crate::log::Log;
-use crate::quorum::quorum_test::{boot, with};
-use crate::quorum::{Quorum, QuorumOut, Voter};
+use crate::log::{EpochStart, Epochs, Log, Producers};
+use crate::quorum::quorum_test::{boot, member, with};
+use crate::quorum::{Quorum, QuorumOut, VoteAsk, Voter, Voters};
 use crate::record::{Builder, CheckedBatch, Functions, NewRecord};
-use crate::types::{BrokerId, ErrorCode, LeaderEpoch, Mono, Now, Offset, Uuid, Wall};
+use crate::types::{BrokerId, ErrorCode, LeaderEpoch, Mono, Now, Offset, OffsetRange, Uuid, Wall};
 use alloc::vec;
 use alloc::vec::Vec;
+use bytes::Bytes;
 
 const NOW: Wall = Wall(5);
 const AT: Now = Now { mono: Mono(9), wall: NOW };
@@ -121,6 +122,42 @@ fn a_leader_that_begins_behind_the_end_is_begun_with() {
     assert_eq!((taken, &out[..]), (Taken::Well, &[QuorumOut::BeginAnew { start: Offset(50) }][..]));
     let (_, ask) = quorum.ask().expect("it asks again");
     assert_eq!((ask.from, ask.last, ask.high_watermark), (Offset(50), LeaderEpoch::NONE, Offset(50)));
+}
+
+#[test]
+fn who_has_only_a_part_of_the_snapshot_that_its_log_begins_with_does_not_stand() {
+    let me = Voter { id: BrokerId(2), directory: Uuid([2; 16]) };
+    let mut leader = leader();
+    let run = leader.snapshot(&[Bytes::from_static(b"image")], AT, &Functions::slow()).expect("it leads");
+    let start = run[0].base_offset();
+    let started_with = |batches: &[CheckedBatch]| {
+        let epochs = Epochs::from_entries(vec![EpochStart { epoch: LeaderEpoch(3), start }]).expect("one");
+        let mut log = Log::recovered(OffsetRange { start, end: start }, epochs, Producers::default());
+        batches.iter().for_each(|batch| log.append(batch, NOW));
+        log.stored(log.end());
+        let voters = Voters::numbered([1, 2, 3].map(BrokerId));
+        let mut quorum = with(AT, |cx| Quorum::boot(member(me, voters, true), None, log, cx));
+        for batch in batches {
+            with(AT, |cx| quorum.survey(batch, cx)).expect("it can be read");
+        }
+        quorum
+    };
+    for part in 0..run.len() {
+        let quorum = started_with(&run[..part]);
+        assert_eq!(quorum.deadline(), None, "it does not know who votes");
+        assert!(quorum.ask().is_some_and(|(whom, _)| whom == LEADER), "it asks until somebody knows who leads");
+    }
+    let whole = started_with(&run);
+    assert!(whole.deadline().is_some() && whole.ask().is_none(), "it knows all there is to know");
+    // What was dropped is not forgotten where others ask for votes.
+    let dropped = started_with(&[]);
+    let ask =
+        |last, end| VoteAsk { from: BrokerId(3), term: LeaderEpoch(7), last: LeaderEpoch(last), end, is_pre: true };
+    let would = |ask: VoteAsk| dropped.verdict(&VoteAsk { term: dropped.term(), ..ask }).map(|told| told.is_granted);
+    assert_eq!(
+        [(2, start.plus(9)), (3, Offset(1)), (3, start), (4, Offset(1))].map(|(last, end)| would(ask(last, end))),
+        [Some(false), Some(false), Some(true), Some(true)]
+    );
 }
 
 /// The leader's side.

@@ -101,6 +101,8 @@ pub struct Quorum {
     bytes_unsaved: u64,
     /// A snapshot that is not committed yet.
     run: Option<Run>,
+    /// Where the snapshot ends that the log begins with; none as long as its end is not here.
+    whole_at: Option<Offset>,
 }
 
 /// What a member knows of its quorum before it reads its log.
@@ -271,6 +273,7 @@ impl Quorum {
             times,
             high_watermark: log.start(),
             asleep_until: Some(log.end()).filter(|end| !is_sole && *end > log.start()),
+            whole_at: Some(log.start()).filter(|start| is_sole || *start == Offset::ZERO),
             log,
             ballot,
             role: Role::Unattached(Unattached::until(until)),
@@ -289,6 +292,7 @@ impl Quorum {
     /// A record of voters cannot be read: this member is not to take part.
     pub fn survey(&mut self, batch: &CheckedBatch, cx: &mut QuorumCx<'_>) -> Result<(), Unreadable> {
         self.electorate.learn(batch)?;
+        self.look_for_footer(batch);
         if self.asleep_until.is_some_and(|end| batch.end_offset() >= end) {
             self.asleep_until = None;
             let is_alone = self.electorate.now().is_sole(self.me.id);
@@ -425,7 +429,7 @@ impl Quorum {
     /// Does it stand where nobody leads? Whoever is voted out, and may be the only one that has the record that says so, has to lead until
     /// that is committed (Raft, section 4.2.2). Its own vote does not count then.
     fn may_stand(&self) -> bool {
-        self.electorate.may_have(self.me, self.high_watermark)
+        self.is_whole() && self.electorate.may_have(self.me, self.high_watermark)
     }
 
     /// Do the settings name it as the only voter? Then that does not change.

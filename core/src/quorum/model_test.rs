@@ -9,9 +9,9 @@ use super::{
     Change, FetchAsk, FetchTold, Member as Start, Quorum, QuorumCx, QuorumOut, Taken, Times, VoteAsk, VoteTold, Voter,
     VoterNode, Voters, door_of,
 };
-use crate::log::Log;
+use crate::log::{EpochStart, Epochs, Log, Producers};
 use crate::record::{CheckedBatch, Functions};
-use crate::types::{BrokerId, ErrorCode, LeaderEpoch, Mono, Now, Offset, Rng, Uuid, Wall};
+use crate::types::{BrokerId, ErrorCode, LeaderEpoch, Mono, Now, Offset, OffsetRange, Rng, Uuid, Wall};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -86,6 +86,8 @@ struct Disk {
     vote: Option<Vote>,
     start: Offset,
     batches: Vec<CheckedBatch>,
+    /// The last term of what was dropped when it began anew.
+    dropped: Option<LeaderEpoch>,
     queue: VecDeque<Op>,
 }
 
@@ -100,7 +102,10 @@ impl Disk {
     }
 
     fn log(&self) -> Log {
-        let mut log = Log::empty(self.start);
+        let witness = self.dropped.map(|epoch| EpochStart { epoch, start: self.start });
+        let epochs = Epochs::from_entries(witness.into_iter().collect()).expect("one");
+        let range = OffsetRange { start: self.start, end: self.start };
+        let mut log = Log::recovered(range, epochs, Producers::default());
         self.batches.iter().for_each(|batch| log.append(batch, Wall(0)));
         log.stored(log.end());
         log
@@ -114,7 +119,10 @@ impl Disk {
                 self.batches.retain(|batch| batch.end_offset() <= *end);
                 assert_eq!(self.end(), *end, "a batch is kept whole or not at all");
             }
-            Op::Anew(start) => (self.start, self.batches) = (*start, Vec::new()),
+            Op::Anew(start) => {
+                self.dropped = self.batches.last().map(|last| last.header().leader_epoch).or(self.dropped);
+                (self.start, self.batches) = (*start, Vec::new());
+            }
             Op::Trim(start) => {
                 self.start = self.start.max(*start);
                 self.batches.retain(|batch| batch.end_offset() > *start);

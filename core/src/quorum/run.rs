@@ -4,7 +4,7 @@
 use super::change::voters_at;
 use super::{NotLeader, Quorum, Role};
 use crate::msg::record::control::{SnapshotFooterRecord, SnapshotHeaderRecord};
-use crate::record::{Builder, CheckedBatch, ControlKind, Functions, NewRecord, quorum_control};
+use crate::record::{Builder, CheckedBatch, ControlKind, Functions, NewRecord, Record, quorum_control};
 use crate::types::{Now, Offset};
 use crate::wire::encode_message;
 use alloc::vec::Vec;
@@ -61,4 +61,29 @@ impl Quorum {
         self.bytes_unsaved = 0;
         Ok(batches)
     }
+
+    /// The next batch of a log that may begin with a snapshot.
+    pub(super) fn look_for_footer(&mut self, batch: &CheckedBatch) {
+        if self.whole_at.is_none() && control_kind(batch) == Some(ControlKind::SnapshotFooter) {
+            self.whole_at = Some(batch.end_offset());
+        }
+    }
+
+    /// Is all of the snapshot here that the log begins with? Whoever began anew where its leader's log does, and has got only a part of
+    /// it when its process starts, takes those for voters who once were: it does not stand. A majority has the rest.
+    ///
+    /// ```text
+    ///   before   │ … records, voters {2,3}, records        │
+    ///   anew                            (nothing is kept)    │ header │          voters, image and footer are yet to come
+    ///                                                        ▲ the leader's log begins here
+    /// ```
+    pub(super) fn is_whole(&self) -> bool {
+        self.whole_at.is_some_and(|at| at <= self.log.end())
+    }
+}
+
+fn control_kind(batch: &CheckedBatch) -> Option<ControlKind> {
+    let is_control = batch.header().attributes.is_control();
+    let first = Record::take(&mut &batch.body()[..]).ok().filter(|_| is_control)?;
+    ControlKind::from_key(first.key?)
 }
