@@ -174,6 +174,10 @@ impl Moves {
         self.unsaid.push(StoreOut::Moved { log, directory, stage });
     }
 
+    pub(super) fn take_unsaid(&mut self) -> Vec<StoreOut> {
+        core::mem::take(&mut self.unsaid)
+    }
+
     /// How much is copied in one step: no more than in a second.
     fn step_bytes(&self) -> u32 {
         let rate = self.bytes_per_second.unwrap_or(u64::MAX);
@@ -269,7 +273,7 @@ impl Stores {
     /// A log is to be in this directory. One that is there already, or that is on its way elsewhere, is on its way no longer.
     pub fn relocate(&mut self, log: LogId, directory: usize) {
         assert!(directory < self.stores.len(), "the node knows how many there are");
-        let at = self.place_of(log);
+        let at = self.home_of(log);
         match self.moves.moves.get_mut(&log) {
             Some(moved) if moved.to == directory => moved.then = None,
             Some(moved) if !moved.may_end() => moved.then = Some(directory),
@@ -344,7 +348,7 @@ impl Stores {
         self.moves.now = now;
         self.drive_marks(out);
         if !self.marks.is_done() {
-            return out.append(&mut self.moves.unsaid);
+            return self.tell(out);
         }
         while !self.moves.moves.is_empty() || !self.moves.ended.is_empty() {
             for (op, outcome) in core::mem::take(&mut self.moves.ended) {
@@ -362,11 +366,11 @@ impl Stores {
                 break;
             }
         }
-        out.append(&mut self.moves.unsaid);
+        self.tell(out);
     }
 
     fn begin_move(&mut self, log: LogId, to: usize) {
-        let from = self.place_of(log);
+        let from = self.home_of(log);
         let is_dying = self.moves.under_way.values().any(|(busy, change)| *busy == log && *change == Change::Deletion);
         if !is_dying && !self.stores[from].is_offline() && !self.stores[to].is_offline() {
             self.insert_move(log, Move::new(from, to, Phase::Waiting));

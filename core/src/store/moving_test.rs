@@ -29,6 +29,12 @@ impl State {
         let kept = self.batches.iter().filter(|(_, end, _)| *end > self.start);
         kept.flat_map(|(_, _, bytes)| bytes.iter().copied()).collect()
     }
+
+    /// Batches stay whole or go.
+    fn cut(&mut self, end: i64) {
+        self.batches.retain(|(_, batch_end, _)| *batch_end <= end);
+        self.end = self.batches.last().map_or(self.start, |(_, batch_end, _)| self.start.max(*batch_end));
+    }
 }
 
 /// A log after each change that was submitted, and how many of those are acknowledged.
@@ -58,6 +64,7 @@ struct Yard {
     has_failed: bool,
     /// In any life: some directory may hold an older copy of itself.
     ever_failed: bool,
+    ever_away: bool,
     moved: usize,
 }
 
@@ -113,6 +120,7 @@ impl Yard {
             mono: 0,
             has_failed: false,
             ever_failed: false,
+            ever_away: false,
             moved: 0,
         }
     }
@@ -224,10 +232,12 @@ impl Yard {
 
     fn act(&mut self) {
         let slot = self.rng.below(u64::from(LOGS)) as u8;
-        // A deleted log comes back under another id, as a topic does.
+        // A deleted log comes back under another id, as a topic does, or as itself, as a replica does.
         let lives = (0..40).map(|life| log(slot + LOGS * life));
         let is_gone = |id: &LogId| self.expected.get(id).is_some_and(|one| !one.states.last().unwrap().exists);
-        let Some(id) = lives.into_iter().find(|id| !is_gone(id)) else { return };
+        let known = lives.clone().take_while(|id| self.expected.contains_key(id)).last();
+        let again = known.filter(is_gone).filter(|_| self.rng.chance(1, 3));
+        let Some(id) = again.or_else(|| lives.into_iter().find(|id| !is_gone(id))) else { return };
         let mut state = self.state(id);
         let is_broken = self.expected.get(&id).is_some_and(|one| one.is_broken);
         match self.rng.below(40) {
@@ -243,12 +253,12 @@ impl Yard {
                 let settings = LogSettings { segment_bytes, index_interval_bytes: 1, ..LogSettings::default() };
                 let spec = LogSpec { topic: format!("topic{slot}").as_str().into(), settings };
                 self.submit(id, Action::Create(spec), vec![State { exists: true, ..State::default() }]);
+                self.expected.get_mut(&id).unwrap().epoch += 1;
             }
             0 if self.rng.chance(1, 4) => self.submit(id, Action::Delete, vec![State::default()]),
             1 | 2 if state.end > state.start => {
                 let end = self.rng.between(state.start as u64, state.end as u64) as i64;
-                state.batches.retain(|(_, batch_end, _)| *batch_end <= end);
-                state.end = end;
+                state.cut(end);
                 self.submit(id, Action::Truncate { end: Offset(end) }, vec![state]);
                 self.expected.get_mut(&id).unwrap().epoch += 1;
             }
@@ -290,7 +300,9 @@ impl Yard {
         // What a directory that failed did not hear of makes it an older copy of itself: it is not left alone with that.
         self.ever_failed |= self.has_failed;
         let is_away = !self.ever_failed && self.rng.chance(1, 4);
-        let away = self.rng.below(DIRECTORIES as u64) as usize;
+        // Without the first, which has the metadata, nothing starts.
+        let away = self.rng.between(1, DIRECTORIES as u64 - 1) as usize;
+        self.ever_away |= is_away;
         self.here = (0..DIRECTORIES).filter(|disk| !is_away || *disk != away).collect();
         self.has_failed = false;
         let (stores, found) = start(&mut self.disks, &self.here, &self.config, Uuid(self.rng.bytes16()));
@@ -324,9 +336,10 @@ impl Yard {
             let candidates: Vec<State> = expected.states[expected.acknowledged..].to_vec();
             let bytes = one.map(|log| self.read_all(id, log.start, log.end));
             let is_like = |state: &&State| is_like(state) && bytes.as_ref().is_none_or(|bytes| *bytes == state.bytes());
-            // A directory that failed may not have heard that it was left for a copy which is deleted since.
-            let is_stray =
-                |log: &RecoveredLog| self.ever_failed && log.whence.leaving.is_some() && !candidates[0].exists;
+            // A directory that failed, or was away, may not have heard that it was left for a copy which is deleted since.
+            let is_stray = |log: &RecoveredLog| {
+                (self.ever_failed || self.ever_away) && log.whence.leaving.is_some() && !candidates[0].exists
+            };
             if one.is_some_and(is_stray) {
                 let stray = State { exists: true, ..State::default() };
                 self.expected.insert(id, Expected { states: vec![stray], is_broken: true, ..Expected::default() });
@@ -396,6 +409,10 @@ fn run(seed: u64) -> usize {
     let mut yard = Yard::new(seed);
     for _ in 0..yard.rng.between(2, 6) {
         for _ in 0..yard.rng.between(1, 300) {
+            if yard.stores.is_offline(0) {
+                // The first has the metadata: the process ends.
+                break;
+            }
             yard.mono += yard.rng.below(3_000_000);
             match yard.rng.below(10) {
                 0..=2 => yard.act(),

@@ -98,6 +98,14 @@ pub struct RecoveredLog {
     pub damaged_at: Option<(String, u64)>,
 }
 
+impl RecoveredLog {
+    /// Was nothing ever done with it but to make it? Then nothing was promised of it.
+    pub(super) fn is_blank(&self) -> bool {
+        let is_empty = self.start == Offset::ZERO && self.end == Offset::ZERO && self.epochs.entries().is_empty();
+        is_empty && self.vote.is_none() && self.whence == Whence::default() && self.is_online
+    }
+}
+
 /// Why a directory is not opened.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum RecoveryRefusal {

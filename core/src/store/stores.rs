@@ -5,7 +5,7 @@
 use super::mark::Marks;
 use super::moving::Moves;
 use super::{RecoveredLog, Store, StoreOut};
-use crate::boundary::{Action, CopyId, DiskFault, Done, FileDone, FileFault, Query, Slot};
+use crate::boundary::{Action, CopyId, DiskFault, Done, FileDone, FileFault, MoveStage, Query, Slot};
 use crate::record::Records;
 use crate::types::limit::DIRECTORIES_MAX;
 use crate::types::{FileOpId, LogId, Mono, Now, OpId, Ticket, Uuid};
@@ -18,16 +18,30 @@ pub struct Stores {
     pub(super) stores: Vec<Store>,
     /// Logs that are not in the first directory.
     pub(super) places: BTreeMap<LogId, usize>,
+    /// Where logs are to be made that are asked for next.
+    wanted: BTreeMap<LogId, usize>,
+    /// Where logs are to be made that were asked for.
+    coming: BTreeMap<OpId, (LogId, usize)>,
     pub(super) moves: Moves,
     pub(super) marks: Marks,
     /// Deletions under way, and of which copies.
     dying: BTreeMap<OpId, (LogId, CopyId)>,
     /// Copies whose deletion failed with their directory: it still has them when it comes back.
     buried: BTreeMap<LogId, Vec<CopyId>>,
+    /// Logs whose deletion has ended, one way or the other.
+    gone: Vec<LogId>,
+    /// What is asked of logs that are made again, and are not gone yet where they were.
+    behind: BTreeMap<LogId, Vec<Behind>>,
     /// Fetch answers whose records come from several directories.
     joining: BTreeMap<Ticket, Joining>,
     /// Empty between calls; kept for its memory.
     scratch: Vec<StoreOut>,
+}
+
+/// What waits until a log is gone where it was.
+enum Behind {
+    Change(OpId, LogId, Action),
+    Question(OpId, LogId, Query),
 }
 
 /// A fetch answer whose parts come one by one.
@@ -63,11 +77,14 @@ impl Stores {
                 copies.entry(log.id).or_default().push((log, at));
             }
         }
-        let (places, joining) = (BTreeMap::new(), BTreeMap::new());
+        let (places, wanted, coming, joining) = Default::default();
         let marks = Marks::new(&stores, life);
         let (dying, buried) = (BTreeMap::new(), BTreeMap::new());
+        let (gone, behind) = (Vec::new(), BTreeMap::new());
         let moves = Moves::default();
-        let mut all = Self { stores, places, moves, marks, dying, buried, joining, scratch: Vec::new() };
+        let scratch = Vec::new();
+        let mut all =
+            Self { stores, places, wanted, coming, moves, marks, dying, buried, gone, behind, joining, scratch };
         let logs = copies.into_values().map(|copies| all.settle(copies)).collect::<Result<Vec<_>, _>>()?;
         Ok((all, logs.into_iter().flatten().collect()))
     }
@@ -77,7 +94,7 @@ impl Stores {
         let (futures, mut copies): (Vec<_>, Vec<_>) = copies.into_iter().partition(|(log, _)| log.whence.is_future);
         let is_over = |one: &(RecoveredLog, usize), other: &(RecoveredLog, usize)| {
             let names = (self.copy(one), self.copy(other));
-            one.1 == other.1 || one.0.whence.is_over(names, &other.0.whence)
+            one.1 == other.1 || one.0.whence.is_over(names, &other.0.whence) || other.0.is_blank()
         };
         // A directory that was away when others were used has older copies.
         let is_fresh = |one: &(RecoveredLog, usize)| self.marks.is_fresh(one.1);
@@ -132,10 +149,28 @@ impl Stores {
         CopyId { directory: self.stores[*at].directory(), number: log.number }
     }
 
-    /// A log that is made next is to be in this directory.
+    /// A log that is made next is to be in this directory. What was asked of one before it goes to where that is.
     pub fn place(&mut self, log: LogId, directory: usize) {
         assert!(directory < self.stores.len(), "the node knows how many there are");
-        self.places.insert(log, directory);
+        self.wanted.insert(log, directory);
+    }
+
+    /// Where a log is, or is to be made.
+    pub(super) fn home_of(&self, log: LogId) -> usize {
+        let coming = self.coming.values().rfind(|(other, _)| *other == log);
+        coming.map_or_else(|| self.place_of(log), |(_, at)| *at)
+    }
+
+    /// Says what is to be said. A log whose move has ended may have been deleted and made again elsewhere meanwhile.
+    pub(super) fn tell(&mut self, out: &mut Vec<StoreOut>) {
+        for one in self.moves.take_unsaid() {
+            out.push(match one {
+                StoreOut::Moved { log, stage: MoveStage::Ended, .. } => {
+                    StoreOut::Moved { log, directory: self.home_of(log), stage: MoveStage::Ended }
+                }
+                other => other,
+            });
+        }
     }
 
     /// What all moves together copy in a second. Those that an earlier process began wait until this is said.
@@ -148,11 +183,21 @@ impl Stores {
         if self.stores.len() == 1 {
             return self.stores[0].submit(op, log, action);
         }
+        if matches!(action, Action::Create(_)) && !self.coming.contains_key(&op) {
+            let at = self.wanted.remove(&log).unwrap_or_default();
+            self.coming.insert(op, (log, at));
+        }
         let Some(action) = self.marks.admits(op, log, action) else { return };
+        let Some(action) = self.admits(op, log, action) else { return };
         if let Action::Delete = action {
             self.forsake(log);
         }
         let Some(action) = self.moves.admits(op, log, action) else { return };
+        match self.coming.remove(&op) {
+            Some((_, 0)) => self.places.remove(&log),
+            Some((_, at)) => self.places.insert(log, at),
+            None => None,
+        };
         let at = self.place_of(log);
         if let Action::Delete = action {
             self.places.remove(&log);
@@ -174,12 +219,52 @@ impl Stores {
         held.chain(self.buried.get(&log).into_iter().flatten().copied()).collect()
     }
 
+    /// A log is not made again before it is gone for good where it was: of two copies nobody would know which one counts. All that is
+    /// asked of it meanwhile waits with that, and so does another log of its name.
+    fn admits(&mut self, op: OpId, log: LogId, action: Action) -> Option<Action> {
+        let is_dying = |copy: &(LogId, CopyId)| copy.0 == log;
+        let again = matches!(action, Action::Create(_)) && self.dying.values().any(is_dying);
+        let Some(whom) = self.ahead_of(log, &action).or_else(|| again.then_some(log)) else { return Some(action) };
+        self.behind.entry(whom).or_default().push(Behind::Change(op, log, action));
+        None
+    }
+
+    /// Behind whose deletion a change of this log waits, if it does.
+    fn ahead_of(&self, log: LogId, action: &Action) -> Option<LogId> {
+        let name = |log: LogId, action: &Action| match action {
+            Action::Create(spec) => Some((spec.topic.clone(), log.partition)),
+            _ => None,
+        };
+        let own = name(log, action);
+        let is_before = |one: &Behind| match one {
+            Behind::Change(_, other, action) => *other == log || own.is_some() && name(*other, action) == own,
+            Behind::Question(_, other, _) => *other == log,
+        };
+        self.behind.iter().find(|(_, all)| all.iter().any(is_before)).map(|(whom, _)| *whom)
+    }
+
+    /// What waited for the end of a deletion goes on.
+    fn go_on(&mut self, out: &mut Vec<StoreOut>) {
+        for gone in core::mem::take(&mut self.gone) {
+            for one in self.behind.remove(&gone).unwrap_or_default() {
+                match one {
+                    Behind::Change(op, log, action) => self.submit(op, log, action),
+                    Behind::Question(op, log, query) => self.query(op, log, &query, out),
+                }
+            }
+        }
+    }
+
     /// As [`Store::query`].
     pub fn query(&mut self, op: OpId, log: LogId, query: &Query, out: &mut Vec<StoreOut>) {
         if let Query::Future = query {
             let outcome =
                 self.future_of(log).map(|(bytes, lag)| Done::Future { bytes, lag }).ok_or(DiskFault::NoSuchLog);
             return out.push(StoreOut::Done { op, outcome });
+        }
+        let waits = |one: &Behind| matches!(one, Behind::Change(_, other, _) if *other == log);
+        if let Some(behind) = self.behind.values_mut().find(|all| all.iter().any(waits)) {
+            return behind.push(Behind::Question(op, log, query.clone()));
         }
         if self.marks.answers(op, log, query) && self.moves.answers(op, log, query) {
             let at = self.place_of(log);
@@ -208,10 +293,16 @@ impl Stores {
 
     /// As [`Store::turn`].
     pub fn turn(&mut self, now: Now, out: &mut Vec<StoreOut>) {
-        self.drive_moves(now.mono, out);
+        self.drive(now.mono, out);
         for at in 0..self.stores.len() {
             self.with(at, out, |store, out| store.turn(now, out));
         }
+    }
+
+    /// All that waits for something goes on as far as it can.
+    fn drive(&mut self, now: Mono, out: &mut Vec<StoreOut>) {
+        self.go_on(out);
+        self.drive_moves(now, out);
     }
 
     /// As [`Store::deadline`].
@@ -223,13 +314,13 @@ impl Stores {
     pub fn file_done(&mut self, now: Now, id: FileOpId, outcome: Result<FileDone, FileFault>, out: &mut Vec<StoreOut>) {
         let (at, own) = unnamed(id);
         self.with(at, out, |store, out| store.file_done(now, own, outcome, out));
-        self.drive_moves(now.mono, out);
+        self.drive(now.mono, out);
     }
 
     /// As [`Store::shut`].
     pub fn shut(&mut self, now: Now, out: &mut Vec<StoreOut>) {
         self.moves.stop();
-        self.drive_moves(now.mono, out);
+        self.drive(now.mono, out);
         for at in 0..self.stores.len() {
             self.with(at, out, |store, out| store.shut(now, out));
         }
@@ -287,10 +378,11 @@ impl Stores {
                 StoreOut::File { id, op } => out.push(StoreOut::File { id: named(at, id), op }),
                 StoreOut::Served { ticket, slots } => out.extend(self.joined(at, ticket, slots)),
                 StoreOut::Done { op, outcome } => {
-                    if let Some((log, copy)) = self.dying.remove(&op)
-                        && outcome.is_err()
-                    {
-                        self.buried.entry(log).or_default().push(copy);
+                    if let Some((log, copy)) = self.dying.remove(&op) {
+                        self.gone.push(log);
+                        if outcome.is_err() {
+                            self.buried.entry(log).or_default().push(copy);
+                        }
                     }
                     if let Some(outcome) = self.marks.heard(op, outcome) {
                         out.extend(self.moves.heard(op, outcome).map(|outcome| StoreOut::Done { op, outcome }));
