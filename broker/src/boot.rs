@@ -296,7 +296,7 @@ async fn next_file(mail: &mut Vec<Mail>, mailbox: &Mailbox) -> (FileOpId, Result
         }
         match mail.pop() {
             Some(Mail::File(id, outcome)) => Poll::Ready((id, outcome)),
-            Some(Mail::Job(..) | Mail::Proved(_) | Mail::Ask(_) | Mail::Stop) | None => Poll::Pending,
+            Some(Mail::Job(..) | Mail::Proved(_) | Mail::Ask(_) | Mail::Count(_) | Mail::Stop) | None => Poll::Pending,
         }
     })
     .await

@@ -277,6 +277,9 @@ impl Brain {
                 // Whoever asked may have given up.
                 let _ = ask.send(self.engine.borrow().facts());
             }
+            Mail::Count(ask) => {
+                let _ = ask.send(self.engine.borrow().counted());
+            }
             Mail::Stop => self.leave(now, outs),
         }
     }

@@ -225,7 +225,12 @@ impl Engine {
     /// What people may know.
     pub fn facts(&self) -> Facts {
         let offline = self.telemetry.offline();
-        Facts { is_ready: self.is_ready(), disk: self.disk_state(), offline, lags: self.lags() }
+        Facts { is_ready: self.is_ready(), disk: self.disk_state(), offline, counts: None }
+    }
+
+    /// The same with what has to be counted.
+    pub fn counted(&self) -> Facts {
+        Facts { counts: Some((self.node.view().census(), self.lags())), ..self.facts() }
     }
 
     /// Tells of the disk if it is another than it was. What happened to single logs must have been told before.

@@ -55,9 +55,9 @@ pub fn start(
 
 impl Site {
     /// What the brain says of itself, if it says anything in time.
-    async fn facts(&self) -> Option<Facts> {
+    async fn facts(&self, ask_for: fn(oneshot::Sender<Facts>) -> Mail) -> Option<Facts> {
         let (ask, told) = oneshot::channel();
-        self.mailbox.put(Mail::Ask(ask));
+        self.mailbox.put(ask_for(ask));
         tokio::time::timeout(PATIENCE, told).await.ok()?.ok()
     }
 }
@@ -67,14 +67,14 @@ async fn index() -> impl IntoResponse {
 }
 
 async fn health(State(site): State<Site>) -> impl IntoResponse {
-    match site.facts().await {
+    match site.facts(Mail::Ask).await {
         Some(_) => (StatusCode::OK, "ok\n"),
         None => (StatusCode::SERVICE_UNAVAILABLE, "the broker does not respond\n"),
     }
 }
 
 async fn ready(State(site): State<Site>) -> impl IntoResponse {
-    let facts = site.facts().await;
+    let facts = site.facts(Mail::Ask).await;
     if site.directories[0].is_dir() {
         readiness(facts.as_ref())
     } else {
@@ -103,7 +103,7 @@ fn readiness(facts: Option<&Facts>) -> (StatusCode, String) {
 }
 
 async fn metrics(State(site): State<Site>) -> impl IntoResponse {
-    let facts = site.facts().await;
+    let facts = site.facts(Mail::Count).await;
     let text = site.telemetry.text(facts.as_ref(), &site.directories);
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
 }

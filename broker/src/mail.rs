@@ -3,6 +3,7 @@
 
 use ottla_core::boundary::{FileDone, FileFault, JobDone};
 use ottla_core::conn::ProveDone;
+use ottla_core::node::Census;
 use ottla_core::types::{FileOpId, OpId};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -19,6 +20,8 @@ pub enum Mail {
     Proved(ProveDone),
     /// Somebody wants to know how things are.
     Ask(oneshot::Sender<Facts>),
+    /// The same with what has to be counted for it.
+    Count(oneshot::Sender<Facts>),
     /// The process is to end in an orderly way.
     Stop,
 }
@@ -32,8 +35,8 @@ pub struct Facts {
     pub disk: DiskState,
     /// How many logs can be neither read nor written.
     pub offline: usize,
-    /// How far each group is behind.
-    pub lags: Vec<Lag>,
+    /// What was counted, and how far each group is behind, if that was asked for.
+    pub counts: Option<(Census, Vec<Lag>)>,
 }
 
 /// How the disk of the data directory is.

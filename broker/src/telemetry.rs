@@ -7,6 +7,7 @@ use crate::teller::Teller;
 use ottla_core::boundary::{Lost, Note};
 use ottla_core::conn::Reason;
 use ottla_core::msg::ApiKey;
+use ottla_core::node::Census;
 use ottla_core::types::{LogId, Mono};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -111,7 +112,16 @@ pub struct Telemetry {
     logs: Gauge,
     logs_offline: Gauge,
     steps: Counter,
+    turns: Turns,
     teller: Arc<Mutex<Teller>>,
+}
+
+/// How often something changed of what this broker leads.
+#[derive(Clone, Default, Debug)]
+struct Turns {
+    elections: Counter,
+    isr_shrinks: Counter,
+    isr_expands: Counter,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
@@ -173,6 +183,7 @@ impl Telemetry {
             logs: Gauge::default(),
             logs_offline: Gauge::default(),
             steps: Counter::default(),
+            turns: Turns::default(),
             teller: Arc::default(),
             registry: Arc::default(),
         };
@@ -196,6 +207,7 @@ impl Telemetry {
         r.register("logs", "Partitions that this broker leads", this.logs.clone());
         r.register("logs_offline", "Logs that can be neither read nor written", this.logs_offline.clone());
         r.register("steps", "Inputs that the node took", this.steps.clone());
+        this.turns.register(r);
         Self { registry: Arc::new(registry), ..this }
     }
 
@@ -205,7 +217,8 @@ impl Telemetry {
         let mut registry = Registry::with_prefix("ottla");
         let (resident, lag) = (Gauge::<i64>::default(), Family::<LagOf, Gauge>::default());
         resident.set(resident_bytes());
-        for Lag { group, topic, partition, offsets } in facts.iter().flat_map(|facts| &facts.lags) {
+        let counts = facts.and_then(|facts| facts.counts.as_ref());
+        for Lag { group, topic, partition, offsets } in counts.iter().flat_map(|(_, lags)| lags) {
             let of = LagOf { group: group.clone(), topic: topic.clone(), partition: *partition };
             lag.get_or_create(&of).set(*offsets);
         }
@@ -233,6 +246,9 @@ impl Telemetry {
             size,
         );
         registry.register("consumer_lag", "Offsets that a group has still to read", lag);
+        if let Some((census, _)) = counts {
+            count(&mut registry, census);
+        }
         let (mut text, mut more) = (String::new(), String::new());
         encode(&mut text, &self.registry).expect("a string takes all");
         encode(&mut more, &registry).expect("a string takes all");
@@ -328,6 +344,7 @@ impl Telemetry {
 
     /// Something happened that people may want to know. `name_of` tells what people call a log.
     pub fn note(&self, note: &Note, name_of: &dyn Fn(LogId) -> String) {
+        self.turns.note(note);
         let mut teller = self.teller();
         teller.note(note, name_of);
         self.logs.set(teller.leading() as i64);
@@ -348,6 +365,60 @@ impl Telemetry {
         // What was said already is whole whoever panicked.
         self.teller.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Turns {
+    fn register(&self, r: &mut Registry) {
+        r.register("elections", "How often this broker began to lead a partition", self.elections.clone());
+        r.register(
+            "isr_shrinks",
+            "How often a replica of what this broker leads fell out of sync",
+            self.isr_shrinks.clone(),
+        );
+        r.register("isr_expands", "How often one came into sync", self.isr_expands.clone());
+    }
+
+    fn note(&self, note: &Note) {
+        if let Note::Leading { .. } = note {
+            self.elections.inc();
+        }
+        if let Note::IsrChanged { joined, left, .. } = note {
+            self.isr_expands.inc_by(joined.len() as u64);
+            self.isr_shrinks.inc_by(left.len() as u64);
+        }
+    }
+}
+
+/// What a node counted, as gauges. What only an active controller knows is 0 elsewhere, so that the sum over all nodes is right.
+fn count(r: &mut Registry, census: &Census) {
+    let Census { held, is_fenced, reign, quorum } = census;
+    let all = reign.unwrap_or_default();
+    let gauges = [
+        ("controller", "1 where the active controller is", i64::from(reign.is_some())),
+        ("controller_partitions", "Partitions of the cluster, as its controller counts", size(all.partitions)),
+        ("controller_partitions_leaderless", "Of these, those that nobody leads", size(all.leaderless)),
+        ("controller_brokers_active", "Brokers that the controller lets lead", size(all.active)),
+        ("controller_brokers_fenced", "Brokers that it does not let lead", size(all.fenced)),
+        ("fenced", "1 while the controller does not let this broker lead", i64::from(*is_fenced)),
+        ("replicas", "Replicas that this broker holds", size(held.replicas)),
+        ("replicas_led", "Of these, those that lead their partitions", size(held.led)),
+        ("under_replicated", "Partitions led here that lack an in-sync replica", size(held.under_replicated)),
+        ("under_min_isr", "Partitions led here that take no acks=all", size(held.under_min_isr)),
+        ("at_min_isr", "Those that would take none with one in-sync replica less", size(held.at_min_isr)),
+        ("quorum_term", "Term of the metadata quorum", i64::from(quorum.term.0)),
+        ("quorum_leader", "Who leads it, -1 if nobody is known", quorum.leader.map_or(-1, |leader| leader.0.into())),
+        ("quorum_high_watermark", "So far the metadata log is committed", quorum.high_watermark.0),
+        ("quorum_log_end", "So far the metadata log reaches", quorum.end.0),
+    ];
+    for (name, help, value) in gauges {
+        let gauge = Gauge::<i64>::default();
+        gauge.set(value);
+        r.register(name, help, gauge);
+    }
+}
+
+fn size(count: usize) -> i64 {
+    count.try_into().unwrap_or(i64::MAX)
 }
 
 fn reason_of(end: &End) -> &'static str {

@@ -93,6 +93,10 @@ impl Teller {
                     "following broker {leader} in {log} in epoch {epoch} from offset {from}"
                 );
             }
+            Note::IsrChanged { log, isr, joined, left, .. } => {
+                let log = name_of(*log);
+                debug!(target: "ottla::node", log, "the ISR of {log} is {isr:?}: {joined:?} joined, {left:?} left");
+            }
             Note::Truncated { log, from, to } => {
                 let (log, from, to) = (name_of(*log), from.0, to.0);
                 info!(

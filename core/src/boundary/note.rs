@@ -41,6 +41,19 @@ pub enum Note {
         /// So far its own log goes.
         from: Offset,
     },
+    /// Other replicas than before are in sync of a log that this node leads.
+    IsrChanged {
+        /// Which.
+        log: LogId,
+        /// Who is in sync.
+        isr: Vec<BrokerId>,
+        /// Who came into sync.
+        joined: Vec<BrokerId>,
+        /// Who fell out of sync.
+        left: Vec<BrokerId>,
+        /// How many replicas there are to be.
+        replicas: usize,
+    },
     /// A log is cut back: its end was not its leader's.
     Truncated {
         /// Which.

@@ -4,7 +4,7 @@ use super::Node;
 use super::cluster::From;
 use super::groups::OFFSETS_TOPIC;
 use super::lane::Order;
-use super::news::news;
+use super::news::{news, news_of};
 use super::replicate::peers;
 use crate::boundary::{DiskFault, Effects, LogSpec, Note};
 use crate::config::TopicConfig;
@@ -127,6 +127,9 @@ impl Node {
         let mut changes = 0;
         while changes < changes_max {
             let Some(todo) = self.following.todo.pop_front() else { break };
+            if let Todo::Change(change) = &todo {
+                out.notes.extend(news_of(self.config.broker.id, change));
+            }
             match todo {
                 Todo::Change(LogChange::Gained { log, topic, partition }) => {
                     self.gain(now, log, &topic, &partition);

@@ -13,6 +13,7 @@
 
 mod boot;
 mod calls;
+mod census;
 mod cluster;
 mod coordinators;
 mod directories;
@@ -35,6 +36,7 @@ mod throttle;
 mod view;
 
 pub use boot::{Boot, FoundLog};
+pub use census::{Census, Held, Reign, Standpoint};
 pub use view::{Standing, View};
 
 use cluster::Cluster;

@@ -3,8 +3,8 @@
 
 use crate::boundary::Note;
 use crate::config::Overrides;
-use crate::metadata::{Delta, Image, Resource, Topic};
-use crate::types::Str;
+use crate::metadata::{Delta, Image, LogChange, Resource, Topic};
+use crate::types::{BrokerId, Str};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -23,6 +23,18 @@ pub fn news(delta: &Delta) -> Vec<Note> {
     let deleted = delta.topics_deleted();
     notes.extend(deleted.iter().map(|topic| Note::TopicDeleted { topic: topic.name.clone(), id: topic.id }));
     notes
+}
+
+/// The notes of one change of a log that this broker leads. A change of thousands is taken up in many steps, each with its notes.
+pub fn news_of(me: BrokerId, change: &LogChange) -> Option<Note> {
+    let LogChange::Changed { log, before, after } = change else { return None };
+    let without = |one: &[BrokerId], other: &[BrokerId]| -> Vec<BrokerId> {
+        one.iter().copied().filter(|id| !other.contains(id)).collect()
+    };
+    let (joined, left) = (without(&after.isr, &before.isr), without(&before.isr, &after.isr));
+    let is_news = after.leader == me && !(joined.is_empty() && left.is_empty());
+    let (isr, replicas) = (after.isr.clone(), after.replicas.len());
+    is_news.then_some(Note::IsrChanged { log: *log, isr, joined, left, replicas })
 }
 
 fn created(delta: &Delta, topic: &Topic) -> Note {

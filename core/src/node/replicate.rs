@@ -222,4 +222,4 @@ const CHECKED_IN_STEP_MAX: usize = 64 << 10;
 
 #[cfg(test)]
 #[path = "replicate_test.rs"]
-mod replicate_test;
+pub mod replicate_test;

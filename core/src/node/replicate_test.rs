@@ -11,7 +11,7 @@ use std::vec;
 use std::vec::Vec;
 
 /// Carries calls of the broker to the controller and answers back for a while. Gives what its followers asked.
-fn talk(broker: &mut Scene, controller: &mut Scene) -> Vec<FetchRequest> {
+pub fn talk(broker: &mut Scene, controller: &mut Scene) -> Vec<FetchRequest> {
     let mut asked = Vec::new();
     for _ in 0..30 {
         broker.pass(Duration::from_millis(30));
@@ -35,7 +35,12 @@ fn talk(broker: &mut Scene, controller: &mut Scene) -> Vec<FetchRequest> {
 
 /// A controller that leads, and a broker that follows; the log whose preferred leader is the controller.
 fn pair(partitions: i32) -> (Scene, Scene, LogId) {
-    let (mut controller, mut broker) = (Scene::new(CONTROLLER), Scene::new(BROKER));
+    pair_with(CONTROLLER, partitions)
+}
+
+/// The same with these settings of the controller.
+pub fn pair_with(settings: &[(&str, &str)], partitions: i32) -> (Scene, Scene, LogId) {
+    let (mut controller, mut broker) = (Scene::new(settings), Scene::new(BROKER));
     talk(&mut broker, &mut controller);
     let topic = CreatableTopic {
         name: Str::from("orders"),

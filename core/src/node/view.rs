@@ -5,12 +5,13 @@ use super::Node;
 use crate::log::Log;
 use crate::metadata::Image;
 use crate::partition::Partition;
+use crate::quorum::Voters;
 use crate::types::{BrokerId, LeaderEpoch, LogId, Offset, Str};
 
 /// A look at a node between two steps.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
-    node: &'a Node,
+    pub(super) node: &'a Node,
 }
 
 /// What a node is in the metadata quorum.
@@ -50,6 +51,11 @@ impl<'a> View<'a> {
             None => Standing::Unattached,
         };
         (quorum.term(), standing)
+    }
+
+    /// Who votes in the metadata quorum, as this node knows, committed or not.
+    pub fn voters(&self) -> &'a Voters {
+        self.node.cluster.quorum().voters()
     }
 
     /// The metadata log as this node has it, committed or not.

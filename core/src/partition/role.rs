@@ -88,6 +88,14 @@ impl Partition {
         }
     }
 
+    /// If it leads: how many more replicas are in sync than have to be; below 0 if too few are.
+    pub fn isr_spare(&self) -> Option<i32> {
+        let Role::Leader(leader) = &self.role else { return None };
+        let size = leader.isr_size(&self.spec.assignment);
+        let count = |replicas: usize| i32::try_from(replicas).unwrap_or(i32::MAX);
+        Some(count(size.members) - count(size.needed))
+    }
+
     /// The cluster decided something about this partition, or its topic is configured anew. States come in the order in
     /// which they were decided; some may be left out.
     pub fn assign(&mut self, cx: PartitionCx<'_>, spec: PartitionSpec, out: &mut Vec<PartitionOut>) {

@@ -265,6 +265,11 @@ impl Cluster {
         Some(Arc::new(Line { to, host: at.host, port: at.port, purpose }))
     }
 
+    /// Whether the active controller is here.
+    pub fn is_controller(&self) -> bool {
+        self.controller.is_some()
+    }
+
     /// True once clients may come.
     pub fn is_ready(&self) -> bool {
         self.phase == Phase::Ready
