@@ -332,6 +332,7 @@ impl Brain {
             self.with_machine(now, &link, |machine, outs| machine.wake(now, outs));
         }
         self.telemetry.held(self.held_bytes.get(), self.intake.waiting());
+        self.telemetry.sum_up();
     }
 
     /// The process is to end. Clients are served on until others have taken over what is led here.

@@ -17,6 +17,7 @@ mod door;
 pub mod engine;
 pub mod flags;
 pub mod flight;
+mod flurry;
 pub mod home;
 pub mod http;
 pub mod intake;

@@ -56,6 +56,7 @@ pub fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn Debug) ->
 
 /// Fields of our own lines.
 const SAID: &[&str] = &[
+    "active",
     "after",
     "before",
     "broker",
@@ -63,10 +64,12 @@ const SAID: &[&str] = &[
     "committed",
     "count",
     "epoch",
+    "feature",
     "from",
     "generation",
     "group",
     "id",
+    "isr",
     "leader",
     "listeners",
     "log",
@@ -77,6 +80,7 @@ const SAID: &[&str] = &[
     "partitions",
     "read",
     "refused",
+    "registered",
     "replicas",
     "seconds",
     "settings",
@@ -349,6 +353,11 @@ impl Telemetry {
         teller.note(note, name_of);
         self.logs.set(teller.leading() as i64);
         self.logs_offline.set(teller.offline() as i64);
+    }
+
+    /// About a second has passed.
+    pub fn sum_up(&self) {
+        self.teller().sum_up();
     }
 
     /// The disk is like this now, and so many appends were ever refused for want of room.

@@ -1,8 +1,9 @@
 //! Notes and the state of the disk → log lines. What goes on for long is said when it begins and when it ends, and what
 //! several machines note of one log is said once.
 
+use crate::flurry::{Flurry, Kind, Said};
 use crate::mail::DiskState;
-use ottla_core::boundary::{DiskFault, Note};
+use ottla_core::boundary::{DiskFault, Note, Turn};
 use ottla_core::types::{BrokerId, LogId, Mono, Offset, Str, Uuid, quoted};
 use std::collections::BTreeSet;
 use tracing::{debug, error, info, warn};
@@ -14,6 +15,7 @@ pub struct Teller {
     offline: BTreeSet<LogId>,
     /// Logs that this broker leads.
     leading: BTreeSet<LogId>,
+    flurry: Flurry,
     /// Whoever should lead the metadata quorum was the controller of another cluster when it was last asked.
     is_foreign: bool,
     disk: DiskState,
@@ -30,6 +32,11 @@ impl Teller {
     /// How many logs this broker leads.
     pub fn leading(&self) -> usize {
         self.leading.len()
+    }
+
+    /// About a second has passed: what was not said of single partitions is said of all.
+    pub fn sum_up(&mut self) {
+        self.flurry.sum_up(self.leading.len());
     }
 
     /// The disk is like this now, and so many appends were ever refused for want of room.
@@ -82,20 +89,53 @@ impl Teller {
             }
             Note::Leading { log, epoch, from } => {
                 self.leading.insert(*log);
-                let (log, epoch, from) = (name_of(*log), epoch.0, from.0);
-                debug!(target: "ottla::node", log, epoch, from, "leading {log} in epoch {epoch} from offset {from}");
+                let (name, from) = (name_of(*log), from.0);
+                let text = format_args!("leading {name} in epoch {} from offset {from}", epoch.0);
+                self.flurry.say(Kind::Leads, Said { log: &name, epoch: Some(epoch.0), isr: None }, text);
             }
             Note::Following { log, epoch, leader, from } => {
                 self.leading.remove(log);
-                let (log, epoch, leader, from) = (name_of(*log), epoch.0, leader.0, from.0);
-                debug!(
-                    target: "ottla::node", log, epoch, leader, from,
-                    "following broker {leader} in {log} in epoch {epoch} from offset {from}"
-                );
+                let (name, from) = (name_of(*log), from.0);
+                let said = Said { log: &name, epoch: Some(epoch.0), isr: None };
+                let (epoch, leader) = (epoch.0, *leader);
+                match leader {
+                    BrokerId::NONE => {
+                        let text = format_args!("nobody leads {name} in epoch {epoch}: here it goes to offset {from}");
+                        self.flurry.say(Kind::Leaderless, said, text);
+                    }
+                    BrokerId(leader) => {
+                        let text =
+                            format_args!("following broker {leader} in {name} in epoch {epoch} from offset {from}");
+                        self.flurry.say(Kind::Follows, said, text);
+                    }
+                }
             }
-            Note::IsrChanged { log, isr, joined, left, .. } => {
-                let log = name_of(*log);
-                debug!(target: "ottla::node", log, "the ISR of {log} is {isr:?}: {joined:?} joined, {left:?} left");
+            Note::IsrChanged { log, isr, joined, left, replicas } => {
+                let (name, isr) = (name_of(*log), ids(isr));
+                let said = Said { log: &name, epoch: None, isr: Some(&isr) };
+                for (kind, who, what) in [(Kind::Shrinks, left, "fell out of"), (Kind::Grows, joined, "came into")] {
+                    if !who.is_empty() {
+                        let who = brokers(who);
+                        let text =
+                            format_args!("{who} {what} sync of {name}: of {replicas} replicas {isr} are in sync");
+                        self.flurry.say(kind, said, text);
+                    }
+                }
+            }
+            Note::Reassigned { log, before, replicas } => {
+                let (name, before, replicas) = (name_of(*log), ids(before), ids(replicas));
+                let text =
+                    format_args!("the reassignment of {name} is over: its replicas are {replicas}, before {before}");
+                self.flurry.say(Kind::Reassigned, Said { log: &name, epoch: None, isr: None }, text);
+            }
+            Note::BrokerTurned { broker, turn, active, registered } => {
+                broker_turned(*broker, *turn, (*active, *registered));
+            }
+            Note::FeatureSet { feature, before, after } => {
+                let feature = feature.as_str();
+                let level = |level: &Option<i16>| level.map_or("no level".to_owned(), |level| level.to_string());
+                let (before, after) = (level(before), level(after));
+                info!(target: "ottla::node", feature, before, after, "the feature {feature} is at {after}, before at {before}");
             }
             Note::Truncated { log, from, to } => {
                 let (log, from, to) = (name_of(*log), from.0, to.0);
@@ -207,6 +247,30 @@ impl Teller {
     }
 }
 
+fn broker_turned(broker: BrokerId, turn: Turn, (active, registered): (usize, usize)) {
+    let broker = broker.0;
+    let what = match turn {
+        Turn::Registered => "has registered",
+        Turn::Fenced => "is fenced, nothing is heard of it: others lead what it led",
+        Turn::Unfenced => "may lead",
+        Turn::Leaving => "is about to stop: others lead what it led",
+        Turn::Unregistered => "is unregistered",
+    };
+    info!(
+        target: "ottla::node", broker, active, registered,
+        "broker {broker} {what}; {active} of {registered} brokers may lead"
+    );
+}
+
+/// As people list them.
+fn ids(all: &[BrokerId]) -> String {
+    all.iter().map(|id| id.0.to_string()).collect::<Vec<_>>().join(", ")
+}
+
+fn brokers(all: &[BrokerId]) -> String {
+    format!("{} {}", if all.len() == 1 { "broker" } else { "brokers" }, ids(all))
+}
+
 fn foreign(leader: BrokerId, (host, port): (&Str, u16), own: &Str) {
     let broker = leader.0;
     // Of one of the bootstrap servers nobody knows the number.
@@ -259,4 +323,4 @@ fn pairs(settings: &[(Str, Str)]) -> String {
 
 #[cfg(test)]
 #[path = "teller_test.rs"]
-mod teller_test;
+pub(crate) mod teller_test;

@@ -1,7 +1,7 @@
 use super::Teller;
 use crate::mail::DiskState;
 use crate::telemetry::write_field;
-use ottla_core::boundary::{DiskFault, Note};
+use ottla_core::boundary::{DiskFault, Note, Turn};
 use ottla_core::types::{BrokerId, LeaderEpoch, LogId, Mono, Offset, Str, Uuid};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -31,7 +31,7 @@ impl<'a> MakeWriter<'a> for Lines {
 }
 
 /// The lines from INFO on that a teller makes of something.
-fn lines(teller: &mut Teller, say: impl FnOnce(&mut Teller)) -> Vec<String> {
+pub fn lines(teller: &mut Teller, say: impl FnOnce(&mut Teller)) -> Vec<String> {
     let lines = Lines::default();
     let format = tracing_subscriber::fmt().with_writer(lines.clone()).with_ansi(false).compact();
     let subscriber = format.fmt_fields(debug_fn(write_field)).finish();
@@ -155,4 +155,38 @@ fn a_controller_of_another_cluster_is_told_once_until_there_is_one() {
     assert_eq!(say(&mut teller, &foreign), [""; 0], "the same again is no news");
     say(&mut teller, &Note::Controller { leader, term: LeaderEpoch(1) });
     assert_eq!(say(&mut teller, &foreign).len(), 1);
+}
+
+#[test]
+fn what_becomes_of_brokers_features_and_moved_partitions_is_one_line_each() {
+    let turned = |turn| Note::BrokerTurned { broker: BrokerId(3), turn, active: 2, registered: 3 };
+    let (before, replicas) = (vec![BrokerId(1), BrokerId(4)], vec![BrokerId(4)]);
+    let notes = [
+        (turned(Turn::Registered), "broker 3 has registered; 2 of 3 brokers may lead"),
+        (
+            turned(Turn::Fenced),
+            "broker 3 is fenced, nothing is heard of it: others lead what it led; 2 of 3 brokers may lead",
+        ),
+        (turned(Turn::Unfenced), "broker 3 may lead; 2 of 3 brokers may lead"),
+        (turned(Turn::Leaving), "broker 3 is about to stop"),
+        (turned(Turn::Unregistered), "broker 3 is unregistered"),
+        (
+            Note::Reassigned { log: log(0), before, replicas },
+            "the reassignment of orders-0 is over: its replicas are 4, before 1, 4",
+        ),
+        (
+            Note::FeatureSet { feature: "metadata.version".into(), before: None, after: Some(30) },
+            "the feature metadata.version is at 30, before at no level",
+        ),
+        (
+            Note::Following { log: log(0), epoch: LeaderEpoch(5), leader: BrokerId::NONE, from: Offset(9) },
+            "nobody leads orders-0 in epoch 5: here it goes to offset 9",
+        ),
+    ];
+    for (note, wanted) in notes {
+        let name_of = |log: LogId| format!("orders-{}", log.partition);
+        let told = lines(&mut Teller::default(), |teller| teller.note(&note, &name_of));
+        assert!(told.len() == 1 && told[0].contains("INFO") && told[0].contains(wanted), "{told:?}");
+        assert!(!told[0].contains('='), "said once: {told:?}");
+    }
 }

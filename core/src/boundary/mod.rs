@@ -21,4 +21,4 @@ pub use effect::{Effect, Effects, Fault, Job, Line, Purpose, Slot, answer_bytes}
 pub use file::{Entry, FileDone, FileFault, FileId, FileOp, OpenMode};
 pub use ice::{Digest, Ice};
 pub use input::{Asker, DiskFault, Done, Input, JobDone, Lost, MoveStage, Produce, ProducePartition, ProduceTopic};
-pub use note::{Ignored, Note};
+pub use note::{Ignored, Note, Turn};

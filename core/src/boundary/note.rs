@@ -54,6 +54,35 @@ pub enum Note {
         /// How many replicas there are to be.
         replicas: usize,
     },
+    /// A log that this node leads is held by those who were to hold it: its reassignment is over.
+    Reassigned {
+        /// Which.
+        log: LogId,
+        /// Who held it meanwhile, and before.
+        before: Vec<BrokerId>,
+        /// Who holds it now.
+        replicas: Vec<BrokerId>,
+    },
+    /// A broker came, went, or may lead from now on or no more. Only the active controller says so.
+    BrokerTurned {
+        /// Which.
+        broker: BrokerId,
+        /// What became of it.
+        turn: Turn,
+        /// How many brokers may lead now.
+        active: usize,
+        /// How many there are.
+        registered: usize,
+    },
+    /// A feature of the cluster has another level.
+    FeatureSet {
+        /// Which.
+        feature: Str,
+        /// Before; none if it had none.
+        before: Option<i16>,
+        /// Now; none if it has none any more.
+        after: Option<i16>,
+    },
     /// A log is cut back: its end was not its leader's.
     Truncated {
         /// Which.
@@ -202,6 +231,21 @@ pub enum Note {
         /// How many members it has.
         members: usize,
     },
+}
+
+/// What became of a broker, as its controller decided.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Turn {
+    /// A life of it has registered.
+    Registered,
+    /// It may not lead any more.
+    Fenced,
+    /// It may lead.
+    Unfenced,
+    /// It is about to stop, and leads nothing any more.
+    Leaving,
+    /// It was taken out of the cluster.
+    Unregistered,
 }
 
 /// Why a handler did nothing. Each early return has one, so that the simulator can show that it was ever taken.

@@ -1,5 +1,5 @@
 use super::{Census, Held, Reign};
-use crate::boundary::{Input, Note};
+use crate::boundary::{Input, Note, Turn};
 use crate::msg::Request;
 use crate::msg::create_topics::{CreatableReplicaAssignment, CreatableTopic, CreateTopicsRequest};
 use crate::node::observe_test::{BROKER, CONTROLLER};
@@ -21,6 +21,15 @@ fn changes(scene: &mut Scene) -> Vec<(usize, usize, usize)> {
         _ => None,
     };
     scene.notes.drain(..).filter_map(change).collect()
+}
+
+/// What became of brokers, as this node noted it.
+fn turns(scene: &Scene) -> Vec<(i32, Turn, usize, usize)> {
+    let turn = |note: &Note| match note {
+        Note::BrokerTurned { broker, turn, active, registered } => Some((broker.0, *turn, *active, *registered)),
+        _ => None,
+    };
+    scene.notes.iter().filter_map(turn).collect()
 }
 
 #[test]
@@ -50,6 +59,7 @@ fn a_broker_that_is_gone_is_counted_by_its_controller_and_by_who_leads_what_it_h
     changes(&mut controller);
 
     controller.step(Input::Closed { conn: ConnId(1) });
+    assert_eq!(turns(&controller), [(2, Turn::Fenced, 1, 2)]);
     let told = census(&controller);
     assert_eq!(told.reign, Some(Reign { leaderless: 1, active: 1, fenced: 1, ..all }));
     let held = Held { replicas: 4, led: 4, under_replicated: 4, under_min_isr: 0, at_min_isr: 4 };
@@ -59,6 +69,7 @@ fn a_broker_that_is_gone_is_counted_by_its_controller_and_by_who_leads_what_it_h
     broker.pass(Duration::from_secs(3));
     talk(&mut broker, &mut controller);
     talk(&mut broker, &mut controller);
+    assert_eq!((turns(&controller), turns(&broker)), (vec![(2, Turn::Unfenced, 2, 2)], vec![]));
     assert_eq!(census(&controller).reign, Some(all));
     assert_eq!(census(&controller).held.under_replicated, 0);
     assert_eq!(changes(&mut controller), [(1, 0, 2); 4]);

@@ -4,7 +4,7 @@ use super::Node;
 use super::cluster::From;
 use super::groups::OFFSETS_TOPIC;
 use super::lane::Order;
-use super::news::{news, news_of};
+use super::news::{news, news_of, news_of_brokers};
 use super::replicate::peers;
 use crate::boundary::{DiskFault, Effects, LogSpec, Note};
 use crate::config::TopicConfig;
@@ -95,6 +95,9 @@ impl Node {
             self.reconfigure(delta);
         }
         self.following.notes.extend(news(delta));
+        if self.cluster.is_controller() {
+            self.following.notes.extend(news_of_brokers(delta));
+        }
         if !delta.brokers().is_empty() {
             self.peers = peers(delta.after());
         }

@@ -1,14 +1,17 @@
 use super::super::node_test::with_topic;
 use super::super::scene_test::{Scene, batch};
+use super::news_of;
 use crate::boundary::Note;
+use crate::metadata::{LogChange, Partition};
 use crate::msg::Request;
 use crate::msg::create_partitions::{CreatePartitionsRequest, CreatePartitionsTopic};
 use crate::msg::create_topics::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
 use crate::msg::delete_records::{DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic};
 use crate::msg::delete_topics::DeleteTopicsRequest;
 use crate::msg::incremental_alter_configs::{AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest};
-use crate::types::{Offset, Str};
+use crate::types::{BrokerId, LeaderEpoch, LogId, Offset, PartitionEpoch, Str, Uuid};
 use alloc::format;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 use std::vec;
@@ -105,4 +108,41 @@ fn records_that_a_client_deletes_are_noted_with_both_beginnings() {
     let is_it = |note: &Note| matches!(note, Note::Trimmed { before: Offset(0), after: Offset(2), is_asked: true, log } if log.partition == 0);
     assert!(told.len() == 1 && is_it(&told[0]), "{told:?}");
     assert_eq!(ask(&mut scene), [], "nothing went");
+}
+
+/// A partition that this one leads, and so on: replicas, those on their way in, those in sync.
+fn held(replicas: &[i32], adding: &[i32], isr: &[i32]) -> Arc<Partition> {
+    let ids = |all: &[i32]| -> Vec<BrokerId> { all.iter().copied().map(BrokerId).collect() };
+    Arc::new(Partition {
+        replicas: ids(replicas),
+        directories: vec![Uuid::ZERO; replicas.len()],
+        isr: ids(isr),
+        removing: Vec::new(),
+        adding: ids(adding),
+        eligible: Vec::new(),
+        last_eligible: Vec::new(),
+        leader: BrokerId(1),
+        leader_epoch: LeaderEpoch(1),
+        partition_epoch: PartitionEpoch(1),
+        recovering: false,
+    })
+}
+
+#[test]
+fn a_reassignment_is_noted_by_who_leads_once_it_is_over() {
+    let log = LogId { topic: Uuid([1; 16]), partition: 0 };
+    let change = |before: &Arc<Partition>, after: &Arc<Partition>| LogChange::Changed {
+        log,
+        before: before.clone(),
+        after: after.clone(),
+    };
+    let (begun, grown, over) = (held(&[1, 2], &[2], &[1]), held(&[1, 2], &[2], &[1, 2]), held(&[1, 2], &[], &[1, 2]));
+    let ids = |all: &[i32]| -> Vec<BrokerId> { all.iter().copied().map(BrokerId).collect() };
+    let joined = Note::IsrChanged { log, isr: ids(&[1, 2]), joined: ids(&[2]), left: vec![], replicas: 2 };
+    let done = Note::Reassigned { log, before: ids(&[1, 2]), replicas: ids(&[1, 2]) };
+    let both = [joined, done];
+    assert_eq!(news_of(BrokerId(1), &change(&begun, &grown)), both[..1]);
+    assert_eq!(news_of(BrokerId(1), &change(&grown, &over)), both[1..]);
+    assert_eq!(news_of(BrokerId(1), &change(&begun, &over)), both);
+    assert_eq!(news_of(BrokerId(2), &change(&begun, &over)), [], "who leads says it");
 }
