@@ -14,7 +14,7 @@ use bytes::{Bytes, BytesMut};
 use ottla_core::boundary::{Fault, Input};
 use ottla_core::conn::{Conn, ConnOut};
 use ottla_core::msg::Response;
-use ottla_core::types::{ConnId, Mono, Now, Ticket};
+use ottla_core::types::{ConnId, Mono, Now, Str, Ticket};
 use std::cell::{Cell, RefCell, RefMut};
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
@@ -332,7 +332,9 @@ impl Brain {
             self.with_machine(now, &link, |machine, outs| machine.wake(now, outs));
         }
         self.telemetry.held(self.held_bytes.get(), self.intake.waiting());
-        self.telemetry.sum_up();
+        let is_troubled = |host: &Str, port| self.lines.is_troubled(host, port);
+        let sight = self.engine.borrow().sight(is_troubled);
+        self.telemetry.look(now.mono, sight);
     }
 
     /// The process is to end. Clients are served on until others have taken over what is led here.

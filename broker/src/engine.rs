@@ -6,6 +6,7 @@ use crate::flight::Flight;
 use crate::mail::{DiskState, Facts, Lag};
 use crate::room::Room;
 use crate::telemetry::Telemetry;
+use crate::watch::Sight;
 use bytes::Bytes;
 use ottla_core::boundary::{
     DiskFault, Done, Effect, Effects, Fault, FileDone, FileFault, FileOp, Input, Job, JobDone, Line, Note, Slot,
@@ -14,7 +15,8 @@ use ottla_core::conn::splice;
 use ottla_core::flight::Landing;
 use ottla_core::msg::fetch::FetchResponse;
 use ottla_core::msg::{Request, Response};
-use ottla_core::node::Node;
+use ottla_core::node::{Node, Standing};
+use ottla_core::quorum::VoterNode;
 use ottla_core::record::Records;
 use ottla_core::store::{StoreOut, Stores, unnamed};
 use ottla_core::types::{CallId, ConnId, FileOpId, LogId, Mono, Now, Offset, OpId, Str, Ticket};
@@ -225,12 +227,40 @@ impl Engine {
     /// What people may know.
     pub fn facts(&self) -> Facts {
         let offline = self.telemetry.offline();
-        Facts { is_ready: self.is_ready(), disk: self.disk_state(), offline, counts: None }
+        let has_controller = self.has_controller();
+        Facts { is_ready: self.is_ready(), has_controller, disk: self.disk_state(), offline, counts: None }
     }
 
     /// The same with what has to be counted.
     pub fn counted(&self) -> Facts {
         Facts { counts: Some((self.node.view().census(), self.lags())), ..self.facts() }
+    }
+
+    /// What is seen of the metadata quorum. The question is which addresses do not answer.
+    pub fn sight(&self, is_troubled: impl Fn(&Str, u16) -> bool) -> Sight {
+        let view = self.node.view();
+        let address = |voter: &VoterNode| voter.endpoints.first().map(|at| (at.host.clone(), at.port));
+        let shown = |voter: &VoterNode| {
+            let at = address(voter).map_or(String::new(), |(host, port)| format!("{host}:{port}"));
+            (voter.id.0, at)
+        };
+        let is_unreached = |voter: &&VoterNode| address(voter).is_some_and(|(host, port)| is_troubled(&host, port));
+        let voters = view.voters().nodes();
+        Sight {
+            has_controller: self.has_controller(),
+            voters: voters.iter().map(shown).collect(),
+            is_turning_over: view.is_turning_over(),
+            unreached: voters.iter().filter(is_unreached).map(shown).collect(),
+        }
+    }
+
+    /// Somebody is known to lead the metadata quorum. Who is alone in it leads once it has read its log.
+    fn has_controller(&self) -> bool {
+        let view = self.node.view();
+        match view.standing().1 {
+            Standing::Leader | Standing::Follower(_) => true,
+            Standing::Unattached | Standing::Candidate => view.is_alone(),
+        }
     }
 
     /// Tells of the disk if it is another than it was. What happened to single logs must have been told before.

@@ -1,8 +1,9 @@
 use super::LINES_MAX;
 use crate::teller::Teller;
 use crate::teller::teller_test::lines;
+use crate::watch::Sight;
 use ottla_core::boundary::Note;
-use ottla_core::types::{BrokerId, LeaderEpoch, LogId, Offset, Uuid};
+use ottla_core::types::{BrokerId, LeaderEpoch, LogId, Mono, Offset, Uuid};
 
 fn log(partition: i32) -> LogId {
     LogId { topic: Uuid([1; 16]), partition }
@@ -20,12 +21,13 @@ fn shrunk(partition: i32) -> Note {
 #[test]
 fn of_many_partitions_a_few_are_told_and_the_rest_is_a_number() {
     let mut teller = Teller::default();
+    let sight = Sight { has_controller: true, ..Sight::default() };
     let second = |teller: &mut Teller, leads: i32, shrinks: i32| {
         let name_of = |log: LogId| format!("orders-{}", log.partition);
         lines(teller, |teller| {
             (0..leads).for_each(|partition| teller.note(&leading(partition), &name_of));
             (0..shrinks).for_each(|partition| teller.note(&shrunk(partition), &name_of));
-            teller.sum_up();
+            teller.look(Mono(0), sight.clone());
         })
     };
     let told = second(&mut teller, 812, 1);

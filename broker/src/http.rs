@@ -83,22 +83,34 @@ async fn ready(State(site): State<Site>) -> impl IntoResponse {
 }
 
 /// A broker whose disk is full still serves what it has, so it stays ready and says so: consumers would lose more by its
-/// being taken out than producers win.
+/// being taken out than producers win. So does one that knows no controller.
 fn readiness(facts: Option<&Facts>) -> (StatusCode, String) {
     let no = StatusCode::SERVICE_UNAVAILABLE;
     let Some(facts) = facts else { return (no, "the broker does not respond\n".into()) };
+    let mut ails = Vec::new();
+    if !facts.has_controller {
+        ails.push("no controller is known: nothing is created or changed, and no leader replaced, until a majority of the voters is up".to_owned());
+    }
     match (facts.disk, facts.is_ready) {
         (DiskState::Offline, _) => {
-            (no, "the data directory is offline: nothing is read or written, the broker's log says why\n".into())
+            return (
+                no,
+                "the data directory is offline: nothing is read or written, the broker's log says why\n".into(),
+            );
         }
-        (DiskState::Well | DiskState::Full, false) => (no, "starting\n".into()),
-        (DiskState::Full, true) => {
-            (StatusCode::OK, "ready, but a disk is full: what is on it is served, and takes no records\n".into())
-        }
-        (DiskState::Well, true) if facts.offline > 0 => {
-            (StatusCode::OK, format!("ready, but logs are offline: {}\n", facts.offline))
-        }
-        (DiskState::Well, true) => (StatusCode::OK, "ready\n".into()),
+        (DiskState::Well | DiskState::Full, false) => return (no, said("starting", &ails)),
+        (DiskState::Full, true) => ails.push("a disk is full: what is on it is served, and takes no records".into()),
+        (DiskState::Well, true) if facts.offline > 0 => ails.push(format!("logs are offline: {}", facts.offline)),
+        (DiskState::Well, true) => {}
+    }
+    (StatusCode::OK, said("ready", &ails))
+}
+
+/// `ready, but this; and that`.
+fn said(what: &str, ails: &[String]) -> String {
+    match ails {
+        [] => format!("{what}\n"),
+        ails => format!("{what}, but {}\n", ails.join("; and ")),
     }
 }
 

@@ -32,4 +32,5 @@ pub mod serve;
 pub mod settings;
 pub mod telemetry;
 pub mod teller;
+mod watch;
 pub mod welcome;

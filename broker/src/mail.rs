@@ -31,6 +31,8 @@ pub enum Mail {
 pub struct Facts {
     /// Requests are served.
     pub is_ready: bool,
+    /// Somebody is known to lead the metadata quorum.
+    pub has_controller: bool,
     /// How the disk is.
     pub disk: DiskState,
     /// How many logs can be neither read nor written.

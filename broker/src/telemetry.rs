@@ -4,6 +4,7 @@ use crate::flags::LogFormat;
 use crate::mail::{DiskState, Facts, Lag};
 use crate::net::End;
 use crate::teller::Teller;
+use crate::watch::Sight;
 use ottla_core::boundary::{Lost, Note};
 use ottla_core::conn::Reason;
 use ottla_core::msg::ApiKey;
@@ -69,6 +70,7 @@ const SAID: &[&str] = &[
     "generation",
     "group",
     "id",
+    "incarnation",
     "isr",
     "leader",
     "listeners",
@@ -88,8 +90,10 @@ const SAID: &[&str] = &[
     "term",
     "to",
     "topic",
+    "unreached",
     "unset",
     "version",
+    "voters",
     "why",
 ];
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
@@ -355,9 +359,9 @@ impl Telemetry {
         self.logs_offline.set(teller.offline() as i64);
     }
 
-    /// About a second has passed.
-    pub fn sum_up(&self) {
-        self.teller().sum_up();
+    /// About a second has passed, and the metadata quorum looks like this.
+    pub fn look(&self, now: Mono, sight: Sight) {
+        self.teller().look(now, sight);
     }
 
     /// The disk is like this now, and so many appends were ever refused for want of room.

@@ -3,6 +3,7 @@
 
 use crate::flurry::{Flurry, Kind, Said};
 use crate::mail::DiskState;
+use crate::watch::{Other, Sight, Watch};
 use ottla_core::boundary::{DiskFault, Note, Turn};
 use ottla_core::types::{BrokerId, LogId, Mono, Offset, Str, Uuid, quoted};
 use std::collections::BTreeSet;
@@ -16,6 +17,7 @@ pub struct Teller {
     /// Logs that this broker leads.
     leading: BTreeSet<LogId>,
     flurry: Flurry,
+    watch: Watch,
     /// Whoever should lead the metadata quorum was the controller of another cluster when it was last asked.
     is_foreign: bool,
     disk: DiskState,
@@ -34,9 +36,10 @@ impl Teller {
         self.leading.len()
     }
 
-    /// About a second has passed: what was not said of single partitions is said of all.
-    pub fn sum_up(&mut self) {
+    /// About a second has passed: what was not said of single partitions is said of all, and what lasts for long is said.
+    pub fn look(&mut self, now: Mono, sight: Sight) {
         self.flurry.sum_up(self.leading.len());
+        self.watch.look(now, sight);
     }
 
     /// The disk is like this now, and so many appends were ever refused for want of room.
@@ -148,6 +151,10 @@ impl Teller {
                 if !std::mem::replace(&mut self.is_foreign, true) {
                     foreign(*leader, (host, *port), own);
                 }
+            }
+            Note::Duplicate { broker, host, port, incarnation } => {
+                let at = (host.clone(), *port);
+                self.watch.refused(Other { broker: broker.0, at, incarnation: *incarnation });
             }
             Note::Contradicted { log, leader, to, committed } => {
                 self.offline.insert(*log);

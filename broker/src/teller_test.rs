@@ -32,10 +32,15 @@ impl<'a> MakeWriter<'a> for Lines {
 
 /// The lines from INFO on that a teller makes of something.
 pub fn lines(teller: &mut Teller, say: impl FnOnce(&mut Teller)) -> Vec<String> {
+    captured(|| say(teller))
+}
+
+/// The lines from INFO on that are logged meanwhile.
+pub fn captured(say: impl FnOnce()) -> Vec<String> {
     let lines = Lines::default();
     let format = tracing_subscriber::fmt().with_writer(lines.clone()).with_ansi(false).compact();
     let subscriber = format.fmt_fields(debug_fn(write_field)).finish();
-    tracing::subscriber::with_default(subscriber, || say(teller));
+    tracing::subscriber::with_default(subscriber, say);
     let text = String::from_utf8(lines.0.lock().expect("one thread").clone()).expect("text");
     text.lines().map(str::to_owned).collect()
 }

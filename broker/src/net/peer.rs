@@ -200,6 +200,11 @@ impl Lines {
         }
     }
 
+    /// Did this address not answer when it was last tried?
+    pub fn is_troubled(&self, host: &Str, port: u16) -> bool {
+        self.troubled.borrow().contains(&(host.clone(), port, None))
+    }
+
     /// Tells people of what is wrong with a line, or with one of the requests that it should carry, if it is news.
     fn in_trouble(&self, line: &Line, api: Option<ApiKey>, what: &dyn Display) {
         let mut troubled = self.troubled.borrow_mut();

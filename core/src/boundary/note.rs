@@ -124,6 +124,17 @@ pub enum Note {
         /// In which term.
         term: LeaderEpoch,
     },
+    /// The controller does not register this broker: another process has its number, and lives.
+    Duplicate {
+        /// The number.
+        broker: BrokerId,
+        /// Where the other one is reached, as far as is known here.
+        host: Str,
+        /// There.
+        port: u16,
+        /// Which life that is; zero if none is known here.
+        incarnation: Uuid,
+    },
     /// Whoever should lead the metadata quorum says that this node belongs to another cluster.
     ForeignCluster {
         /// Who says so.

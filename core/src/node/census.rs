@@ -71,7 +71,9 @@ impl View<'_> {
         let node = self.node;
         let quorum = node.cluster.quorum();
         let me = node.config.broker.id;
-        let is_up = node.cluster.image().broker(me).is_some_and(|broker| !broker.fenced);
+        // Another process may have this number.
+        let known = node.cluster.image().broker(me).filter(|broker| broker.epoch == node.cluster.epoch());
+        let is_up = known.is_some_and(|broker| !broker.fenced);
         Census {
             held: held(node, me),
             is_fenced: node.config.broker.roles.is_broker() && !is_up,

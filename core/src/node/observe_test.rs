@@ -1,5 +1,5 @@
 use super::scene_test::Scene;
-use crate::boundary::{Input, Lost, Purpose};
+use crate::boundary::{Input, Lost, Note, Purpose};
 use crate::msg::create_topics::{CreatableTopic, CreateTopicsRequest};
 use crate::msg::find_coordinator::FindCoordinatorRequest;
 use crate::msg::{Request, Response};
@@ -155,4 +155,33 @@ fn every_broker_names_the_coordinator_wherever_it_is() {
     }
     let place = |id: i32| (0, id, Str::from(format!("node-{id}")), 9092);
     assert_eq!(named, [place(1), place(2)].into());
+}
+
+#[test]
+fn a_second_broker_of_one_number_is_told_of_the_first() {
+    let (mut controller, mut first) = (Scene::new(CONTROLLER), Scene::new(BROKER));
+    talk(&mut first, &mut controller);
+    let known = controller.node.view().image().broker(BrokerId(2)).expect("registered").clone();
+    let mut second = Scene::new(BROKER);
+    for _ in 0..8 {
+        second.pass(Duration::from_millis(30));
+        for (call, line, body) in core::mem::take(&mut second.calls) {
+            // Over a connection of its own.
+            let conn = ConnId(if matches!(body, Request::BrokerRegistration(_)) { 2 } else { 1 });
+            let ticket = controller.ask_over(conn, ListenerType::Controller, body.api_key().facts().last, body);
+            if matches!(line.purpose, Purpose::Metadata) {
+                controller.pass(Duration::from_millis(600));
+            }
+            let body = controller.answer(ticket).expect("answered by now").expect("not silent");
+            second.step(Input::Response { call, body: Ok(body) });
+        }
+    }
+    let is_told = |note: &Note| match note {
+        Note::Duplicate { broker, host, port, incarnation } => {
+            (broker.0, host.as_str(), *port, *incarnation) == (2, "node-2", 9092, known.incarnation)
+        }
+        _ => false,
+    };
+    assert!(second.notes.iter().any(is_told), "{:?}", second.notes);
+    assert!(!second.node.view().is_ready() && second.node.view().census().is_fenced);
 }

@@ -169,7 +169,11 @@ impl Scene {
     }
 
     pub fn ask_on(&mut self, listener_type: ListenerType, version: i16, body: Request) -> Ticket {
-        let ticket = self.ticket();
+        self.ask_over(ConnId(1), listener_type, version, body)
+    }
+
+    pub fn ask_over(&mut self, conn: ConnId, listener_type: ListenerType, version: i16, body: Request) -> Ticket {
+        let ticket = Ticket { conn, ..self.ticket() };
         let asker = Arc::new(Asker {
             conn: ticket.conn,
             client_id: Str::from("tester"),

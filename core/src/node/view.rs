@@ -53,6 +53,16 @@ impl<'a> View<'a> {
         (quorum.term(), standing)
     }
 
+    /// It is the only voter there is: nobody has to be waited for.
+    pub fn is_alone(&self) -> bool {
+        self.node.cluster.quorum().is_sole()
+    }
+
+    /// A change of the voters is under way.
+    pub fn is_turning_over(&self) -> bool {
+        self.node.cluster.quorum().is_changing()
+    }
+
     /// Who votes in the metadata quorum, as this node knows, committed or not.
     pub fn voters(&self) -> &'a Voters {
         self.node.cluster.quorum().voters()

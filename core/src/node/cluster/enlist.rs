@@ -9,7 +9,7 @@
 //! ```
 
 use super::{From, Phase};
-use crate::boundary::{Asker, Effect, Effects, Lost};
+use crate::boundary::{Asker, Effect, Effects, Lost, Note};
 use crate::config::Durability;
 use crate::controller::{Ask, Heartbeat, Registration};
 use crate::metadata::{Broker, Delta, Endpoint, features};
@@ -181,9 +181,28 @@ impl Node {
             Ok(Response::BrokerRegistration(BrokerRegistrationResponse { error_code: 0, broker_epoch, .. })) => {
                 self.enlisted_as(now, BrokerEpoch(broker_epoch), out);
             }
+            Ok(Response::BrokerRegistration(BrokerRegistrationResponse { error_code, .. }))
+                if error_code == ErrorCode::DuplicateBrokerRegistration.code() =>
+            {
+                out.note(self.duplicate());
+                self.enlist_in(now, PAUSE);
+            }
             Ok(_) | Err(Lost::NotSent | Lost::Unknown) => self.enlist_in(now, PAUSE),
         }
         self.enlist(now, out);
+    }
+
+    /// Who else has the number of this broker, as far as the metadata say it.
+    fn duplicate(&self) -> Note {
+        let broker = self.config.broker.id;
+        let other = self.cluster.image.broker(broker);
+        let at = other.and_then(|other| other.endpoints.first());
+        Note::Duplicate {
+            broker,
+            host: at.map(|at| at.host.clone()).unwrap_or_default(),
+            port: at.map_or(0, |at| at.port),
+            incarnation: other.map_or(Uuid::ZERO, |other| other.incarnation),
+        }
     }
 
     /// This broker is registered.
