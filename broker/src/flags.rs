@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[derive(Parser, Debug)]
 #[command(
     name = "ottla",
-    version,
+    version = env!("BUILT_VERSION"),
     args_conflicts_with_subcommands = true,
     about = "A replicated log that speaks the Kafka protocol. Without a subcommand it runs a broker.",
     after_help = AFTER_HELP,

@@ -101,7 +101,7 @@ impl Flight {
             is_over: false,
             scratch: Vec::new(),
         };
-        put_boot(boot, now, env!("CARGO_PKG_VERSION"), &mut flight.scratch)
+        put_boot(boot, now, env!("BUILT_VERSION"), &mut flight.scratch)
             .map_err(|fault| io::Error::new(io::ErrorKind::InvalidData, fault.to_string()))?;
         flight.hand_over();
         Ok(flight)

@@ -138,6 +138,12 @@ struct Api {
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct Build {
+    version: &'static str,
+    commit: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct LostCall {
     api: &'static str,
     how: &'static str,
@@ -216,6 +222,9 @@ impl Telemetry {
         r.register("logs_offline", "Logs that can be neither read nor written", this.logs_offline.clone());
         r.register("steps", "Inputs that the node took", this.steps.clone());
         this.turns.register(r);
+        let build = Family::<Build, Gauge>::default();
+        build.get_or_create(&Build { version: env!("CARGO_PKG_VERSION"), commit: env!("BUILT_COMMIT") }).set(1);
+        r.register("build_info", "Which program this is", build);
         Self { registry: Arc::new(registry), ..this }
     }
 

@@ -18,6 +18,8 @@ fn the_manual_explains_every_metric() {
         .lines()
         .find_map(|line| line.strip_prefix("ottla_disk_free_bytes{")?.split(' ').nth(1)?.parse::<u64>().ok());
     assert!(free.is_some_and(|bytes| bytes > 0), "{text}");
+    let build = concat!("ottla_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\",commit=\"");
+    assert!(text.lines().any(|line| line.starts_with(build) && line.ends_with("\"} 1")), "{text}");
     assert!(text.contains("ottla_consumer_lag{group=\"g\",topic=\"t\",partition=\"0\"} 7"), "{text}");
 }
 

@@ -125,3 +125,17 @@ fn where_lines_are_json_every_line_is_and_one_says_what_the_banner_does() {
     let leads = lines.iter().find(|line| line.get("term").is_some()).expect("somebody leads the quorum");
     assert_eq!(leads["broker"], 1, "fields are fields: {leads}");
 }
+
+#[test]
+fn the_version_has_the_commit_that_it_was_built_from_if_there_is_one() {
+    let output = ottla().arg("--version").output().expect("it runs");
+    let told = String::from_utf8(output.stdout).expect("text");
+    let plain = concat!("ottla ", env!("CARGO_PKG_VERSION"));
+    let rest = told.trim_end().strip_prefix(plain).expect("its version");
+    let commit = rest.strip_prefix(" (").and_then(|rest| rest.strip_suffix(')'));
+    let hash = commit.map(|commit| commit.trim_end_matches('+'));
+    let is_hash = |hash: &str| hash.len() >= 10 && hash.bytes().all(|digit| digit.is_ascii_hexdigit());
+    assert!(rest.is_empty() || hash.is_some_and(is_hash), "{told}");
+    let is_checkout = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../.git").exists();
+    assert!(!is_checkout || !rest.is_empty(), "{told}");
+}
