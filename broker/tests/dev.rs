@@ -92,6 +92,27 @@ fn folder(what: &str) -> PathBuf {
     std::env::temp_dir().join(format!("ottla-dev-{}-{what}", std::process::id()))
 }
 
+/// What it says when it does not start.
+fn refusals(arguments: &[&str]) -> Vec<String> {
+    let output = ottla().arg("dev").args(arguments).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    String::from_utf8(output.stderr).expect("text").lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once_and_nothing_is_made() {
+    let folder = folder("wrong");
+    let named = folder.to_str().expect("a plain path");
+    let told = refusals(&["--dir", named, "--port", "65000", "--set", "num.partitions=none", "--set", "ottla.x=1"]);
+    assert_eq!(told.len(), 3, "{told:?}");
+    let wanted = ["--port 65000: there is no port", "num.partitions=none: must be", "ottla.x=1: must be left out"];
+    for (line, wanted) in told.iter().zip(wanted) {
+        assert!(line.starts_with(&format!("ottla: {wanted}")), "{line}");
+    }
+    assert_eq!(fs::read_dir(&folder).expect("it is there").count(), 0, "no file is written");
+    fs::remove_dir_all(folder).expect("it can be removed");
+}
+
 #[test]
 fn three_brokers_begin_again_where_they_were() {
     let folder = folder("again");
@@ -106,8 +127,12 @@ fn three_brokers_begin_again_where_they_were() {
     }
     dev.tool(&["produce", "t"], "one\ntwo\n");
     assert_eq!(dev.terminate(), Some(0));
+    let told = refusals(&["--dir", named, "--brokers", "2"]);
+    assert!(told.len() == 1 && told[0].contains("was made for 3 brokers; start them with --brokers 3"), "{told:?}");
     let dev = Dev::start(&["--dir", named]);
     assert_eq!(dev.tool(&["consume", "t", "--exit"], "").lines().count(), 2);
+    let told = refusals(&["--dir", named]);
+    assert!(told.len() == 1 && told[0].ends_with("choose another directory with --dir DIR"), "{told:?}");
     assert_eq!(dev.terminate(), Some(0));
     fs::remove_dir_all(folder).expect("it can be removed");
 }

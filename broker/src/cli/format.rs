@@ -69,44 +69,45 @@ pub fn run(flags: &FormatFlags) -> Done<()> {
     let serve = Serve { properties: flags.config.clone(), set: flags.set.clone(), ..Serve::default() };
     let (config, homes) = directories(&serve)?;
     let founding = founders_of(flags, &config)?;
-    let made = made_for(&config, &homes, (&flags.cluster_id, founding), flags.ignore_formatted)?;
+    let advice = flags.ignore_formatted.then_some(ADVICE);
+    let made = made_for(&config, &homes, (&flags.cluster_id, founding), advice)?;
     for (home, is_new) in homes.iter().zip(made) {
         tell(flags, &config, home, is_new)?;
     }
     Ok(())
 }
 
-/// Makes the directories of a node of this cluster, unless that was done before.
-pub fn ensure(serve: &Serve, cluster: &Str) -> Done<()> {
+/// Makes the directories of a node of this cluster, unless that was done before. `advice` is for whoever names another's.
+pub fn ensure(serve: &Serve, cluster: &Str, advice: &str) -> Done<()> {
     let (config, homes) = directories(serve)?;
-    made_for(&config, &homes, (cluster, Founding::default()), true).map(|_| ())
+    made_for(&config, &homes, (cluster, Founding::default()), Some(advice)).map(|_| ())
 }
 
 fn directories(serve: &Serve) -> Done<(Config, Vec<Home>)> {
     // Each on a line of its own, as where a broker is started.
-    let (config, _) = settings::gather(serve).map_err(|mistakes| Mistake::new(mistakes.join("\nottla: ")))?;
+    let (config, _) = settings::gather(serve).map_err(Mistake::all)?;
     let homes = config.store.dirs.iter().map(|dir| Home::open(Path::new(dir.as_str())).map_err(Mistake::new));
     let homes = homes.collect::<Done<Vec<Home>>>()?;
     Ok((config, homes))
 }
 
 /// Which of the directories are made now; the others were made before, for this node of this cluster. None is made before all were
-/// looked at. What is said of voters is the first one's.
+/// looked at. What is said of voters is the first one's. Without an advice for whoever names another's, those that were made before are
+/// refused.
 fn made_for(
     config: &Config,
     homes: &[Home],
     (cluster, mut founding): (&Str, Founding),
-    ignore_formatted: bool,
+    advice: Option<&str>,
 ) -> Done<Vec<bool>> {
     let mut made = Vec::new();
     for home in homes {
         let owner = boot::owner(home.path()).map_err(Mistake::new)?;
         if let Some(owner) = owner.as_ref().filter(|one| one.cluster != *cluster || one.node != config.broker.id) {
-            let next =
-                "it is left as it is: correct --cluster-id or node.id, or choose another directory with log.dirs";
+            let next = format!("it is left as it is: {}", advice.unwrap_or(ADVICE));
             return Err(Mistake::new(whose(home, owner.node.0, &owner.cluster)).then(next));
         }
-        if owner.is_some() && !ignore_formatted {
+        if owner.is_some() && advice.is_none() {
             let what = whose(home, config.broker.id.0, cluster);
             return Err(Mistake::new(what).then("--ignore-formatted leaves it as it is"));
         }
@@ -220,6 +221,7 @@ fn cluster_id(text: &str) -> Result<Str, String> {
 }
 
 const ID_BYTES_MAX: usize = 64;
+const ADVICE: &str = "correct --cluster-id or node.id, or choose another directory with log.dirs";
 const EXAMPLES: &str = "\
 Examples:
   ottla random-uuid                                        an id for a new cluster

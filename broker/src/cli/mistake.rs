@@ -10,6 +10,8 @@ pub struct Mistake {
     cause: Cause,
     what: String,
     next: String,
+    /// What else is wrong, a line each.
+    others: Vec<String>,
 }
 
 /// Whose it is, as far as it changes what the tool does.
@@ -31,6 +33,18 @@ impl Mistake {
     /// Something that no repetition mends.
     pub fn new(what: impl Into<String>) -> Self {
         Self::of(Cause::Other, what)
+    }
+
+    /// Several things that no repetition mends, at least one, to be told on a line each.
+    pub fn all(mistakes: Vec<String>) -> Self {
+        let mut mistakes = mistakes.into_iter();
+        let first = Self::new(mistakes.next().unwrap_or_default());
+        Self { others: mistakes.collect(), ..first }
+    }
+
+    /// What else is wrong, a line each.
+    pub fn others(&self) -> &[String] {
+        &self.others
     }
 
     /// The connection broke, or there was none.
@@ -97,7 +111,7 @@ impl Mistake {
     }
 
     fn of(cause: Cause, what: impl Into<String>) -> Self {
-        Self { cause, what: what.into(), next: String::new() }
+        Self { cause, what: what.into(), next: String::new(), others: Vec::new() }
     }
 }
 
@@ -122,7 +136,7 @@ pub fn check(code: i16, message: Option<&str>, what: &str) -> Result<(), Mistake
         Some(message) => format!("{what}: {} ({code:?})", message.trim_end_matches('.')),
         None => format!("{what}: {}", say(code)),
     };
-    Err(Mistake { cause: Cause::Code(code), what, next: next(code).to_owned() })
+    Err(Mistake { cause: Cause::Code(code), what, next: next(code).to_owned(), others: Vec::new() })
 }
 
 /// A code as a sentence.

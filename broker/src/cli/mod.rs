@@ -85,6 +85,7 @@ pub fn run(command: Command) -> ExitCode {
         Err(mistake) if mistake.is_unread() => ExitCode::SUCCESS,
         Err(mistake) => {
             eprintln!("ottla: {mistake}");
+            mistake.others().iter().for_each(|other| eprintln!("ottla: {other}"));
             ExitCode::FAILURE
         }
     }

@@ -497,6 +497,16 @@ fn data_may_be_in_several_directories_each_named_once() {
         mistakes(&[("log.dirs", "/a,/b,/a")]),
         ["log.dirs=/a,/b,/a: must be 1 to 64 directories, each once (test)"]
     );
+    for (given, said) in [
+        ("/data,/data/two", "/data/two is /data or lies in it"),
+        ("data/one/,/other,./data", "data/one/ is ./data or lies in it"),
+        ("/data,/data/", "/data is /data/ or lies in it"),
+    ] {
+        let told = mistakes(&[("log.dirs", given)]);
+        assert!(told.len() == 1 && told[0].contains("must be directories beside each other"), "{told:?}");
+        assert!(told[0].contains(said), "{told:?}");
+    }
+    assert_eq!(dirs(&[("log.dirs", "/data,data,/data2,/other/data")]).len(), 4);
 }
 
 #[test]

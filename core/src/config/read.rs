@@ -295,6 +295,10 @@ impl Reader {
         let is_twice = (1..dirs.len()).any(|at| dirs[..at].contains(&dirs[at]));
         if dirs.is_empty() || dirs.len() > DIRECTORIES_MAX || is_twice {
             self.mistake(name, &alloc::format!("1 to {DIRECTORIES_MAX} directories, each once"));
+        } else if let Some((inner, outer)) = nested(&dirs) {
+            let allowed =
+                alloc::format!("directories beside each other, and {inner} is {outer} or lies in it: move one of them");
+            self.mistake(name, &allowed);
         }
         StoreConfig {
             dirs,
@@ -353,3 +357,14 @@ pub(super) fn millis(number: i64) -> Option<Duration> {
 
 /// As long as the name of a topic may be: every string of the protocol holds it.
 const RACK_BYTES_MAX: usize = 249;
+/// Two of these directories of which the first lies in the second, or is the same in other letters.
+fn nested(dirs: &[Str]) -> Option<(&Str, &Str)> {
+    let steps = |dir: &Str| -> Vec<String> {
+        let root = dir.starts_with('/').then(String::new);
+        let names = dir.split('/').filter(|step| !step.is_empty() && *step != ".").map(ToString::to_string);
+        root.into_iter().chain(names).collect()
+    };
+    let pairs = dirs.iter().flat_map(|inner| dirs.iter().map(move |outer| (inner, outer)));
+    let mut apart = pairs.filter(|(inner, outer)| !core::ptr::eq(*inner, *outer));
+    apart.find(|(inner, outer)| steps(inner).starts_with(&steps(outer)))
+}

@@ -479,7 +479,12 @@ fn settings_that_cannot_be_leave_everything_as_it_was() {
         assert_eq!(rig.alter(topic, name, steps).0, expected, "{name} {steps:?}");
     }
     assert_eq!(rig.alter(Resource::BROKER_LOGGER, "1", &[("root", 0, Some("DEBUG"))]).0, ErrorCode::InvalidRequest);
-    assert_eq!(rig.alter(77, "1", &[("root", 0, Some("DEBUG"))]).0, ErrorCode::InvalidRequest);
+    for (kind, said) in
+        [(16, "client metrics (type 16)"), (32, "groups (type 32)"), (77, "resources of an unknown kind (type 77)")]
+    {
+        let (error, why) = rig.alter(kind, "1", &[("root", 0, Some("DEBUG"))]);
+        assert_eq!((error, why), (ErrorCode::InvalidRequest, alloc::format!("{said} have no settings here")));
+    }
     assert_eq!(rig.image().resources().count(), 0);
 }
 

@@ -121,7 +121,7 @@ fn resource(
         Resource::BROKER_LOGGER => {
             return Err(invalid("Ottla has no loggers whose levels could be set this way".to_string()));
         }
-        kind => return Err(invalid(format!("resources of type {kind} have no settings here"))),
+        kind => return Err(invalid(format!("{} have no settings here", Resource::kind_shown(kind)))),
     }
     // A broker takes up its settings anew even if nothing is new about them (KAFKA-14136).
     let is_named = |name: &Str| resource.kind == Resource::BROKER && asked.steps.iter().any(|(step, ..)| step == name);

@@ -5,6 +5,7 @@ use super::shared_map::SharedMap;
 use crate::config::{Config, Mistake, Overrides, Setting, TopicConfig};
 use crate::types::{BrokerEpoch, BrokerId, LeaderEpoch, LogId, Offset, PartitionEpoch, Str, Uuid};
 use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -127,6 +128,23 @@ impl Resource {
     pub const BROKER: i8 = 4;
     /// The kind of a broker's loggers, which we do not have.
     pub const BROKER_LOGGER: i8 = 8;
+    /// The kind of subscriptions to client metrics, which we do not have.
+    pub const CLIENT_METRICS: i8 = 16;
+    /// The kind of groups, which have no settings of their own here.
+    pub const GROUP: i8 = 32;
+
+    /// What people call the resources of a kind: as Kafka names it, and its number.
+    pub fn kind_shown(kind: i8) -> String {
+        let name = match kind {
+            Self::TOPIC => "topics",
+            Self::BROKER => "brokers",
+            Self::BROKER_LOGGER => "broker loggers",
+            Self::CLIENT_METRICS => "client metrics",
+            Self::GROUP => "groups",
+            _ => "resources of an unknown kind",
+        };
+        format!("{name} (type {kind})")
+    }
 
     /// The settings of a topic.
     pub fn topic(name: &Str) -> Self {

@@ -58,8 +58,7 @@ struct Cluster {
 /// Runs `ottla dev` until Ctrl-C. It fails if a broker does not start, or if one ended otherwise than it was asked to.
 pub fn run(flags: &DevFlags) -> Done<()> {
     interrupt::watch()?;
-    let home = if flags.ephemeral { Home::temporary(seed()) } else { Home::open(&flags.dir) }.map_err(Mistake::new)?;
-    let plan = Plan::new(flags, home.path())?;
+    let (_home, plan) = begin(flags)?;
     prepare(&plan)?;
     let mut cluster = Cluster::start(plan, &flags.log_level)?;
     let is_up = cluster.wait_until_ready();
@@ -72,6 +71,36 @@ pub fn run(flags: &DevFlags) -> Done<()> {
     if well { Ok(()) } else { Err(Mistake::new("a broker ended otherwise than it was asked to, see above")) }
 }
 
+/// The folder of everything, and what is to be in it. All that is wrong is told at once, before anything is written.
+fn begin(flags: &DevFlags) -> Done<(Home, Plan)> {
+    let home = if flags.ephemeral { Home::temporary(seed()) } else { Home::open(&flags.dir) };
+    // What it advises is for those who have `log.dirs`.
+    let home = home.map_err(|why| why.replace("--set log.dirs=DIR", "--dir DIR"));
+    let path = home.as_ref().map_or(flags.dir.as_path(), Home::path);
+    let plan = Plan::new(flags, path);
+    let mut mistakes: Vec<String> = plan.as_ref().err().map(ToString::to_string).into_iter().collect();
+    mistakes.extend(Plan::mistakes(flags, path));
+    mistakes.extend(of_another_size(flags, path));
+    match (home, plan) {
+        (Ok(home), Ok(plan)) if mistakes.is_empty() => Ok((home, plan)),
+        (home, _) => Err(Mistake::all(home.err().into_iter().chain(mistakes).collect())),
+    }
+}
+
+/// Why a folder that was made for other brokers is of no use for these: some would be missing, or others would vote.
+fn of_another_size(flags: &DevFlags, path: &Path) -> Option<String> {
+    let is_made = |node: &usize| boot::owner(&path.join(node.to_string())).is_ok_and(|owner| owner.is_some());
+    let (made, asked) = ((1..=BROKERS_MAX).filter(is_made).max()?, usize::from(flags.brokers));
+    let is_usable = made <= asked && plan::voters(made) == plan::voters(asked);
+    let (dir, s) = (path.display(), if made == 1 { "" } else { "s" });
+    (!is_usable).then(|| {
+        format!(
+            "--brokers {asked}: {dir} was made for {made} broker{s}; start them with --brokers {made}, choose another directory \
+             with --dir, or remove {dir} to begin anew"
+        )
+    })
+}
+
 /// Writes the settings of each broker, and makes the directories that are not there yet.
 fn prepare(plan: &Plan) -> Done<()> {
     let cluster = cluster_id(plan)?;
@@ -80,7 +109,7 @@ fn prepare(plan: &Plan) -> Done<()> {
         fs::write(&path, plan.properties(node))
             .map_err(|fault| Mistake::new(format!("{}: {fault}", path.display())))?;
         let serve = Serve { properties: Some(path), is_bare: true, ..Serve::default() };
-        format::ensure(&serve, &cluster)?;
+        format::ensure(&serve, &cluster, "choose another directory with --dir, or remove this one to begin anew")?;
     }
     Ok(())
 }
@@ -204,6 +233,8 @@ fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
+/// No more are started.
+const BROKERS_MAX: usize = 9;
 /// How long is waited for a line before processes and signals are looked at.
 const MOMENT: Duration = Duration::from_millis(50);
 const EXAMPLES: &str = "\

@@ -1,6 +1,8 @@
 //! Which brokers there are, where they listen, and what each is set to. Pure but for the search for free ports.
 
 use super::{DevFlags, Done, Mistake};
+use crate::flags::Serve;
+use crate::settings;
 use std::net::TcpListener;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -21,20 +23,34 @@ impl Plan {
     /// What the flags ask for. The error says that the ports cannot be had.
     pub fn new(flags: &DevFlags, home: &Path) -> Done<Self> {
         let count = usize::from(flags.brokers);
-        // Two voters would not outlive either of them.
-        let voters = if count < VOTERS { 1 } else { VOTERS };
+        let voters = voters(count);
         let ports = match flags.port {
             0 => free_ports(count + voters).map_err(|fault| Mistake::new(format!("no free ports: {fault}")))?,
             first => following(first, flags.brokers, voters)?,
         };
-        let (brokers, controllers) = ports.split_at(count);
-        Ok(Self {
+        Ok(Self::of(flags, home, &ports))
+    }
+
+    /// The same with these ports.
+    fn of(flags: &DevFlags, home: &Path, ports: &[u16]) -> Self {
+        let (brokers, controllers) = ports.split_at(flags.brokers.into());
+        Self {
             home: home.to_owned(),
             brokers: brokers.to_vec(),
             controllers: controllers.to_vec(),
             is_ephemeral: flags.ephemeral,
             set: flags.set.clone(),
-        })
+        }
+    }
+
+    /// What is wrong with what the flags set, whichever ports it will be.
+    pub fn mistakes(flags: &DevFlags, home: &Path) -> Vec<String> {
+        let count = usize::from(flags.brokers);
+        let ports: Vec<u16> = (1..).take(count + voters(count)).collect();
+        let settings =
+            Self::of(flags, home, &ports).settings(1).into_iter().map(|(key, value)| format!("{key}={value}"));
+        let set = settings.chain(flags.set.iter().cloned()).collect();
+        settings::gather(&Serve { set, is_bare: true, ..Serve::default() }).err().unwrap_or_default()
     }
 
     /// The ids of all nodes.
@@ -68,8 +84,8 @@ impl Plan {
         self.brokers.len().min(REPLICAS_MAX)
     }
 
-    /// The settings file of a node, as text.
-    pub fn properties(&self, node: usize) -> String {
+    /// What a node is set to beside what the flags set.
+    fn settings(&self, node: usize) -> Vec<(&'static str, String)> {
         let voters: Vec<String> =
             self.controllers.iter().zip(1..).map(|(port, id)| format!("{id}@127.0.0.1:{port}")).collect();
         let broker = format!("PLAINTEXT://127.0.0.1:{}", self.brokers[node - 1]);
@@ -95,10 +111,20 @@ impl Plan {
         if self.is_ephemeral {
             settings.push(("ottla.durability", "relaxed".to_owned()));
         }
-        let lines = settings.into_iter().map(|(key, value)| format!("{key}={value}"));
+        settings
+    }
+
+    /// The settings file of a node, as text.
+    pub fn properties(&self, node: usize) -> String {
+        let lines = self.settings(node).into_iter().map(|(key, value)| format!("{key}={value}"));
         let lines = lines.chain(self.set.iter().cloned()).map(|line| line.replace('\\', "\\\\") + "\n");
         format!("# Broker {node} of `ottla dev`, which writes this file at each start.\n") + &lines.collect::<String>()
     }
+}
+
+/// How many of so many brokers vote in the metadata quorum. Two voters would not outlive either of them.
+pub fn voters(brokers: usize) -> usize {
+    if brokers < VOTERS { 1 } else { VOTERS }
 }
 
 fn following(first: u16, brokers: u16, voters: usize) -> Done<Vec<u16>> {

@@ -97,7 +97,7 @@ impl<'a> Describer<'a> {
             Resource::BROKER_LOGGER => {
                 Err(invalid(String::from("Ottla has no loggers whose levels could be read or set this way")))
             }
-            kind => Err(invalid(format!("resources of type {kind} cannot be described"))),
+            kind => Err(invalid(format!("{} have no settings here", Resource::kind_shown(kind)))),
         }
     }
 

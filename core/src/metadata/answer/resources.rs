@@ -7,15 +7,12 @@ use crate::types::{ErrorCode, Str};
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-/// Subscriptions to client metrics and settings of groups: none exist here, so none are listed.
-const CLIENT_METRICS: i8 = 16;
-const GROUP: i8 = 32;
-
 /// Answers ListConfigResources. No kind named means every kind that the version knows.
 pub fn list_config_resources(known: &Known<'_>, request: &ListConfigResourcesRequest) -> ListConfigResourcesResponse {
     let version_kinds: &[i8] = match known.version {
-        0 => &[CLIENT_METRICS],
-        _ => &[Resource::TOPIC, Resource::BROKER, Resource::BROKER_LOGGER, CLIENT_METRICS, GROUP],
+        // Of client metrics and groups there are none, so none are listed.
+        0 => &[Resource::CLIENT_METRICS],
+        _ => &[Resource::TOPIC, Resource::BROKER, Resource::BROKER_LOGGER, Resource::CLIENT_METRICS, Resource::GROUP],
     };
     let kinds = if request.resource_types.is_empty() { version_kinds } else { &request.resource_types };
     if kinds.iter().any(|kind| !version_kinds.contains(kind)) {
