@@ -422,6 +422,17 @@ impl Log {
         })
     }
 
+    /// Up to where a copy certainly holds what the log does: as far as they say that the same epochs wrote it.
+    pub(super) fn parting(&self, copy: &Self) -> Offset {
+        let (low, high) = (self.start.max(copy.start), self.end.min(copy.end));
+        let starts = |epochs: &Epochs| epochs.entries().iter().map(|entry| entry.start).collect::<Vec<_>>();
+        let mut borders = [starts(&self.epochs), starts(&copy.epochs), alloc::vec![low]].concat();
+        borders.sort_unstable();
+        let is_within = |at: &Offset| *at >= low && *at < high;
+        let parts = |at: &Offset| self.epochs.epoch_at(*at) != copy.epochs.epoch_at(*at);
+        borders.into_iter().filter(is_within).find(parts).unwrap_or(high)
+    }
+
     /// What must hold at any time.
     pub(super) fn check(&self) {
         assert!(self.start <= self.end && self.durable <= self.end, "start, durable and end stand in order: {self:?}");

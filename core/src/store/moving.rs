@@ -16,7 +16,7 @@ use super::commit::promotion_bytes;
 use super::log::Log;
 use super::{Store, StoreOut, Stores};
 use crate::boundary::{Action, CopyId, DiskFault, Done, MoveStage, MoveStep, Note, Promotion, Query};
-use crate::log::{EpochStart, Epochs, Log as Facts, Producers};
+use crate::log::{Log as Facts, Producers};
 use crate::record::{CheckedBatch, Records, check_stored};
 use crate::types::{LogId, Mono, Offset, OffsetRange, OpId, Str};
 use alloc::boxed::Box;
@@ -299,7 +299,7 @@ impl Stores {
     pub(super) fn resume_move(&mut self, log: LogId, from: usize, to: usize) {
         let mut moved = Move::new(from, to, Phase::Waiting);
         if let (Some(own), Some(copy)) = (self.stores[from].log_of(log), self.stores[to].log_of(log)) {
-            moved.cut = Some(parting(own, copy));
+            moved.cut = Some(own.parting(copy));
             moved.phase = Phase::Copying;
             moved.topic = own.spec.topic.clone();
         }
@@ -599,8 +599,7 @@ impl Stores {
             return self.wait(log, PAUSE);
         }
         if copy.start < own.start {
-            let start = own.start;
-            return self.step(log, to, Action::Trim { start });
+            return self.step(log, to, Action::Trim { start: own.start });
         }
         if copy.spec.settings != own.spec.settings {
             let settings = own.spec.settings.clone();
@@ -630,14 +629,16 @@ impl Stores {
     fn bring(&mut self, log: LogId, records: &Records) {
         let to = self.moves.moves[&log].to;
         let target = &self.stores[to];
-        let Some(end) = target.log_of(log).map(|copy| copy.end) else { return };
+        let Some((start, end)) = target.log_of(log).map(|copy| (copy.start, copy.end)) else { return };
         let own_start = self.stores[self.moves.moves[&log].from].log_of(log).map_or(end, |own| own.start);
-        let found: Result<Vec<CheckedBatch>, _> = check_stored(records.to_bytes(), &target.functions).collect();
         // Bytes that are not those that were written are not copied: whoever reads them next finds out.
-        let Ok(mut batches) = found else { return self.end_move(log) };
-        batches.retain(|batch| batch.base_offset() >= end);
+        let found: Result<Vec<CheckedBatch>, _> = check_stored(records.to_bytes(), &target.functions).collect();
+        let Ok(batches) = found else { return self.end_move(log) };
         let Some(first) = batches.first().map(CheckedBatch::base_offset) else { return };
         self.move_of(log).gap = None;
+        if first < end {
+            return self.draw_back(log, first, start);
+        }
         if first > end && own_start > end {
             // What lay between is deleted.
             let op = self.moves.ask(log);
@@ -649,6 +650,16 @@ impl Stores {
             self.moves.throttled_to = self.moves.throttled_to.max(self.moves.now) + time;
         }
         self.step(log, to, Action::Append { batches });
+    }
+
+    /// The copy ends within a batch of the log: what it has there is of a past that was cut away. One that begins there is made anew.
+    fn draw_back(&mut self, log: LogId, end: Offset, start: Offset) {
+        let to = self.move_of(log).to;
+        if end < start {
+            self.move_of(log).then = Some(to);
+            return self.end_move(log);
+        }
+        self.step(log, to, Action::Truncate { end });
     }
 }
 
@@ -669,17 +680,6 @@ impl Store {
             log.is_refusing = false;
         }
     }
-}
-
-/// Up to where a copy certainly holds what the log does: as far as they say that the same epochs wrote it.
-fn parting(own: &Log, copy: &Log) -> Offset {
-    let (low, high) = (own.start.max(copy.start), own.end.min(copy.end));
-    let starts = |epochs: &Epochs| epochs.entries().iter().map(|entry: &EpochStart| entry.start).collect::<Vec<_>>();
-    let mut borders = [starts(&own.epochs), starts(&copy.epochs), alloc::vec![low]].concat();
-    borders.sort_unstable();
-    let is_within = |at: &Offset| *at >= low && *at < high;
-    let parts = |at: &Offset| own.epochs.epoch_at(*at) != copy.epochs.epoch_at(*at);
-    borders.into_iter().filter(is_within).find(parts).unwrap_or(high)
 }
 
 /// What moves ask, beside whatever a node asks.

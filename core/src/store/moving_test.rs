@@ -299,7 +299,7 @@ impl Yard {
         self.config = StoreConfig { journal_bytes, is_durable: true, ..tiny(&mut self.rng) };
         // What a directory that failed did not hear of makes it an older copy of itself: it is not left alone with that.
         self.ever_failed |= self.has_failed;
-        let is_away = !self.ever_failed && self.rng.chance(1, 4);
+        let is_away = !self.ever_failed && !self.ever_away && self.rng.chance(1, 4);
         // Without the first, which has the metadata, nothing starts.
         let away = self.rng.between(1, DIRECTORIES as u64 - 1) as usize;
         self.ever_away |= is_away;
@@ -337,9 +337,8 @@ impl Yard {
             let bytes = one.map(|log| self.read_all(id, log.start, log.end));
             let is_like = |state: &&State| is_like(state) && bytes.as_ref().is_none_or(|bytes| *bytes == state.bytes());
             // A directory that failed, or was away, may not have heard that it was left for a copy which is deleted since.
-            let is_stray = |log: &RecoveredLog| {
-                (self.ever_failed || self.ever_away) && log.whence.leaving.is_some() && !candidates[0].exists
-            };
+            let is_past = (self.ever_failed || self.ever_away) && !candidates[0].exists;
+            let is_stray = |log: &RecoveredLog| is_past && log.whence.leaving.is_some();
             if one.is_some_and(is_stray) {
                 let stray = State { exists: true, ..State::default() };
                 self.expected.insert(id, Expected { states: vec![stray], is_broken: true, ..Expected::default() });

@@ -24,8 +24,8 @@ pub struct Stores {
     coming: BTreeMap<OpId, (LogId, usize)>,
     pub(super) moves: Moves,
     pub(super) marks: Marks,
-    /// Deletions under way, and of which copies.
-    dying: BTreeMap<OpId, (LogId, CopyId)>,
+    /// Deletions under way, and of which copies, as far as those were made already.
+    dying: BTreeMap<OpId, (LogId, Option<CopyId>)>,
     /// Copies whose deletion failed with their directory: it still has them when it comes back.
     buried: BTreeMap<LogId, Vec<CopyId>>,
     /// Logs whose deletion has ended, one way or the other.
@@ -202,7 +202,7 @@ impl Stores {
         if let Action::Delete = action {
             self.places.remove(&log);
             let copy = self.stores[at].log_of(log).map(|_| self.stores[at].copy_id(log));
-            self.dying.extend(copy.map(|copy| (op, (log, copy))));
+            self.dying.insert(op, (log, copy));
         }
         assert!(self.marks.is_done(), "INV-18: every directory knows of this life before anything is changed in it");
         let over = if let Action::Create(_) = action { self.buried(log, at) } else { Vec::new() };
@@ -222,7 +222,7 @@ impl Stores {
     /// A log is not made again before it is gone for good where it was: of two copies nobody would know which one counts. All that is
     /// asked of it meanwhile waits with that, and so does another log of its name.
     fn admits(&mut self, op: OpId, log: LogId, action: Action) -> Option<Action> {
-        let is_dying = |copy: &(LogId, CopyId)| copy.0 == log;
+        let is_dying = |copy: &(LogId, Option<CopyId>)| copy.0 == log;
         let again = matches!(action, Action::Create(_)) && self.dying.values().any(is_dying);
         let Some(whom) = self.ahead_of(log, &action).or_else(|| again.then_some(log)) else { return Some(action) };
         self.behind.entry(whom).or_default().push(Behind::Change(op, log, action));
@@ -381,7 +381,7 @@ impl Stores {
                     if let Some((log, copy)) = self.dying.remove(&op) {
                         self.gone.push(log);
                         if outcome.is_err() {
-                            self.buried.entry(log).or_default().push(copy);
+                            self.buried.entry(log).or_default().extend(copy);
                         }
                     }
                     if let Some(outcome) = self.marks.heard(op, outcome) {
