@@ -171,7 +171,7 @@ impl Partition {
             return ignore(Ignored::AnswerStale, out);
         }
         match (fetched.error, fetched.diverging) {
-            (ErrorCode::OffsetOutOfRange, _) if fetched.log_start > self.log.end() => {
+            (ErrorCode::OffsetOutOfRange, _) if fetched.log_start >= self.log.end() => {
                 follower.anew_at = Some(fetched.log_start);
             }
             (ErrorCode::None, Some((epoch, end))) => self.diverged(epoch, end, fetched.log_start, out),
@@ -222,8 +222,14 @@ impl Partition {
         }
         let first = fetched.batches.first().map_or(asked.from, CheckedBatch::base_offset);
         let Role::Follower(follower) = &self.role else { unreachable!("asked before") };
-        if follower.anew_at.is_some_and(|at| at < self.log.end()) {
-            return self.leave_behind(first, out);
+        if let Some(at) = follower.anew_at {
+            if fetched.batches.is_empty() && fetched.end > first {
+                // Which batch holds the leader's start is what the glance was for: it may begin before that.
+                return;
+            }
+            if at <= self.log.end() && self.log.start() < self.log.end() {
+                return self.leave_behind(first, out);
+            }
         }
         if first < self.log.end() {
             // The leader's first batch reaches across our end: what we have from there on is not what it has.
@@ -231,10 +237,6 @@ impl Partition {
             return if to < self.log.end() { self.cut_back(to, out) } else { ignore(Ignored::AnswerUnsound, out) };
         }
         if first > self.log.end() {
-            if fetched.batches.is_empty() && fetched.end > first {
-                // Which batch holds the leader's start is what the glance was for: it may begin before that.
-                return;
-            }
             self.begin_anew(first, out);
         }
         if !fetched.batches.is_empty() {

@@ -354,6 +354,28 @@ fn a_log_that_ends_before_the_leaders_begins_is_begun_anew() {
 }
 
 #[test]
+fn a_log_that_ends_where_the_leaders_begins_is_begun_anew_before_anything_of_it_counts() {
+    // What is here before 7 may be of a reign that was lost: the leader has dropped all that would tell.
+    let mut scene = Scene::of(&[batch(0, 5, 1), batch(5, 2, 1)]);
+    scene.fetched(Fetched { error: ErrorCode::OffsetOutOfRange, ..given(Vec::new(), 9, 7) });
+    assert!(scene.wants().is_some_and(|fetch| fetch.is_glance && fetch.from == Offset(7)));
+    scene.fetched(Fetched { end: Offset(9), ..given(Vec::new(), 9, 7) });
+    assert!(scene.actions().is_empty(), "the batch that holds 7 may begin before it");
+    scene.fetched(given(vec![batch(6, 3, 4)], 9, 7));
+    let actions = scene.actions();
+    let [Action::Trim { start: Offset(6) }, Action::Truncate { end: Offset(6) }] = &actions[..] else {
+        panic!("all of it goes: {actions:?}");
+    };
+    assert_eq!(scene.partition.high_watermark(), Offset(0), "nobody reads it meanwhile");
+    scene.done(Then::Settled, Ok(Done::Stored { start: Offset(6), end: Offset(7) }));
+    scene.done(Then::Cut, Ok(Done::Stored { start: Offset(6), end: Offset(6) }));
+    scene.done(Then::Reloaded, Ok(Done::Log(Box::new(Log::empty(Offset(6))))));
+    scene.out.clear();
+    scene.fetched(given(vec![batch(6, 3, 4)], 9, 7));
+    assert!(matches!(scene.actions()[..], [Action::Append { .. }, ..]));
+}
+
+#[test]
 fn a_glance_that_is_shown_nothing_of_what_there_is_is_made_again() {
     let mut scene = Scene::of(&[batch(0, 2, 1)]);
     scene.fetched(Fetched { error: ErrorCode::OffsetOutOfRange, ..given(Vec::new(), 7, 7) });

@@ -307,7 +307,10 @@ fn a_follower_that_keeps_what_was_dropped_here_is_not_proposed() {
     scene.fetched_by(B, fetch(3, 3));
     let trimmed = Done::Stored { start: Offset(3), end: Offset(3) };
     scene.with(|partition, cx, out| partition.done(cx, Then::Trimmed(key(9)), Ok(trimmed), out));
-    assert_eq!(scene.fetched_by(C, fetch(3, 1)).diverging, None, "where one ends and the other begins all fits");
+    let told = scene.fetched_by(C, fetch(3, 1));
+    assert_eq!((told.error, told.log_start), (ErrorCode::OffsetOutOfRange, Offset(3)), "where all fits it begins anew");
+    assert_eq!(scene.proposals(), vec![]);
+    assert_eq!(scene.fetched_by(C, fetch(3, 3)).error, ErrorCode::None, "it has the same reign's last record");
     assert_eq!(scene.proposals(), vec![]);
     scene.fetched_by(C, FollowerFetch { log_start: Offset(3), ..fetch(3, -1) });
     assert_eq!(scene.proposals().len(), 1);

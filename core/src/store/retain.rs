@@ -64,7 +64,9 @@ impl Store {
         out: &mut Vec<StoreOut>,
     ) -> Admitted {
         let log = self.logs.get_mut(&number).expect("looked up by the caller");
-        if end >= log.end {
+        // One that all was dropped of and that is cut at its end has nothing to say for the producers it knew.
+        let is_emptied = end == log.end && log.start == log.end && !log.producers.is_empty();
+        if end >= log.end && !is_emptied {
             building.finish(queued.op, log);
             return Admitted::Taken;
         }

@@ -1351,6 +1351,24 @@ fn a_truncation_leaves_what_was_known_of_a_producer_before_it() {
 }
 
 #[test]
+fn a_log_that_is_dropped_and_cut_at_its_end_knows_no_producer() {
+    let (id, epoch) = (ProducerId(5), ProducerEpoch(1));
+    let mut world = world(roomy());
+    let log = world.id(0);
+    world.create(log, 1 << 20);
+    world.finish_all();
+    let mut builder = Builder::new().at(Offset(0), LeaderEpoch(0)).numbered(id, epoch, 0);
+    builder.push(&NewRecord { timestamp: world.now().wall, value: Some(&[1; 50]), ..NewRecord::default() });
+    world.act_now(log, Action::Append { batches: vec![builder.build_plain(&Functions::slow())] }).unwrap();
+    world.act_now(log, Action::Trim { start: Offset(1) }).unwrap();
+    assert!(world.producer(log, id).is_some(), "who wrote what is deleted is remembered");
+    world.act_now(log, Action::Truncate { end: Offset(1) }).unwrap();
+    assert!(world.producer(log, id).is_none(), "and what was never true is not");
+    world.crash(true);
+    assert!(world.producer(log, id).is_none());
+}
+
+#[test]
 fn a_truncation_looks_back_no_further_than_to_the_last_batches_of_those_who_lose_some() {
     let config = StoreConfig { read_bytes_max: 2000, cache_bytes_max: 0, ..roomy() };
     let (often, seldom, new) = (ProducerId(5), ProducerId(6), ProducerId(7));
