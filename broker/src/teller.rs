@@ -259,6 +259,7 @@ fn broker_turned(broker: BrokerId, turn: Turn, (active, registered): (usize, usi
     let what = match turn {
         Turn::Registered => "has registered",
         Turn::Fenced => "is fenced, nothing is heard of it: others lead what it led",
+        Turn::Stopped => "has stopped in order",
         Turn::Unfenced => "may lead",
         Turn::Leaving => "is about to stop: others lead what it led",
         Turn::Unregistered => "is unregistered",

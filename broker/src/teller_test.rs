@@ -174,6 +174,7 @@ fn what_becomes_of_brokers_features_and_moved_partitions_is_one_line_each() {
         ),
         (turned(Turn::Unfenced), "broker 3 may lead; 2 of 3 brokers may lead"),
         (turned(Turn::Leaving), "broker 3 is about to stop"),
+        (turned(Turn::Stopped), "broker 3 has stopped in order; 2 of 3 brokers may lead"),
         (turned(Turn::Unregistered), "broker 3 is unregistered"),
         (
             Note::Reassigned { log: log(0), before, replicas },

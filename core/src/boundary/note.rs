@@ -249,8 +249,10 @@ pub enum Note {
 pub enum Turn {
     /// A life of it has registered.
     Registered,
-    /// It may not lead any more.
+    /// It may not lead any more: nothing is heard of it.
     Fenced,
+    /// The same, as it was about to stop.
+    Stopped,
     /// It may lead.
     Unfenced,
     /// It is about to stop, and leads nothing any more.

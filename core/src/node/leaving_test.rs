@@ -1,8 +1,9 @@
 use super::observe_test::{BROKER, CONTROLLER, talk};
 use super::scene_test::Scene;
-use crate::boundary::{Input, Lost};
-use crate::types::BrokerId;
+use crate::boundary::{Input, Lost, Note, Turn};
+use crate::types::{BrokerId, ConnId};
 use core::time::Duration;
+use std::vec::Vec;
 
 fn is_leaving(scene: &Scene, id: i32) -> bool {
     scene.node.view().image().broker(BrokerId(id)).expect("registered").in_controlled_shutdown
@@ -18,6 +19,13 @@ fn a_broker_that_is_to_end_waits_until_the_controller_has_moved_what_it_leads() 
     talk(&mut broker, &mut controller);
     assert!(is_leaving(&controller, 2) && is_leaving(&broker, 2));
     assert!(broker.node.view().is_released());
+    controller.step(Input::Closed { conn: ConnId(1) });
+    let turns = |note: &Note| match note {
+        Note::BrokerTurned { broker: BrokerId(2), turn, .. } => Some(*turn),
+        _ => None,
+    };
+    let told: Vec<Turn> = controller.notes.iter().filter_map(turns).collect();
+    assert_eq!(told, [Turn::Registered, Turn::Unfenced, Turn::Leaving, Turn::Stopped]);
 }
 
 #[test]

@@ -73,6 +73,7 @@ fn turn(before: Option<&Broker>, after: Option<&Broker>) -> Option<Turn> {
         (None, Some(_)) => Some(Turn::Registered),
         (Some(before), Some(after)) if before.epoch != after.epoch => Some(Turn::Registered),
         (Some(before), Some(after)) => match (before.fenced, after.fenced) {
+            (false, true) if before.in_controlled_shutdown || after.in_controlled_shutdown => Some(Turn::Stopped),
             (false, true) => Some(Turn::Fenced),
             (true, false) => Some(Turn::Unfenced),
             (true, true) | (false, false) => {
