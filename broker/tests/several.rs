@@ -19,6 +19,8 @@ struct Cluster {
     folder: PathBuf,
     /// Of the listeners of the controllers, which are the first nodes.
     ports: Vec<u16>,
+    /// Of health and metrics, of all nodes.
+    http: Vec<u16>,
     /// `process.roles` of the controllers.
     roles: &'static str,
 }
@@ -38,9 +40,10 @@ impl Cluster {
     /// The same with controllers that have these roles.
     fn format_as(what: &str, voters: usize, roles: &'static str) -> Self {
         let folder = std::env::temp_dir().join(format!("ottla-several-{}-{what}", std::process::id()));
-        let free: Vec<_> = (0..voters).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
-        let ports = free.iter().map(|socket| socket.local_addr().expect("an address").port()).collect();
-        let cluster = Self { folder, ports, roles };
+        let free: Vec<_> = (0..voters + 3).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
+        let mut ports: Vec<u16> = free.iter().map(|socket| socket.local_addr().expect("an address").port()).collect();
+        let http = ports.split_off(voters);
+        let cluster = Self { folder, ports, http, roles };
         let id = text(ottla().arg("random-uuid"), "");
         for node in 1..=3 {
             let mut command = ottla();
@@ -58,6 +61,7 @@ impl Cluster {
             format!("log.dirs={folder}/{node}"),
             format!("controller.quorum.voters={}", voters.join(",")),
             "ottla.journal.bytes=4194304".into(),
+            format!("ottla.http.listener=127.0.0.1:{}", self.http[node - 1]),
             "controller.listener.names=CONTROLLER".into(),
             "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT".into(),
         ];
@@ -70,6 +74,25 @@ impl Cluster {
             None => ["listeners=PLAINTEXT://127.0.0.1:0".into(), "process.roles=broker".into()],
         });
         settings.into_iter().flat_map(|setting| ["--set".to_owned(), setting]).collect()
+    }
+
+    /// What a node answers over HTTP.
+    fn get(&self, node: usize, path: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.http[node - 1])).expect("it listens");
+        write!(stream, "GET {path} HTTP/1.0\r\n\r\n").expect("it reads");
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("an answer");
+        text
+    }
+
+    /// A metric of each of these nodes.
+    fn metrics(&self, nodes: &[usize], name: &str) -> Vec<i64> {
+        let metric = |node: &usize| {
+            let text = self.get(*node, "/metrics");
+            let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+            value.unwrap_or_else(|| panic!("no {name} in {text}"))
+        };
+        nodes.iter().map(metric).collect()
     }
 
     /// Starts a node, and returns when it serves.
@@ -310,4 +333,47 @@ fn the_controller_is_killed_and_another_voter_takes_over() {
     }
     let ended: Vec<_> = nodes.into_iter().flatten().map(Node::terminate).collect();
     assert_eq!(ended, [Some(0); 3]);
+}
+
+/// Waits until it is so.
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !is_so() {
+        assert!(started.elapsed() < Duration::from_secs(60), "{what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn what_the_death_of_a_broker_changes_is_in_the_metrics_and_in_ready() {
+    let cluster = Cluster::format("metrics", 3);
+    let mut nodes: Vec<Option<Node>> = cluster.start_all().map(Some).into();
+    let sum = |nodes: &[usize], name: &str| cluster.metrics(nodes, name).iter().sum::<i64>();
+    let any = nodes[0].as_ref().expect("it is there");
+    any.tool(&["topic", "create", "t", "--partitions", "3", "--replicas", "3"], "");
+    any.tool(&["topic", "create", "alone", "--partitions", "6", "--replicas", "1"], "");
+    wait_until("all lead", || sum(&[1, 2, 3], "ottla_replicas_led") == 9);
+    wait_until("one controller", || sum(&[1, 2, 3], "ottla_controller") == 1);
+    assert_eq!(sum(&[1, 2, 3], "ottla_replicas"), 15);
+    assert_eq!(sum(&[1, 2, 3], "ottla_controller_brokers_active"), 3);
+    for name in ["ottla_under_replicated", "ottla_controller_partitions_leaderless", "ottla_controller_brokers_fenced"]
+    {
+        assert_eq!(sum(&[1, 2, 3], name), 0, "{name}");
+    }
+    assert!(cluster.get(1, "/ready").ends_with("\r\n\r\nready\n"));
+    // The controller, so that another one is.
+    let first = cluster.metrics(&[1], "ottla_quorum_leader")[0];
+    let victim = usize::try_from(first).expect("somebody leads");
+    drop(nodes[victim - 1].take());
+    let left: Vec<usize> = (1..=3).filter(|node| *node != victim).collect();
+    wait_until("another controller", || sum(&left, "ottla_controller") == 1);
+    wait_until("it is fenced", || sum(&left, "ottla_controller_brokers_fenced") == 1);
+    wait_until("what it held alone has no leader", || sum(&left, "ottla_controller_partitions_leaderless") == 2);
+    wait_until("the others lack a replica", || sum(&left, "ottla_under_replicated") == 3);
+    assert_eq!(sum(&left, "ottla_under_min_isr"), 0);
+    assert!(sum(&left, "ottla_isr_shrinks_total") >= 3 && sum(&left, "ottla_elections_total") > 0);
+    drop(nodes[left[1] - 1].take());
+    let says = || cluster.get(left[0], "/ready").contains("ready, but no controller is known");
+    wait_until("it says what it misses", says);
+    assert_eq!(cluster.metrics(&left[..1], "ottla_quorum_leader"), [-1]);
 }
