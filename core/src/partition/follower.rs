@@ -170,10 +170,9 @@ impl Partition {
         if !is_wanted {
             return ignore(Ignored::AnswerStale, out);
         }
+        let is_dropped = follower.anew_at.unwrap_or(self.log.end()) <= fetched.log_start;
         match (fetched.error, fetched.diverging) {
-            (ErrorCode::OffsetOutOfRange, _) if fetched.log_start >= self.log.end() => {
-                follower.anew_at = Some(fetched.log_start);
-            }
+            (ErrorCode::OffsetOutOfRange, _) if is_dropped => follower.anew_at = Some(fetched.log_start),
             (ErrorCode::None, Some((epoch, end))) => self.diverged(epoch, end, fetched.log_start, out),
             (ErrorCode::None, None) => self.take(cx, asked, fetched, out),
             // Of another reign than ours one of us has yet to hear; all else passes.

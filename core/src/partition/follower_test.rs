@@ -376,6 +376,17 @@ fn a_log_that_ends_where_the_leaders_begins_is_begun_anew_before_anything_of_it_
 }
 
 #[test]
+fn a_glance_where_the_leader_has_dropped_more_meanwhile_goes_on_there() {
+    let mut scene = Scene::of(&[batch(0, 5, 1), batch(5, 4, 1)]);
+    scene.fetched(Fetched { log_start: Offset(3), ..parting(1, 3) });
+    assert!(scene.wants().is_some_and(|fetch| fetch.is_glance && fetch.from == Offset(3)));
+    scene.fetched(Fetched { error: ErrorCode::OffsetOutOfRange, ..given(Vec::new(), 8, 6) });
+    assert!(scene.wants().is_some_and(|fetch| fetch.is_glance && fetch.from == Offset(6)));
+    scene.fetched(given(vec![batch(6, 3, 4)], 9, 6));
+    assert!(matches!(scene.actions()[..], [Action::Trim { start: Offset(6) }, Action::Truncate { end: Offset(6) }]));
+}
+
+#[test]
 fn a_glance_that_is_shown_nothing_of_what_there_is_is_made_again() {
     let mut scene = Scene::of(&[batch(0, 2, 1)]);
     scene.fetched(Fetched { error: ErrorCode::OffsetOutOfRange, ..given(Vec::new(), 7, 7) });

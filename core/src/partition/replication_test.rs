@@ -861,7 +861,7 @@ fn whatever_fails_what_is_acknowledged_stays_and_all_logs_become_the_same() {
 }
 
 #[cfg(not(feature = "plant"))]
-const SEEDS: u64 = 2000;
+const SEEDS: u64 = 5000;
 
 /// To be run alone, since what is planted is planted in the whole process:
 /// `cargo test -p ottla-core --features plant --lib replication -- --nocapture`.

@@ -29,7 +29,7 @@ const STORMY_MS: u64 = 20_000;
 const CALM_MS: u64 = 12_000;
 const APPEND_MS: u64 = 40;
 #[cfg(test)]
-const SEEDS: u64 = 32;
+const SEEDS: u64 = 300;
 /// The most batches of one answer.
 const BATCHES_MAX: u64 = 3;
 /// The most records that are appended at once.
