@@ -294,8 +294,14 @@ impl Stores {
     /// As [`Store::turn`].
     pub fn turn(&mut self, now: Now, out: &mut Vec<StoreOut>) {
         self.drive(now.mono, out);
-        for at in 0..self.stores.len() {
-            self.with(at, out, |store, out| store.turn(now, out));
+        loop {
+            for at in 0..self.stores.len() {
+                self.with(at, out, |store, out| store.turn(now, out));
+            }
+            if self.gone.is_empty() {
+                break;
+            }
+            self.go_on(out);
         }
     }
 
