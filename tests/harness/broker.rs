@@ -15,6 +15,11 @@ pub(super) const START_MAX: Duration = Duration::from_secs(60);
 /// The same where that is what is measured: Kafka with ten thousand partitions needs a minute after kill -9.
 const MEASURED_START_MAX: Duration = Duration::from_secs(600);
 
+/// Kafka looks for minutes through ten thousand partitions after a kill, on a small machine.
+pub(super) fn start_max(kind: Kind, purpose: Purpose) -> Duration {
+    if kind == Kind::Kafka || purpose == Purpose::Measure { MEASURED_START_MAX } else { START_MAX }
+}
+
 /// How often a starting broker is asked whether it is there.
 const PROBE_EVERY: Duration = Duration::from_millis(2);
 /// What Kafka's start scripts give to Java.
@@ -155,7 +160,7 @@ impl Broker {
         command.stdin(Stdio::null()).stderr(output.try_clone().expect("the log can be shared")).stdout(output);
         self.child = Some(command.spawn().expect("the broker starts"));
         let started = Instant::now();
-        let start_max = if self.purpose == Purpose::Measure { MEASURED_START_MAX } else { START_MAX };
+        let start_max = start_max(self.kind, self.purpose);
         while !probe::answers(&self.address()) {
             let ended = self.child.as_mut().expect("it was just started").try_wait().expect("its state can be read");
             assert!(ended.is_none(), "the broker ended at once ({ended:?}):\n{}", self.log());

@@ -15,7 +15,7 @@ use ottla_core::msg::metadata::{MetadataRequest, MetadataRequestTopic, MetadataR
 use ottla_core::msg::{Request, Response};
 use ottla_core::types::Uuid;
 
-use crate::harness::broker::{self, Kind, Purpose, START_MAX};
+use crate::harness::broker::{self, Kind, Purpose};
 use crate::harness::{log, probe, tools};
 
 /// What a cluster is made of.
@@ -175,7 +175,8 @@ impl Cluster {
             let child = self.nodes[node - 1].child.as_mut().expect("it was started");
             let ended = child.try_wait().expect("its state can be read");
             assert!(ended.is_none(), "broker {node} ended at once ({ended:?}):\n{}", self.log(node));
-            assert!(started.elapsed() < START_MAX, "broker {node} does not answer:\n{}", self.log(node));
+            let start_max = broker::start_max(self.shape.kind, self.shape.purpose);
+            assert!(started.elapsed() < start_max, "broker {node} does not answer:\n{}", self.log(node));
             std::thread::sleep(PROBE_EVERY);
         }
     }
@@ -279,7 +280,7 @@ impl Cluster {
             if let Some(answer) = ask(self) {
                 return answer;
             }
-            assert!(started.elapsed() < START_MAX, "it does not come: {:?}", self.metadata(&[]));
+            assert!(started.elapsed() < broker::START_MAX, "it does not come: {:?}", self.metadata(&[]));
             std::thread::sleep(ASK_EVERY);
         }
     }
