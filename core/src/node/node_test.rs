@@ -48,8 +48,11 @@ fn errors(response: &ProduceResponse) -> Vec<i16> {
 }
 
 fn fetch(scene: &mut Scene, from: i64, min_bytes: i32) -> Ticket {
-    let partition =
-        FetchPartition { partition: 0, fetch_offset: from, partition_max_bytes: 1 << 20, ..Default::default() };
+    fetch_of(scene, from, (min_bytes, 1 << 20))
+}
+
+fn fetch_of(scene: &mut Scene, from: i64, (min_bytes, partition_max_bytes): (i32, i32)) -> Ticket {
+    let partition = FetchPartition { partition: 0, fetch_offset: from, partition_max_bytes, ..Default::default() };
     let topic = FetchTopic { topic: Str::from("orders"), partitions: vec![partition], ..Default::default() };
     let request = FetchRequest {
         replica_id: -1,
@@ -141,6 +144,20 @@ fn a_fetch_that_wants_more_bytes_waits_for_more_batches() {
     scene.produce(1, "orders", vec![(0, batch(1))]);
     let response = fetched(&mut scene, ticket).expect("enough");
     assert_eq!(bytes(&response.responses[0].partitions[0].records), 2 * size as usize);
+}
+
+#[test]
+fn a_fetch_that_may_have_less_of_a_partition_than_it_waits_for_hears_that_it_is_gone() {
+    let mut scene = with_topic(1);
+    scene.produce(1, "orders", vec![(0, batch(50))]);
+    let ticket = fetch_of(&mut scene, 0, (100, 8));
+    assert!(fetched(&mut scene, ticket).is_none());
+    let request =
+        DeleteTopicsRequest { topic_names: vec![Str::from("orders")], timeout_ms: 1000, ..Default::default() };
+    scene.ask(5, Request::DeleteTopics(request));
+    let response = fetched(&mut scene, ticket).expect("there is nothing to wait for");
+    let gone = ErrorCode::UnknownTopicOrPartition.code();
+    assert_eq!(response.responses[0].partitions[0].error_code, gone);
 }
 
 #[test]

@@ -73,7 +73,10 @@ impl PendingFetch {
     fn part_ask(&self, wanted: &Wanted) -> PartAsk {
         // A session that a later version began may still know it.
         let last_fetched = if self.version < LEADER_VERSION { LeaderEpoch::NONE } else { wanted.last_fetched };
-        let (from, current_epoch, watch_below) = (wanted.from, wanted.current_epoch, self.watch_below);
+        // One that may give less than it has may not be enough with all its bytes: whatever becomes of it is to be heard of.
+        let is_short = u64::from(wanted.bytes_max) < self.watch_below;
+        let watch_below = if is_short { u64::MAX } else { self.watch_below };
+        let (from, current_epoch) = (wanted.from, wanted.current_epoch);
         match self.follower {
             None => {
                 let only_leader = !self.reads_anywhere;
