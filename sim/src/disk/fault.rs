@@ -59,6 +59,9 @@ impl Default for Pace {
     }
 }
 
+/// However slow the device, nothing takes longer: what was begun while it was slow is done soon after it no longer is.
+const LONGEST: Duration = Duration::from_secs(10);
+
 impl Pace {
     /// How long an operation takes: most are quick, a few are not.
     pub fn draw(&self, traits: &Traits, op: &FileOp, rng: &mut Rng) -> Duration {
@@ -76,7 +79,7 @@ impl Pace {
         };
         let spread = rng.between(usual_us / 2, usual_us * 3 / 2);
         let tail = if rng.chance(1, 64) { 1 << rng.below(6) } else { 1 };
-        Duration::from_micros((spread * tail).max(1) * u64::from(self.factor))
+        Duration::from_micros((spread * tail).max(1) * u64::from(self.factor)).min(LONGEST)
     }
 }
 
