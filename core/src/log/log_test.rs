@@ -72,7 +72,16 @@ fn a_log_that_begins_anew_keeps_nothing_and_all_of_that_is_flushed() {
     log.begin_anew(Offset(20));
     assert_eq!(log.producers().len(), 0, "what they numbered in between is unknown");
     assert_eq!((log.start(), log.durable(), log.end()), (Offset(20), Offset(20), Offset(20)));
+    assert_eq!(log.epochs().latest(), None, "and so is who wrote in between");
     log.append(&batch(20, 3, 4), Wall(5));
     assert_eq!(log.epochs().latest(), Some(LeaderEpoch(3)));
     assert_eq!(log.epochs().end_of(LeaderEpoch(3), log.end()).end, Offset(22));
+}
+
+#[test]
+fn a_voters_log_that_begins_anew_keeps_the_last_epoch_that_it_knows() {
+    let mut log = appended(&[batch(10, 0, 0), batch(12, 1, 2)]);
+    log.begin_anew_as_voter(Offset(20));
+    assert_eq!((log.start(), log.end()), (Offset(20), Offset(20)));
+    assert_eq!(log.epochs().latest(), Some(LeaderEpoch(1)));
 }

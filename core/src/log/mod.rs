@@ -136,11 +136,22 @@ impl Log {
     }
 
     /// Nothing of the log is kept: its next record has the offset `start`, which lies behind its end. Who numbered batches in
-    /// between is unknown, so nobody's last number is: a producer that goes on is taken at its word (KIP-360).
+    /// between is unknown, so nobody's last number is: a producer that goes on is taken at its word (KIP-360). Which epochs wrote
+    /// in between is unknown too.
     pub fn begin_anew(&mut self, start: Offset) {
+        self.leap(start);
+        self.epochs = Epochs::default();
+    }
+
+    /// The same for a voter, which judges others by the last epoch that it knows (Raft, section 5.4.1): that one stays.
+    pub fn begin_anew_as_voter(&mut self, start: Offset) {
+        self.leap(start);
+        self.epochs.trim(start);
+    }
+
+    fn leap(&mut self, start: Offset) {
         assert!(start > self.end, "a log begins anew behind what it held");
         (self.start, self.durable, self.end) = (start, start, start);
-        self.epochs.trim(start);
         self.producers = Producers::default();
         self.check();
     }

@@ -1,7 +1,7 @@
 use crate::boundary::{Action, DiskFault, Done, LogSettings, LogSpec, Note};
 use crate::log::Log;
 use crate::partition::{
-    Acks, Answer, Assignment, FollowerFetch, IsrAnswer, IsrAsk, PartKey, Partition, PartitionCx, PartitionOut,
+    Acks, Answer, Assignment, Fetched, FollowerFetch, IsrAnswer, IsrAsk, PartKey, Partition, PartitionCx, PartitionOut,
     PartitionSpec, Peer, Peers, ReadAsk, Readable, Then, WantedOffset,
 };
 use crate::record::{Builder, Compression, Functions, NewRecord, ProveRules, Proved, TimestampType, TopicRules, prove};
@@ -314,6 +314,37 @@ fn a_follower_that_keeps_what_was_dropped_here_is_not_proposed() {
     assert_eq!(scene.proposals(), vec![]);
     scene.fetched_by(C, FollowerFetch { log_start: Offset(3), ..fetch(3, -1) });
     assert_eq!(scene.proposals().len(), 1);
+}
+
+#[test]
+fn a_leader_that_began_anew_knows_nothing_of_who_wrote_before() {
+    // Epoch 2 wrote what is here, epoch 3 what was dropped before anybody gave it: a follower has all of that, and another what
+    // epoch 2 wrote beyond what was kept.
+    for last_fetched in [2, 3] {
+        let mut scene = Scene::assigned(spec(ME, 2, 4, &[ME, B]));
+        scene.produce(1, Acks::Committed, 3);
+        scene.stored(3);
+        scene.assign(spec(B, 3, 5, &[B]));
+        let glance = |from| FollowerFetch { log_start: Offset(0), is_glance: true, ..fetch(from, -1) };
+        let anew = Fetched {
+            error: ErrorCode::OffsetOutOfRange,
+            high_watermark: Offset(7),
+            log_start: Offset(7),
+            end: Offset(7),
+            diverging: None,
+            batches: Vec::new(),
+        };
+        let asked = FollowerFetch { is_glance: false, ..fetch(3, 2) };
+        scene.with(|partition, cx, out| partition.fetched(cx, asked, anew.clone(), out));
+        let seen = Fetched { error: ErrorCode::None, ..anew };
+        scene.with(|partition, cx, out| partition.fetched(cx, glance(7), seen, out));
+        let begun = Done::Stored { start: Offset(7), end: Offset(7) };
+        scene.with(|partition, cx, out| partition.done(cx, Then::Appended(Offset(7)), Ok(begun), out));
+        scene.assign(spec(ME, 4, 6, &[ME, B]));
+        let current_epoch = LeaderEpoch(4);
+        let told = scene.fetched_by(B, FollowerFetch { current_epoch, ..fetch(7, last_fetched) });
+        assert_eq!((told.error, told.diverging), (ErrorCode::OffsetOutOfRange, None), "last of epoch {last_fetched}");
+    }
 }
 
 #[test]

@@ -111,10 +111,11 @@ impl Partition {
             return readable;
         }
         let ours = self.end_of(last_fetched);
-        // Of a follower that ends where this log begins nobody can tell whether it has what was there: it is to begin anew.
+        // Of a follower that ends where this log begins nobody can tell whether it has what was there, unless the same epoch wrote
+        // on here: it is to begin anew.
         let first = self.log.epochs().entries().first();
-        let is_past = from == self.log.start() && first.is_some_and(|first| last_fetched < first.epoch);
-        let is_unknown = is_past && matches!(reader, Reader::Follower(_));
+        let is_known = from > self.log.start() || first.is_some_and(|first| last_fetched == first.epoch);
+        let is_unknown = !is_known && matches!(reader, Reader::Follower(_));
         if ours.end == Offset::NONE || is_unknown {
             return Readable { error: ErrorCode::OffsetOutOfRange, bytes: 0, ..readable };
         }

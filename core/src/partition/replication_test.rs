@@ -8,7 +8,7 @@ use super::{
     Acks, Answer, Assignment, Fetched, FollowerFetch, IsrAnswer, IsrAsk, PartKey, Partition, PartitionCx, PartitionOut,
     PartitionSpec, Peer, Peers, Then,
 };
-use crate::boundary::{Action, DiskFault, Done, LogSettings, LogSpec, Query};
+use crate::boundary::{Action, DiskFault, Done, LogSettings, LogSpec, Note, Query};
 use crate::log::{AfterCut, Log, Producers};
 use crate::record::{
     Builder, CheckedBatch, Functions, NewRecord, ProveRules, Proved, TimestampType, TopicRules, prove,
@@ -229,6 +229,8 @@ struct World {
     /// How hard it is struck, of 4.
     fury: u64,
     has_trims: bool,
+    /// Little is written and much of it dropped, so that logs begin and end at the same offsets.
+    is_meagre: bool,
     /// One that hears late of what the controller decides, and seldom asks.
     slow: usize,
     brokers: Vec<Broker>,
@@ -295,6 +297,7 @@ impl World {
             has_faults: true,
             fury,
             has_trims: seed.is_multiple_of(2),
+            is_meagre: seed.is_multiple_of(4),
             slow,
             brokers: ids.iter().map(broker).collect(),
             history: vec![first],
@@ -404,6 +407,9 @@ impl World {
                     let is_over = partition.spec.assignment.leader_epoch != self.image().leader_epoch;
                     assert!(is_over || range.start >= self.dropped, "what was dropped for a client is there again");
                     assert!(is_over || end <= range.end, "what was committed is not in what this leader would load");
+                }
+                PartitionOut::Note(note @ Note::Contradicted { .. }) => {
+                    panic!("nobody leads here who lacks what is committed: {note:?}")
                 }
                 PartitionOut::Answer(..) | PartitionOut::Grew(..) | PartitionOut::Note(_) => {}
                 PartitionOut::Ask(..) | PartitionOut::Work(..) => unreachable!("nobody asks for it here"),
@@ -705,7 +711,11 @@ impl World {
     fn step(&mut self) {
         self.now = self.now + Duration::from_micros(self.rng.below(800));
         let at = self.below(self.brokers.len());
+        if self.is_meagre && self.rng.chance(1, 12) {
+            return self.trim(at);
+        }
         match self.below(100) {
+            64..=70 if self.is_meagre && self.rng.chance(1, 2) => {}
             0..=27 => self.deliver(),
             28..=47 if at == self.slow && !self.rng.chance(1, 4) => {}
             71..=83 if at == self.slow && !self.rng.chance(1, 6) => {}

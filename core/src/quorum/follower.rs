@@ -206,7 +206,7 @@ impl Quorum {
 
     /// Nothing of what is here is in the leader's log any more; what it begins with is a snapshot of everything before.
     fn begin_anew(&mut self, start: Offset, out: &mut Vec<QuorumOut>) {
-        self.log.begin_anew(start);
+        self.log.begin_anew_as_voter(start);
         self.electorate.trim(start);
         self.whole_at = None;
         self.high_watermark = start;

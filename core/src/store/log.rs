@@ -273,8 +273,12 @@ impl Log {
         if start > self.end {
             self.end = start;
             self.durable = start;
-            // Who numbered batches in between is unknown, and so is anybody's last number.
+            // Who numbered batches in between is unknown, and so is anybody's last number, and which epochs wrote them: but a voter judges
+            // others by the last one that it knows.
             self.producers = Producers::default();
+            if self.id != LogId::METADATA {
+                self.epochs = Epochs::default();
+            }
             self.cached.clear();
             self.roll(start, at, salt);
         }

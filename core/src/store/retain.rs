@@ -64,8 +64,9 @@ impl Store {
         out: &mut Vec<StoreOut>,
     ) -> Admitted {
         let log = self.logs.get_mut(&number).expect("looked up by the caller");
-        // One that all was dropped of and that is cut at its end has nothing to say for the producers it knew.
-        let is_emptied = end == log.end && log.start == log.end && !log.producers.is_empty();
+        // One that all was dropped of and that is cut at its end has nothing to say for the producers and the epochs it knew.
+        let knows_any = !log.producers.is_empty() || !log.epochs.entries().is_empty();
+        let is_emptied = end == log.end && log.start == log.end && knows_any;
         if end >= log.end && !is_emptied {
             building.finish(queued.op, log);
             return Admitted::Taken;
