@@ -21,14 +21,17 @@ enum CommitFate {
     Refused,
 }
 
+/// What the leader of a generation gave to whom.
+pub type Assignment = BTreeMap<String, BTreeSet<LogName>>;
+
 /// Everything known of one group.
 #[derive(Clone, Default, Hash, Debug)]
 pub struct GroupFacts {
     /// The newest generation in which any member was told its assignment: only then is it certainly kept.
     pub generation: i32,
     leaders: BTreeMap<i32, String>,
-    /// What the leader of a generation gave to whom.
-    given: BTreeMap<(i32, String), BTreeSet<LogName>>,
+    /// The assignments that were handed in for a generation and may be the one that is kept.
+    given: BTreeMap<i32, Vec<Assignment>>,
     owners: BTreeMap<(i32, LogName), String>,
     commits: BTreeMap<LogName, Vec<Commit>>,
     moment: u64,
@@ -47,10 +50,22 @@ impl GroupFacts {
         Ok(())
     }
 
-    /// The leader of a generation gives these partitions to this member.
-    pub fn gave(&mut self, generation: i32, member: &str, logs: &[LogName]) {
-        let given = self.given.entry((generation, member.to_owned())).or_default();
-        *given = logs.iter().copied().collect();
+    /// The leader of a generation hands in its assignment. True if one was handed in before that nobody was told of.
+    ///
+    /// A number does not name one generation before it is kept: a coordinator counts in memory and writes when the
+    /// assignment comes. If it is deposed before that is committed, the next one counts on from what it read and may come
+    /// to the same number, and which of the two records stays is decided by who leads the log later: it may be the older
+    /// one, if the second coordinator falls too before anybody has copied its own. Kafka counts and writes the same way.
+    /// What must hold is that all who are told their part are told of the one that is kept.
+    pub fn gave(&mut self, generation: i32, assignment: Assignment) -> bool {
+        if self.leaders.contains_key(&generation) {
+            // Somebody was told: that one is kept, and no other can be.
+            return false;
+        }
+        let given = self.given.entry(generation).or_default();
+        let is_rival = given.iter().any(|known| *known != assignment);
+        given.push(assignment);
+        is_rival
     }
 
     /// A member was told that these partitions are its own in a generation led by `leader`.
@@ -61,10 +76,15 @@ impl GroupFacts {
             return Err(format!("generation {generation} is led by {known} and by {leader}"));
         }
         let told: BTreeSet<LogName> = logs.iter().copied().collect();
-        let given = self.given.get(&(generation, member.to_owned()));
-        if given.is_some_and(|given| *given != told) || given.is_none() && !told.is_empty() {
-            return Err(format!("generation {generation}: {member} was given {given:?} and told {told:?}"));
+        let nothing = BTreeSet::new();
+        let part = |assignment: &Assignment| assignment.get(member).unwrap_or(&nothing).clone();
+        let given = self.given.entry(generation).or_default();
+        if !given.iter().any(|assignment| part(assignment) == told) {
+            let parts: Vec<_> = given.iter().map(part).collect();
+            return Err(format!("generation {generation}: {member} was given {parts:?} and told {told:?}"));
         }
+        // What one is told is what all are: the others that were handed in were never kept.
+        given.retain(|assignment| part(assignment) == told);
         for log in logs {
             let owner = self.owners.entry((generation, *log)).or_insert_with(|| member.to_owned());
             if owner != member {

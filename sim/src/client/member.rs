@@ -4,7 +4,7 @@
 use super::directory::{self, DIRECTORY, Directory};
 use super::{Actor, Cx, Happened};
 use crate::clock::At;
-use crate::groups::CommitId;
+use crate::groups::{Assignment, CommitId};
 use crate::model::LogName;
 use bytes::Bytes;
 use ottla_core::msg::find_coordinator::{FindCoordinatorRequest, FindCoordinatorResponse};
@@ -209,11 +209,15 @@ impl Member {
             logs.extend(partitions.map(|partition| LogName { topic: *topic, partition }));
         }
         let mut assignments = Vec::new();
+        let mut given = Assignment::new();
         for (turn, member) in members.iter().enumerate() {
             let own: Vec<LogName> = logs.iter().copied().skip(turn).step_by(members.len()).collect();
             let assignment = Bytes::from(assignment(cx, &own));
-            cx.model.group(&self.habits.group).gave(self.generation, member, &own);
             assignments.push(SyncGroupRequestAssignment { member_id: Str::from(member.as_str()), assignment });
+            given.insert(member.clone(), own.into_iter().collect());
+        }
+        if !given.is_empty() && cx.model.group(&self.habits.group).gave(self.generation, given) {
+            cx.model.mark("generations given out twice");
         }
         let body = SyncGroupRequest {
             group_id: self.group(),
