@@ -4,7 +4,7 @@
 use crate::check::Reader;
 use crate::links::host_of;
 use crate::machine::{Machine, broker_id};
-use crate::model::Model;
+use crate::model::{LogName, Model};
 use crate::settings::store_config;
 use crate::world::World;
 use ottla_core::boundary::{Digest, Note};
@@ -108,8 +108,15 @@ impl World {
         }
     }
 
-    /// A machine says that it leads a partition. It may do so, and fall, before it hears anything more of the metadata.
+    /// A machine says that it leads a partition. It may do so, and fall, before it hears anything more of the metadata. Or it
+    /// says that it has dropped old records.
     pub(crate) fn heed(&mut self, number: usize, note: &Note) {
+        if let Note::Trimmed { log, after, .. } = note
+            && let Some(topic) = self.model.topic_with_id(log.topic)
+        {
+            let facts = self.model.log(LogName { topic, partition: log.partition });
+            facts.dropped = facts.dropped.max(after.0);
+        }
         if let Note::Leading { log, epoch, .. } = note
             && self.plan.options.cluster
             && let Some(text) = self.agreement.leads(&mut self.model, number, (*log, *epoch))

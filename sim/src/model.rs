@@ -93,6 +93,8 @@ pub struct LogFacts {
     pub delete_asked: i64,
     /// The largest offset before which deletion was confirmed.
     pub delete_done: i64,
+    /// The largest offset before which some replica has dropped all, asked to or because it was old.
+    pub dropped: i64,
 }
 
 /// Something that must not be.
@@ -294,9 +296,7 @@ impl Model {
                 format!("{} at {offset}: record {} was {how} where record {} was", self.name(log), id.0, before.0);
             self.find("changed", text);
         }
-        // A replica that begins where the log does now knows nothing of who numbered what was deleted before that, in Kafka too: what
-        // is sent again is new to it.
-        let deleted = if self.cluster { self.log(log).delete_asked } else { 0 };
+        let deleted = self.forgotten(log);
         let sent = &mut self.sent[id.0 as usize];
         sent.seen.push(offset);
         let most = if sent.idempotent { 1 } else { sent.tries };
@@ -308,12 +308,19 @@ impl Model {
         }
     }
 
+    /// Whoever numbered what lies before this may be forgotten: a replica that begins where the log does now knows nothing of it, in
+    /// Kafka too, and what is sent again is new to it.
+    fn forgotten(&mut self, log: LogName) -> i64 {
+        let is_cluster = self.cluster;
+        let facts = self.log(log);
+        if is_cluster { facts.delete_asked.max(facts.dropped) } else { 0 }
+    }
+
     /// The records of an idempotent author lie in the order in which it made them. To be called over a whole partition.
     pub fn judge_order(&mut self, log: LogName) {
         let mut newest: BTreeMap<(usize, u32), (i64, RecordId)> = BTreeMap::new();
         let mut wrong = Vec::new();
-        // Of what was deleted since a replica may know nothing, and takes what is sent again (see `place`).
-        let deleted = if self.cluster { self.log(log).delete_asked } else { 0 };
+        let deleted = self.forgotten(log);
         let at = std::mem::take(&mut self.log(log).at);
         for (offset, id) in at.range(deleted..) {
             let sent = &self.sent[id.0 as usize];

@@ -111,6 +111,21 @@ fn a_record_is_stored_as_often_as_it_was_sent_and_once_if_numbered() {
 }
 
 #[test]
+fn a_numbered_record_may_be_stored_again_once_it_was_dropped_where_logs_have_replicas() {
+    for (cluster, dropped) in [(true, 4), (true, 3), (false, 4)] {
+        let mut model = Model { cluster, ..model() };
+        let (_, entry) = sent(&mut model, true);
+        model.read(LOG, 3, &entry);
+        model.log(LOG).dropped = dropped;
+        model.read(LOG, 9, &entry);
+        let is_forgotten = cluster && dropped == 4;
+        assert_eq!(model.findings.is_empty(), is_forgotten, "{cluster} {dropped}");
+        model.read(LOG, 12, &entry);
+        assert!(!model.findings.is_empty(), "both of them are there");
+    }
+}
+
+#[test]
 fn numbered_records_out_of_order_are_found() {
     let mut model = model();
     let (one, _) = sent(&mut model, true);
