@@ -1,7 +1,7 @@
 //! The smaller questions about partitions: offsets of times and epochs, deletion of records, producers, sizes.
 
 use super::{Body, Front, FrontCx, FrontOut, Pending, key, topic_id};
-use crate::metadata::Image;
+use crate::metadata::{Image, is_internal};
 use crate::msg::delete_records::{
     DeleteRecordsPartitionResult, DeleteRecordsRequest, DeleteRecordsResponse, DeleteRecordsTopicResult,
 };
@@ -97,7 +97,7 @@ impl Front {
         let mut parts = Vec::new();
         let wait = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0)).max(DISK_WAIT);
         for topic in request.topics {
-            let id = match topic.name.starts_with("__") {
+            let id = match is_internal(&topic.name) {
                 true => Err(ErrorCode::InvalidTopicException),
                 false => topic_id(cx.image, &topic.name, Uuid::ZERO),
             };
