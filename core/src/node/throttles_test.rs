@@ -45,6 +45,17 @@ fn a_follower_that_is_out_of_sync_gets_what_the_rate_allows_and_the_rest_later()
 }
 
 #[test]
+fn a_glance_is_never_slowed() {
+    // Whoever is about to begin anew takes what it is told for all there is.
+    let mut scene = written(&[RATE, LAG], NAMED);
+    scene.pass(Duration::from_secs(2));
+    let first = follow(&mut scene, 0, (0, 0));
+    assert_eq!(brings(&mut scene, first), Some(true), "from now on something is owed");
+    let glance = follow(&mut scene, 0, (0, -1));
+    assert_eq!(brings(&mut scene, glance), Some(true));
+}
+
+#[test]
 fn a_follower_that_is_in_sync_is_never_slowed() {
     let mut scene = written(&[RATE], NAMED);
     assert_eq!(in_sync(&scene), 2);

@@ -104,7 +104,7 @@ impl PendingFetch {
             if part.readable.is_urgent() || is_news {
                 return true;
             }
-            if !(is_throttled && part.readable.is_throttled) {
+            if self.is_glance || !(is_throttled && part.readable.is_throttled) {
                 bytes += part.bytes();
             }
         }
@@ -114,6 +114,10 @@ impl PendingFetch {
     /// Leaves out what the throttle holds back if it is closed. Gives the bytes that it lets through, or more where that is not
     /// known.
     fn throttle(&mut self, is_closed: bool) -> u64 {
+        if self.is_glance {
+            // It is shown a batch at most, and takes what it is told for the leader's end.
+            return 0;
+        }
         let mut bytes = 0;
         for part in self.parts.iter_mut().filter(|part| part.readable.is_throttled && !part.readable.is_urgent()) {
             if is_closed {
