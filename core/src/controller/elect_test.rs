@@ -70,7 +70,11 @@ fn who_lost_something_is_not_eligible_any_more() {
     let one = rig.join(1, None);
     assert_eq!(rig.state(log), (1, ids(&[1]), ids(&[]), ids(&[])), "so the last that led goes on with what it has");
     assert!(rig.partition(log).recovering);
-    assert_eq!(rig.alter_isr((1, one), log, &[(1, -1)]).0, ErrorCode::None);
+    let two = rig.join(2, None);
+    assert_eq!(rig.alter_isr((1, one), log, &[(1, one.0), (2, two.0)]).0, ErrorCode::None);
+    assert!(rig.partition(log).recovering, "3 may have more, and has to give it up");
+    let three = epoch_of(&rig, 3);
+    assert_eq!(rig.alter_isr((1, one), log, &[(1, one.0), (2, two.0), (3, three.0)]).0, ErrorCode::None);
     assert!(!rig.partition(log).recovering);
 }
 

@@ -197,6 +197,7 @@ impl Partition {
     /// All that is here goes, since the leader's log begins there. At no moment is there less than that: who is eligible may be
     /// elected at any, and give what it takes for the next offset to another record.
     fn leave_behind(&mut self, first: Offset, out: &mut Vec<PartitionOut>) {
+        let first = first.max(self.log.start());
         if first >= self.high_watermark {
             out.push(PartitionOut::Act(Action::Trim { start: first }, Then::Settled));
         }

@@ -1351,6 +1351,30 @@ fn a_truncation_leaves_what_was_known_of_a_producer_before_it() {
 }
 
 #[test]
+fn a_log_is_cut_at_its_start_if_it_is_to_be_cut_below_that() {
+    // Somebody who may lead without all that was committed has less than what was dropped here meanwhile.
+    let mut world = world(roomy());
+    let log = world.id(0);
+    world.create(log, 1 << 20);
+    world.finish_all();
+    let records = |base, count: i64| {
+        let mut builder = Builder::new().at(Offset(base), LeaderEpoch(0));
+        (0..count).for_each(|_| builder.push(&NewRecord { value: Some(&[1; 50]), ..NewRecord::default() }));
+        Action::Append { batches: vec![builder.build_plain(&Functions::slow())] }
+    };
+    world.act_now(log, records(0, 9)).unwrap();
+    world.act_now(log, records(9, 1)).unwrap();
+    world.act_now(log, Action::Trim { start: Offset(9) }).unwrap();
+    for crashes in [false, true] {
+        let cut = world.act_now(log, Action::Truncate { end: Offset(8) });
+        assert!(matches!(cut, Ok(Done::Stored { start: Offset(9), end: Offset(9) })), "{cut:?}");
+        if !crashes {
+            world.crash(true);
+        }
+    }
+}
+
+#[test]
 fn a_log_that_is_dropped_and_cut_at_its_end_knows_no_producer() {
     let (id, epoch) = (ProducerId(5), ProducerEpoch(1));
     let mut world = world(roomy());
