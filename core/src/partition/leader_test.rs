@@ -340,10 +340,12 @@ fn a_leader_that_began_anew_knows_nothing_of_who_wrote_before() {
         scene.with(|partition, cx, out| partition.fetched(cx, glance(7), seen, out));
         let begun = Done::Stored { start: Offset(7), end: Offset(7) };
         scene.with(|partition, cx, out| partition.done(cx, Then::Appended(Offset(7)), Ok(begun), out));
-        scene.assign(spec(ME, 4, 6, &[ME, B]));
+        scene.assign(spec(ME, 4, 6, &[ME, C]));
         let current_epoch = LeaderEpoch(4);
         let told = scene.fetched_by(B, FollowerFetch { current_epoch, ..fetch(7, last_fetched) });
         assert_eq!((told.error, told.diverging), (ErrorCode::OffsetOutOfRange, None), "last of epoch {last_fetched}");
+        let told = scene.fetched_by(C, FollowerFetch { current_epoch, ..fetch(7, last_fetched) });
+        assert_eq!((told.error, told.diverging), (ErrorCode::None, None), "who is in sync has what is committed");
     }
 }
 
@@ -462,6 +464,58 @@ fn what_was_staged_in_an_earlier_reign_never_comes_back() {
     scene.with(|partition, cx, out| partition.done(cx, then, Ok(done), out));
     let appends = scene.out.iter().filter(|out| matches!(out, PartitionOut::Act(Action::Append { .. }, _)));
     assert_eq!(appends.count(), 0);
+}
+
+#[test]
+fn a_job_of_an_earlier_reign_says_nothing_of_what_is_staged_now() {
+    let squeezed = |leader, epoch, partition_epoch| {
+        let mut spec = spec(leader, epoch, partition_epoch, &[ME]);
+        (spec.rules.compression, spec.assignment.isr_min) = (Some(Compression::Gzip), 1);
+        spec
+    };
+    let job = |scene: &mut Scene| {
+        let at = scene.out.iter().position(|out| matches!(out, PartitionOut::Work(..))).expect("it is at work");
+        let PartitionOut::Work(_, then) = scene.out.remove(at) else { unreachable!("looked for") };
+        then
+    };
+    let ended = |scene: &mut Scene, then, records| {
+        let done = Done::Job(crate::boundary::JobDone::Recompressed(Ok(batch(records))));
+        scene.with(|partition, cx, out| partition.done(cx, then, Ok(done), out));
+    };
+    let mut scene = Scene::assigned(squeezed(ME, 3, 5));
+    scene.produce(1, Acks::Committed, 1);
+    let stale = job(&mut scene);
+    scene.assign(squeezed(B, 4, 6));
+    scene.assign(squeezed(ME, 5, 7));
+    scene.answers();
+    scene.produce(2, Acks::Committed, 2);
+    scene.produce(3, Acks::Committed, 3);
+    let second = job(&mut scene);
+    ended(&mut scene, stale, 1);
+    ended(&mut scene, second, 2);
+    let third = job(&mut scene);
+    ended(&mut scene, third, 3);
+    scene.stored(2);
+    assert_eq!(scene.answers(), vec![(2, ErrorCode::None)], "what the second waits for is stored, and no more");
+    scene.stored(5);
+    assert_eq!(scene.answers(), vec![(3, ErrorCode::None)]);
+}
+
+#[test]
+fn what_is_staged_when_no_codec_is_wanted_any_more_is_taken_as_it_is() {
+    let mut squeezed = spec(ME, 3, 5, &[ME]);
+    (squeezed.rules.compression, squeezed.assignment.isr_min) = (Some(Compression::Gzip), 1);
+    let mut plain = squeezed.clone();
+    plain.rules.compression = None;
+    let mut scene = Scene::assigned(squeezed);
+    scene.produce(1, Acks::Committed, 1);
+    scene.produce(2, Acks::Committed, 2);
+    let Some(PartitionOut::Work(_, then)) = scene.out.pop() else { panic!("it is recompressed elsewhere") };
+    scene.assign(plain);
+    let done = Done::Job(crate::boundary::JobDone::Recompressed(Ok(batch(1))));
+    scene.with(|partition, cx, out| partition.done(cx, then, Ok(done), out));
+    scene.stored(3);
+    assert_eq!(scene.answers(), vec![(1, ErrorCode::None), (2, ErrorCode::None)]);
 }
 
 #[test]

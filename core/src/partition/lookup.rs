@@ -112,10 +112,10 @@ impl Partition {
         }
         let ours = self.end_of(last_fetched);
         // Of a follower that ends where this log begins nobody can tell whether it has what was there, unless the same epoch wrote
-        // on here: it is to begin anew.
+        // on here or it is in sync: it is to begin anew.
         let first = self.log.epochs().entries().first();
         let is_known = from > self.log.start() || first.is_some_and(|first| last_fetched == first.epoch);
-        let is_unknown = !is_known && matches!(reader, Reader::Follower(_));
+        let is_unknown = !is_known && matches!(reader, Reader::Follower(id) if !self.spec.assignment.isr.contains(&id));
         if ours.end == Offset::NONE || is_unknown {
             return Readable { error: ErrorCode::OffsetOutOfRange, bytes: 0, ..readable };
         }

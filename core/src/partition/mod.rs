@@ -314,6 +314,7 @@ impl Partition {
             Role::Leader(leader) => {
                 leader.restart(&self.log, &self.spec.assignment, cx.now.mono);
                 self.flushed(cx, out);
+                self.confirm_trims(cx, out);
             }
             Role::Follower(_) => self.follow_watermark(out),
         }

@@ -232,6 +232,21 @@ fn a_full_disk_refuses_all_that_waits_and_opens_again_with_what_the_store_holds(
 }
 
 #[test]
+fn what_is_deleted_while_a_full_disk_is_looked_at_is_confirmed_after_that() {
+    let mut scene = Scene::new();
+    scene.produce(1, batch(2, None));
+    scene.stored(2);
+    scene.answers();
+    scene.partition.trim(CX, key(7), Offset(2), &mut scene.out);
+    scene.produce(2, batch(2, None));
+    scene.done(Then::Appended(Offset(4)), Err(DiskFault::Full));
+    scene.answers();
+    scene.done(Then::Trimmed(key(7)), Ok(Done::Stored { start: Offset(2), end: Offset(2) }));
+    scene.done(Then::Reloaded, Ok(Done::Log(Box::new(Log::empty(Offset(2))))));
+    assert_eq!(scene.answers(), vec![(7, Answer::Trimmed(Ok(Offset(2))))]);
+}
+
+#[test]
 fn a_failed_flush_closes_the_partition_for_good() {
     let mut scene = Scene::new();
     scene.produce(1, batch(1, None));

@@ -5,7 +5,7 @@ use super::role::Role;
 use super::{Answer, Appended, PartKey, Partition, PartitionCx, PartitionOut, Refused, State, Then};
 use crate::boundary::{Action, Job};
 use crate::log::Verdict;
-use crate::record::{CheckedBatch, Proved, Refusal, admit};
+use crate::record::{CheckedBatch, Compression, Proved, Refusal, admit};
 use crate::types::{ErrorCode, Offset};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -55,8 +55,8 @@ impl Partition {
             return self.admit(cx, asker, &proved, out);
         }
         leader.staged.push_back(Staged { asker, ready: wanted.is_none(), proved: proved.clone() });
-        if is_first {
-            self.recompress(&proved, out);
+        if let Some(to) = wanted.filter(|_| is_first) {
+            self.recompress(proved, to, out);
         }
     }
 
@@ -69,15 +69,14 @@ impl Partition {
         }
     }
 
-    fn recompress(&mut self, proved: &Proved, out: &mut Vec<PartitionOut>) {
-        let to = self.spec.rules.wants(proved).expect("only asked where a codec is wanted");
-        let job = Job::Recompress { batch: proved.clone(), to };
+    fn recompress(&mut self, batch: Proved, to: Compression, out: &mut Vec<PartitionOut>) {
+        let job = Job::Recompress { batch, to };
         self.jobs += 1;
         out.push(PartitionOut::Work(job, Then::Recompressed(self.jobs)));
     }
 
     /// The first staged batch is ready or refused; so are those behind it, up to the next that needs work. What was staged
-    /// in an earlier reign is gone.
+    /// in an earlier reign is gone, and its job says nothing of what is staged now. The topic may want another codec by now, or none.
     pub(super) fn recompressed(
         &mut self,
         cx: PartitionCx<'_>,
@@ -85,7 +84,10 @@ impl Partition {
         outcome: Result<Proved, Refusal>,
         out: &mut Vec<PartitionOut>,
     ) {
-        let Some(first) = self.staged().filter(|_| job == self.jobs) else { return };
+        if job != self.jobs {
+            return;
+        }
+        let Some(first) = self.staged() else { return };
         match outcome {
             Ok(proved) => self.admit(cx, first.asker, &proved, out),
             Err(refusal) => refuse(first.asker.map(|(key, _)| key), Refused::from(&refusal), out),
@@ -93,9 +95,10 @@ impl Partition {
         while let Role::Leader(leader) = &self.role
             && let Some(next) = leader.staged.front()
         {
-            if !next.ready {
-                let proved = next.proved.clone();
-                return self.recompress(&proved, out);
+            if !next.ready
+                && let Some(to) = self.spec.rules.wants(&next.proved)
+            {
+                return self.recompress(next.proved.clone(), to, out);
             }
             let next = self.staged().expect("looked at it");
             self.admit(cx, next.asker, &next.proved, out);
