@@ -364,7 +364,7 @@ impl Engine {
                     self.flushes.insert(id, now.mono);
                 }
             }
-            FileOp::Sync { .. } => {
+            FileOp::Sync { .. } | FileOp::Settle { .. } => {
                 self.flushes.insert(id, now.mono);
             }
             FileOp::Open { .. }

@@ -100,6 +100,7 @@ impl Pair {
                 self.open.swap_remove(at);
                 FileOp::Close { file }
             }
+            1 if self.rng.chance(1, 4) => FileOp::Settle { file },
             1 => FileOp::Sync { file },
             // What is opened past the page cache is as long as its blocks, so that it can be read to its end.
             2 if mode == OpenMode::Direct => FileOp::SetLen { file, len: self.rng.below(12) * BLOCK_BYTES as u64 },

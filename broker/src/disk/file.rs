@@ -5,7 +5,7 @@ use super::root::Root;
 use bytes::Bytes;
 use ottla_core::boundary::{Entry, FileDone, FileFault, FileId, FileOp, OpenMode};
 use ottla_core::types::limit::BLOCK_BYTES;
-use rustix::fs::{FallocateFlags, OFlags, fallocate, fcntl_getfl};
+use rustix::fs::{Advice, FallocateFlags, OFlags, fadvise, fallocate, fcntl_getfl};
 use rustix::io::{Errno, ReadWriteFlags, preadv2, pwritev2};
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -70,6 +70,7 @@ impl Files {
                 done(write(&*self.file(file)?, at, &parts, durable))
             }
             FileOp::Sync { file } => done(self.file(file)?.sync_data()),
+            FileOp::Settle { file } => done(settle(&*self.file(file)?)),
             FileOp::SyncDir { path } => {
                 done(File::open(self.root.path().join(path)).and_then(|folder| folder.sync_all()))
             }
@@ -208,6 +209,7 @@ fn changes_anything(op: &FileOp) -> bool {
         FileOp::Open { mode, .. } => *mode != OpenMode::Read,
         FileOp::WriteAt { .. }
         | FileOp::Sync { .. }
+        | FileOp::Settle { .. }
         | FileOp::SyncDir { .. }
         | FileOp::SetLen { .. }
         | FileOp::MakeDir { .. }
@@ -229,6 +231,7 @@ fn changes_names(op: &FileOp) -> bool {
         | FileOp::ReadAt { .. }
         | FileOp::WriteAt { .. }
         | FileOp::Sync { .. }
+        | FileOp::Settle { .. }
         | FileOp::SetLen { .. }
         | FileOp::List { .. } => false,
     }
@@ -258,6 +261,14 @@ fn write(file: &File, at: u64, parts: &[Bytes], durable: bool) -> io::Result<()>
         }
     }
     if durable && flags.is_empty() { file.sync_data() } else { Ok(()) }
+}
+
+/// Flushed, and out of the page cache: pages whose flush failed are clean for the kernel, and shown as they were written.
+fn settle(file: &File) -> io::Result<()> {
+    file.sync_data()?;
+    // A file system without a page cache has nothing to forget, and may say so.
+    let _ = fadvise(file, 0, None, Advice::DontNeed);
+    Ok(())
 }
 
 /// Room is made now, so that later writes do not find the disk full.

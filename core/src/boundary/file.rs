@@ -65,6 +65,12 @@ pub enum FileOp {
         /// Which.
         file: FileId,
     },
+    /// The same, and what is read from then on is what the device has: a flush that failed, in whatever process, may have
+    /// left bytes in memory that count as flushed and are nowhere else.
+    Settle {
+        /// Which.
+        file: FileId,
+    },
     /// The names in this directory are on the device when this ends.
     SyncDir {
         /// Which.

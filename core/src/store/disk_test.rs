@@ -15,6 +15,8 @@ struct File {
     synced: Vec<u8>,
     current: Vec<u8>,
     dirty: BTreeSet<usize>,
+    /// Sectors that a flush failed to bring to the device: they can be read, and no other flush looks at them.
+    lost: BTreeSet<usize>,
 }
 
 /// Names point to files by number, so that a name can be lost and the bytes kept.
@@ -31,6 +33,8 @@ pub(crate) struct TestDisk {
     pub(crate) room: Option<usize>,
     /// The next write or flush fails.
     pub(crate) fails: bool,
+    /// The next flush of this file fails.
+    unflushed: Option<u64>,
     pub(crate) syncs: u64,
     /// Bytes that were written, to whatever file.
     pub(crate) written: usize,
@@ -44,7 +48,8 @@ fn parent(path: &str) -> &str {
 
 impl TestDisk {
     pub(crate) fn run(&mut self, op: &FileOp) -> Result<FileDone, FileFault> {
-        let is_write = matches!(op, FileOp::WriteAt { .. } | FileOp::Sync { .. } | FileOp::SyncDir { .. });
+        let is_write =
+            matches!(op, FileOp::WriteAt { .. } | FileOp::Sync { .. } | FileOp::Settle { .. } | FileOp::SyncDir { .. });
         if is_write && std::mem::take(&mut self.fails) {
             return Err(FileFault::Io);
         }
@@ -75,8 +80,11 @@ impl TestDisk {
                 }
                 Ok(FileDone::Ok)
             }
-            FileOp::Sync { file } => {
-                self.sync(self.open[file].0);
+            FileOp::Sync { file } => self.flush(self.open[file].0),
+            FileOp::Settle { file } => {
+                let inode = self.open[file].0;
+                self.flush(inode)?;
+                self.files.get_mut(&inode).unwrap().forget();
                 Ok(FileDone::Ok)
             }
             FileOp::SyncDir { path } => {
@@ -155,14 +163,28 @@ impl TestDisk {
         file.current.resize(file.current.len().max(end), 0);
         file.current[at..end].copy_from_slice(bytes);
         file.dirty.extend(at / SECTOR_BYTES..end.div_ceil(SECTOR_BYTES));
+        file.lost.retain(|sector| !file.dirty.contains(sector));
         Ok(())
     }
 
     fn sync(&mut self, inode: u64) {
         self.syncs += 1;
-        let file = self.files.get_mut(&inode).unwrap();
-        file.synced.clone_from(&file.current);
-        file.dirty.clear();
+        self.files.get_mut(&inode).unwrap().sync();
+    }
+
+    fn flush(&mut self, inode: u64) -> Result<FileDone, FileFault> {
+        if self.unflushed.take_if(|unflushed| *unflushed == inode).is_some() {
+            let content = self.files.get_mut(&inode).unwrap();
+            content.lost.append(&mut content.dirty);
+            return Err(FileFault::Io);
+        }
+        self.sync(inode);
+        Ok(FileDone::Ok)
+    }
+
+    /// The next flush of this file fails. What it should have flushed counts as flushed from then on, and is not.
+    pub(crate) fn fail_flush(&mut self, path: &str) {
+        self.unflushed = Some(self.names[path]);
     }
 
     fn list(&self, path: &str) -> Vec<Entry> {
@@ -203,7 +225,7 @@ impl TestDisk {
     /// The power fails: of what is not flushed, any part may be there, and a sector may be neither old nor new.
     pub(crate) fn lose_power(&mut self, under_way: Vec<FileOp>, rng: &mut Rng) {
         self.kill(under_way, rng);
-        for file in self.files.values_mut().filter(|file| !file.dirty.is_empty()) {
+        for file in self.files.values_mut().filter(|file| !file.dirty.is_empty() || !file.lost.is_empty()) {
             let len = if rng.chance(1, 2) { file.current.len() } else { file.synced.len() };
             let mut left = file.synced.clone();
             left.resize(len, 0);
@@ -265,8 +287,25 @@ impl TestDisk {
 }
 
 impl File {
+    fn sync(&mut self) {
+        let before = core::mem::replace(&mut self.synced, self.current.clone());
+        for sector in &self.lost {
+            for at in (sector * SECTOR_BYTES..(sector + 1) * SECTOR_BYTES).take_while(|at| *at < self.current.len()) {
+                self.synced[at] = before.get(at).copied().unwrap_or(0);
+            }
+        }
+        self.dirty.clear();
+    }
+
+    /// What is read from now on is what was flushed.
+    fn forget(&mut self) {
+        self.current.clone_from(&self.synced);
+        self.lost.clear();
+    }
+
     fn sync_to_current(&mut self) {
         self.synced.clone_from(&self.current);
         self.dirty.clear();
+        self.lost.clear();
     }
 }

@@ -8,6 +8,9 @@
 //!
 //! Nothing is made or changed in a directory before it is certain that it will be opened.
 //!
+//! What is built on is flushed before it is read, and then read from the device: a process may have died between a write
+//! and its flush, and a start may have met a flush that failed, which left behind what can be read and is not there.
+//!
 //! A group that cannot be read is the torn last one, which nobody was told of, unless a later one says that all before it
 //! was flushed: then it is rot, and the logs that it changed go offline (law 4). What was replayed is not written at
 //! once: it is pending, as it was before, and a first checkpoint moves it. Logs that could not be read are read through
@@ -210,7 +213,7 @@ enum LookStep {
 
 enum VerifyStep {
     Open(FileId, Doubt),
-    Sync(FileId, Doubt),
+    Settle(FileId, Doubt),
     Read(FileId, Doubt),
     Close,
 }
@@ -440,7 +443,7 @@ impl Recovery {
             self.stage = Stage::OpenJournal(scan);
             return Ok(None);
         }
-        let mut ops: VecDeque<FileOp> = scan.files.iter().map(|file| FileOp::Sync { file: *file }).collect();
+        let mut ops: VecDeque<FileOp> = scan.files.iter().map(|file| FileOp::Settle { file: *file }).collect();
         ops.push_back(FileOp::SyncDir { path: String::new() });
         self.flush(ops, scan, out)
     }
@@ -494,10 +497,10 @@ impl Recovery {
             }
             VerifyStep::Open(file, doubt) => {
                 outcome.map_err(RecoveryRefusal::Disk)?;
-                self.ask(FileOp::Sync { file }, out);
-                VerifyStep::Sync(file, doubt)
+                self.ask(FileOp::Settle { file }, out);
+                VerifyStep::Settle(file, doubt)
             }
-            VerifyStep::Sync(file, doubt) => {
+            VerifyStep::Settle(file, doubt) => {
                 outcome.map_err(RecoveryRefusal::Disk)?;
                 self.ask(FileOp::ReadAt { file, at: doubt.at, len: doubt.len }, out);
                 VerifyStep::Read(file, doubt)

@@ -3,7 +3,7 @@
 
 use super::disk_test::TestDisk;
 use super::{Claim, Recovered, Recovery, RecoveryRefusal, RecoveryStep, Store, StoreConfig, StoreOut};
-use crate::boundary::{Action, DiskFault, Done, FileOp, LogSettings, LogSpec, Query, Slot};
+use crate::boundary::{Action, DiskFault, Done, FileFault, FileOp, LogSettings, LogSpec, Query, Slot};
 use crate::log::Producer;
 use crate::record::{Builder, CheckedBatch, Functions, Header, NewRecord, Records, check_stored};
 use crate::types::{
@@ -759,6 +759,68 @@ fn after_a_failed_flush_the_directory_is_offline_until_it_is_opened_again() {
     assert!(world.store.is_offline());
     let recovered = world.crash(true);
     assert!(recovered.logs[0].is_online && recovered.logs[0].end >= end);
+}
+
+/// The last writes ended in the page cache, some of them there only; then the process died.
+fn write_unflushed(world: &mut World, unflushed: impl Fn(&FileOp) -> bool) {
+    for (_, op) in std::mem::take(&mut world.under_way) {
+        let FileOp::WriteAt { file, at, parts, durable: true } = op else { panic!("{op:?}") };
+        let durable = !unflushed(&FileOp::WriteAt { file, at, parts: parts.clone(), durable: true });
+        world.disk.run(&FileOp::WriteAt { file, at, parts, durable }).unwrap();
+    }
+}
+
+#[test]
+fn what_a_start_failed_to_flush_is_not_believed_by_the_next() {
+    let mut world = world(roomy());
+    let log = world.id(0);
+    world.create(log, 1 << 20);
+    world.append(log, 1, 100);
+    world.finish_all();
+    let end = world.end_of(log);
+    world.append_unexpected(log, 100);
+    world.turn();
+    write_unflushed(&mut world, |_| true);
+    // Generation 1 is in the second file.
+    world.disk.fail_flush("journal-1");
+    let refusal = open(&mut world.disk, &world.config, claim()).err();
+    assert_eq!(refusal, Some(RecoveryRefusal::Disk(FileFault::Io)));
+    let recovered = world.crash(false);
+    let held = recovered.logs[0].end;
+    assert!(recovered.logs[0].is_online && held >= end);
+    // No checkpoint ends before the power fails.
+    let op = world.append_unexpected(log, 200);
+    world.finish_but(|op| !matches!(op, FileOp::WriteAt { durable: true, .. }));
+    assert!(world.done[&op].is_ok());
+    let recovered = world.crash(true);
+    assert!(recovered.logs[0].is_online);
+    assert_eq!(recovered.logs[0].end, held.plus(1));
+}
+
+#[test]
+fn what_went_past_the_journal_and_a_start_failed_to_flush_is_not_believed_by_the_next() {
+    let mut world = world(StoreConfig { bypass_bytes_min: 16 << 10, ..roomy() });
+    let log = world.id(0);
+    with_large_appends(&mut world, log, 1 << 20);
+    let end = world.end_of(log);
+    world.append_unexpected(log, 30_000);
+    world.turn();
+    assert!(world.under_way.iter().any(|(_, op)| is_beside(op)));
+    write_unflushed(&mut world, is_beside);
+    let segment = world.disk.paths().into_iter().find(|path| path.ends_with(".log")).expect("a segment");
+    world.disk.fail_flush(&segment);
+    let refusal = open(&mut world.disk, &world.config, claim()).err();
+    assert_eq!(refusal, Some(RecoveryRefusal::Disk(FileFault::Io)));
+    let recovered = world.crash(false);
+    let held = recovered.logs[0].end;
+    assert!(recovered.logs[0].is_online && held >= end);
+    let batch = batch_of(held.0, 3, &[9; 500], world.now().wall);
+    world.act_now(log, Action::Append { batches: vec![batch] }).unwrap();
+    let recovered = world.crash(true);
+    assert!(recovered.logs[0].is_online);
+    assert_eq!(recovered.logs[0].end, held.plus(3));
+    let bytes = world.read_all(log, Offset(0), held.plus(3));
+    assert!(check_stored(bytes.into(), &Functions::slow()).all(|batch| batch.is_ok()));
 }
 
 #[test]

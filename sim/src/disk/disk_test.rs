@@ -317,3 +317,20 @@ fn what_is_written_again_after_a_failed_sync_is_as_durable_as_ever() {
         assert_eq!(read(&mut disk, 4096, 4096), vec![2; 4096]);
     }
 }
+
+#[test]
+fn what_a_failed_sync_left_in_memory_is_not_read_after_a_settle() {
+    for seed in 0..40 {
+        let mut disk = settled(seed, 8192);
+        ok(&mut disk, write(0, &[8; 4096]));
+        disk.arm(Armed::SyncFails);
+        assert_eq!(disk.run(FileOp::Settle { file: FILE }), Err(FileFault::Io));
+        ok(&mut disk, write(4096, &[9; 4096]));
+        ok(&mut disk, FileOp::Settle { file: FILE });
+        let before = read(&mut disk, 0, 8192);
+        assert_eq!(before[4096..], [9; 4096]);
+        disk.lose_power();
+        open(&mut disk, FILE, "file");
+        assert_eq!(read(&mut disk, 0, 8192), before);
+    }
+}

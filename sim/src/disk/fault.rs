@@ -66,7 +66,10 @@ impl Pace {
     /// How long an operation takes: most are quick, a few are not.
     pub fn draw(&self, traits: &Traits, op: &FileOp, rng: &mut Rng) -> Duration {
         let usual_us = match op {
-            FileOp::Sync { .. } | FileOp::SyncDir { .. } | FileOp::WriteAt { durable: true, .. } => traits.sync_us,
+            FileOp::Sync { .. }
+            | FileOp::Settle { .. }
+            | FileOp::SyncDir { .. }
+            | FileOp::WriteAt { durable: true, .. } => traits.sync_us,
             FileOp::Close { .. } => 1,
             FileOp::Open { .. }
             | FileOp::ReadAt { .. }

@@ -169,6 +169,19 @@ impl Content {
         }
     }
 
+    /// The page cache forgets whatever is not dirty: it shows what the device has.
+    pub fn settle(&mut self) {
+        for page in 0..self.cached.len().max(self.durable.len()) {
+            if !self.unsynced.contains_key(&page) {
+                let held = self.durable.get(page).cloned().flatten();
+                set(&mut self.cached, page, held);
+            }
+        }
+        if self.unsynced_lens.is_empty() {
+            self.cached_len = self.durable_len;
+        }
+    }
+
     /// The power fails: what is unsynced becomes any mixture that the loss allows.
     pub fn lose_power(&mut self, loss: &mut Loss, wreck: &mut Wreck) {
         for (page, versions) in std::mem::take(&mut self.unsynced) {

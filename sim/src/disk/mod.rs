@@ -234,6 +234,11 @@ impl Disk {
             FileOp::ReadAt { file, at, len } => self.read(file, at, len),
             FileOp::WriteAt { file, at, parts, durable } => self.write(file, at, &parts, durable),
             FileOp::Sync { file } => self.sync(file, fence),
+            FileOp::Settle { file } => {
+                let settled = self.sync(file, fence)?;
+                self.content(file).settle();
+                Ok(settled)
+            }
             FileOp::SyncDir { path } => self.sync_dir(&path, fence),
             FileOp::SetLen { file, len } => self.set_len(file, len),
             FileOp::MakeDir { path } => {
