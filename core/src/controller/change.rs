@@ -76,7 +76,7 @@ pub(super) struct Draft<'a> {
     pub(super) isr: Vec<BrokerId>,
     /// Who may have lost what was committed.
     pub(super) forgot: Option<BrokerId>,
-    /// The leader has recovered from an unclean election.
+    /// The leader says that it has recovered from an unclean election.
     pub(super) recovered: bool,
     pub(super) election: Election,
 }
@@ -116,7 +116,8 @@ impl<'a> Draft<'a> {
         let mut eligible = self.eligible();
         let leader = self.elect(&eligible, &may_lead);
         let mut after = Partition::clone(self.before);
-        after.recovering &= !self.recovered;
+        // Before all follow, somebody may be there yet who has more than the leader that nobody knew to be whole, and has to give it up.
+        after.recovering &= !(self.recovered && self.replicas.iter().all(|id| self.isr.contains(id)));
         match leader {
             Leader::Is(id) => {
                 if self.isr.is_empty() {

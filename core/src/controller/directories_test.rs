@@ -21,11 +21,21 @@ pub(super) fn come(
     directories: &[Uuid],
     whole_since: Option<BrokerEpoch>,
 ) -> BrokerEpoch {
+    come_as(rig, (incarnation, false), directories, whole_since)
+}
+
+/// The same, or it is the only voter and registers itself.
+fn come_as(
+    rig: &mut Rig,
+    (incarnation, is_controller): (u8, bool),
+    directories: &[Uuid],
+    whole_since: Option<BrokerEpoch>,
+) -> BrokerEpoch {
     let endpoint = Endpoint { listener: "PLAINTEXT".into(), host: "h".into(), port: 9092, protocol: 0 };
     let registration = Registration {
         id: BrokerId(2),
         incarnation: Uuid([incarnation; 16]),
-        is_controller: false,
+        is_controller,
         endpoints: vec![endpoint],
         rack: None,
         directories: directories.to_vec(),
@@ -155,4 +165,20 @@ fn who_comes_back_without_a_directory_is_trusted_with_nothing_and_begins_its_rep
         assert!(!partition.eligible.contains(&BrokerId(2)), "whatever it says of itself");
     }
     assert_eq!(rig.partition(gone[0]).directory_of(BrokerId(3)), Uuid([3; 16]));
+}
+
+#[test]
+fn the_only_voter_does_not_lead_with_an_empty_disk_what_others_have() {
+    let (mut rig, logs, epoch) = led();
+    let three = rig.image().broker(BrokerId(3)).expect("it joined").epoch;
+    rig.leave(3, three);
+    let (kept, gone) = (placed(&rig, &logs, ONE), placed(&rig, &logs, OTHER));
+    let whole = Some(epoch);
+    come_as(&mut rig, (201, true), &[ONE, Uuid([23; 16])], whole);
+    for log in kept {
+        assert_eq!(rig.partition(log).leader, BrokerId(2), "it has all of that");
+    }
+    for log in gone {
+        assert_eq!(rig.partition(log).leader, BrokerId::NONE, "3 has some of it, and this one nothing");
+    }
 }

@@ -97,8 +97,9 @@ fn change(
             draft.forgot = Some(who);
             draft.finish(|id| id != who && lives(id))
         }
-        // Nobody else has what was committed: it goes on with what it has, in a reign that says so (KIP-320).
-        Turn::Returns if !is_held_beside(partition, who) => {
+        // Nobody else has what was committed: it goes on with what it has, in a reign that says so (KIP-320). With nothing, where the
+        // directory did not come back, it would cut the others to nothing too.
+        Turn::Returns if !is_held_beside(partition, who) && (partition.replicas.len() == 1 || is_there(who)) => {
             let mut next = draft.finish(|id| id == who || lives(id));
             next.reign();
             return next.record(log);
