@@ -202,7 +202,10 @@ fn replicas_move_to_a_new_broker_and_the_old_one_is_forgotten() {
 
 #[test]
 fn a_throttled_move_takes_its_time() {
-    let mut operated = Operated::start(4);
+    let shape = Shape { kind: broker::chosen(), purpose: Purpose::Test, brokers: 4, voters: 3, turnover: false };
+    // The first answer is never held back: it is not to bring all there is.
+    let settings = [&SETTINGS[..], &[("replica.fetch.response.max.bytes", "100000")]].concat();
+    let mut operated = Operated::over(Cluster::make(shape, &settings));
     let mut client = java::start("java-4.4", &java::clients_4_4());
     client.ask(&json!({"do": "connect", "bootstrap": operated.cluster.address(1)}));
     let lines: String = (0..6000).map(|line| format!("{line} {}\n", "x".repeat(1000))).collect();
