@@ -21,6 +21,8 @@ use alloc::vec::Vec;
 /// The leader of one partition in one reign.
 #[derive(Clone, Hash, Debug)]
 pub(super) struct Leader {
+    /// When this reign began here.
+    pub(super) since: Mono,
     /// Batches that wait for one before them to be recompressed, in order.
     pub(super) staged: VecDeque<Staged>,
     pub(super) promises: VecDeque<Promise>,
@@ -65,6 +67,7 @@ pub struct FollowerFetch {
 impl Leader {
     pub(super) fn new(assignment: &Assignment, now: Mono) -> Self {
         let mut leader = Self {
+            since: now,
             staged: VecDeque::new(),
             promises: VecDeque::new(),
             trims: Vec::new(),
@@ -79,6 +82,7 @@ impl Leader {
 
     /// A reign begins: nothing is known of anybody.
     pub(super) fn begin(&mut self, assignment: &Assignment, now: Mono) {
+        self.since = now;
         self.isr = Isr::new(assignment.partition_epoch, assignment.isr.clone());
         self.started = None;
         self.is_announced = false;

@@ -207,6 +207,25 @@ fn a_gap_in_the_sequence_is_refused() {
 }
 
 #[test]
+fn who_is_not_known_waits_for_what_may_have_been_sent_before() {
+    let mut scene = Scene::new();
+    scene.produce(1, batch(2, Some((7, 12))));
+    assert_eq!(error_of(&scene.answers()[0].1), Some(ErrorCode::OutOfOrderSequenceNumber), "nobody is forgotten here");
+    scene.produce(2, batch(12, Some((7, 0))));
+    scene.produce(3, batch(2, Some((7, 12))));
+    scene.stored(14);
+    assert_eq!(scene.answers(), vec![(2, appended(0)), (3, appended(12))]);
+
+    scene.produce(4, batch(2, Some((8, 12))));
+    assert_eq!(error_of(&scene.answers()[0].1), Some(ErrorCode::NotLeaderOrFollower), "this reign is young");
+    let now = Now { mono: crate::types::Mono(3_000_000_000), ..CX.now };
+    let later = PartitionCx { now, ..CX };
+    scene.partition.produce(later, (key(5), Acks::Committed), batch(2, Some((8, 12))), &mut scene.out);
+    scene.stored(16);
+    assert_eq!(scene.answers(), vec![(5, appended(14))], "whoever fell silent is taken at his word");
+}
+
+#[test]
 fn a_full_disk_refuses_all_that_waits_and_opens_again_with_what_the_store_holds() {
     let mut scene = Scene::new();
     scene.produce(1, batch(2, None));

@@ -5,10 +5,14 @@ use super::role::Role;
 use super::{Answer, Appended, PartKey, Partition, PartitionCx, PartitionOut, Refused, State, Then};
 use crate::boundary::{Action, Job};
 use crate::log::Verdict;
-use crate::record::{CheckedBatch, Compression, Proved, Refusal, admit};
+use crate::record::{CheckedBatch, Compression, Header, Proved, Refusal, admit};
 use crate::types::{ErrorCode, Offset};
 use alloc::vec;
 use alloc::vec::Vec;
+use core::time::Duration;
+
+/// A batch that the leader of the past refused is sent to the new one within this time, unless a broker hangs.
+const STRAGGLERS_AWAITED: Duration = Duration::from_secs(2);
 
 /// How a produce is to be acknowledged.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -129,9 +133,10 @@ impl Partition {
             Err(refusal) => return refuse(key, Refused::from(&refusal), out),
         };
         match self.log.producers().check(batch.header()) {
-            Verdict::New => {
-                self.write(cx, asker, &batch, out);
-            }
+            Verdict::New => match self.too_early(cx, batch.header()) {
+                Some(error) => refuse(key, Refused::plain(error), out),
+                None => self.write(cx, asker, &batch, out),
+            },
             Verdict::Duplicate { range, timestamp } => {
                 let append_time = Some(timestamp).filter(|_| batch.header().log_append_time().is_some());
                 let appended = Appended { base: range.start, append_time, log_start: self.log.start() };
@@ -198,6 +203,26 @@ impl Partition {
         let wants_all = asker.is_some_and(|(_, acks)| acks == Acks::Committed);
         let is_enough = leader.isr_size(&self.spec.assignment).is_enough();
         (wants_all && !is_enough).then_some(ErrorCode::NotEnoughReplicas)
+    }
+
+    /// A producer of which nothing is known does not begin with 0: it may have been forgotten, and is taken at its word (KIP-360). But
+    /// a batch before this one may also be on its way here still, from a broker that did not lead any more, and would be out of
+    /// order for good. A log that nobody ever wrote to has forgotten nobody (KAFKA-15591), and in a young reign time tells.
+    ///
+    /// ```text
+    ///   the leader of the past  ◀── 0..11 ──  producer  ── 12..18 ──▶  the new one: not before 0..11
+    ///                           not the leader ──▶  ── 0..11 ──▶
+    /// ```
+    fn too_early(&self, cx: PartitionCx<'_>, header: &Header) -> Option<ErrorCode> {
+        let is_known = self.log.producers().get(header.producer_id).is_some();
+        if !header.has_producer() || header.base_sequence == 0 || is_known {
+            return None;
+        }
+        if self.log.end() == Offset::ZERO {
+            return Some(ErrorCode::OutOfOrderSequenceNumber);
+        }
+        let Role::Leader(leader) = &self.role else { return None };
+        (cx.now.mono.since(leader.since) < STRAGGLERS_AWAITED).then_some(ErrorCode::NotLeaderOrFollower)
     }
 
     /// Promises that are kept by now are told.
