@@ -222,6 +222,8 @@ fn listeners_that_cannot_work_are_refused() {
     assert!(!mistakes(&[("controller.listener.names", "CONTROLLER")]).is_empty(), "no such listener");
     let only = [("listeners", "CONTROLLER://:9093"), ("controller.listener.names", "CONTROLLER")];
     assert!(!mistakes(&only).is_empty(), "nothing for clients");
+    let both = [("listeners", "PLAINTEXT://:9092,CONTROLLER://:9093"), ("controller.listener.names", "CONTROLLER")];
+    assert_eq!(read(&both).broker.listeners.len(), 2, "how controllers speak need not be said");
 }
 
 #[test]

@@ -69,7 +69,11 @@ impl fmt::Display for Address {
 /// All listeners, those for clients first.
 pub(super) fn read(reader: &mut Reader, roles: Roles) -> Vec<Listener> {
     let controllers: Vec<String> = names(reader.text("controller.listener.names").unwrap_or_default());
-    let protocols = protocols(reader);
+    let mut protocols = protocols(reader);
+    if !reader.is_set(PROTOCOL_MAP) {
+        // As in Kafka: whoever does not say how controllers speak means that they speak plainly.
+        protocols.extend(controllers.iter().map(|name| (name.clone(), "PLAINTEXT".to_string())));
+    }
     let bound = addresses(reader, "listeners");
     let told = addresses(reader, "advertised.listeners");
     let mut listeners: Vec<Listener> = Vec::new();
@@ -145,14 +149,13 @@ fn names(list: &str) -> Vec<String> {
 
 /// Name → security protocol, as `listener.security.protocol.map` has it.
 fn protocols(reader: &mut Reader) -> Vec<(String, String)> {
-    const MAP: &str = "listener.security.protocol.map";
     let read = |pair: &str| {
         let (name, protocol) = pair.split_once(':')?;
         Some((name.trim().to_ascii_uppercase(), protocol.trim().to_ascii_uppercase()))
     };
-    let pairs: Option<Vec<_>> = items(reader.text(MAP).unwrap_or_default()).map(read).collect();
+    let pairs: Option<Vec<_>> = items(reader.text(PROTOCOL_MAP).unwrap_or_default()).map(read).collect();
     pairs.unwrap_or_else(|| {
-        reader.mistake(MAP, "a list of LISTENER:PROTOCOL");
+        reader.mistake(PROTOCOL_MAP, "a list of LISTENER:PROTOCOL");
         Vec::new()
     })
 }
@@ -179,3 +182,5 @@ fn addresses(reader: &mut Reader, key: &'static str) -> Vec<(String, Address)> {
         Vec::new()
     })
 }
+
+const PROTOCOL_MAP: &str = "listener.security.protocol.map";
