@@ -96,12 +96,18 @@ pub(super) fn register(image: &Image, config: &Config, registration: &Registrati
     let gone = if registration.is_controller { Turn::Returns } else { Turn::Forgot };
     if let Some(turn) = turn {
         // Its directories are those that it comes with, not those that it had left.
-        let (known, _) = advance(&Arc::new(image.clone()), image.end(), &records).expect("a broker may register");
+        let known = after(image, &records);
         records.extend(changes_of(&known, config, (id, turn), |partition| !is_gone(partition)));
         records.extend(changes_of(&known, config, (id, gone), is_gone));
     }
-    records.extend(directories::replace(image, registration));
+    // Whoever held a partition may hold it no longer.
+    records.extend(directories::replace(&after(image, &records), registration));
     Verdict { records, replies: alloc::vec![Reply::Registered(registration.epoch)] }
+}
+
+fn after(image: &Image, records: &[MetadataRecord]) -> Image {
+    let (after, _) = advance(&Arc::new(image.clone()), image.end(), records).expect("a broker may register");
+    Arc::unwrap_or_clone(after)
 }
 
 /// Since which registration a broker is whole, if it is. One that ended before it heard of its last registration has done nothing

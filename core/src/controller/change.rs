@@ -121,8 +121,10 @@ impl<'a> Draft<'a> {
         match leader {
             Leader::Is(id) => {
                 if self.isr.is_empty() {
-                    eligible.retain(|other| *other != id);
+                    // It alone may be enough: what waited for somebody in sync is judged once more.
                     self.isr.push(id);
+                    self.complete();
+                    eligible = self.eligible();
                 }
                 after.leader = id;
             }
@@ -217,6 +219,7 @@ impl<'a> Draft<'a> {
 
 /// What must hold of any partition that a decision leaves.
 fn check(after: &Partition) {
+    assert_eq!(after.directories.len(), after.replicas.len(), "each replica is in a directory: {after:?}");
     let is_replica = |id: &BrokerId| after.replicas.contains(id);
     assert!(
         after.leader == BrokerId::NONE || after.isr.contains(&after.leader),

@@ -118,10 +118,13 @@ fn is_held_beside(partition: &Partition, who: BrokerId) -> bool {
     partition.isr.iter().chain(&partition.eligible).any(|id| *id != who)
 }
 
-/// What the settings of a topic mean for partitions that have no leader, or somebody eligible beside the ISR: they may mean
-/// something else now.
+/// What the settings of a topic mean for partitions that have no leader, somebody eligible beside the ISR, or a move that waits: they
+/// may mean something else now.
 pub(super) fn retuned(image: &Image, topic: &Topic, terms: Terms) -> Vec<MetadataRecord> {
-    let is_open = |partition: &Partition| partition.leader == BrokerId::NONE || !partition.eligible.is_empty();
+    let is_moved = |partition: &Partition| !partition.adding.is_empty() || !partition.removing.is_empty();
+    let is_open = |partition: &Partition| {
+        partition.leader == BrokerId::NONE || !partition.eligible.is_empty() || is_moved(partition)
+    };
     let open = topic.partitions.iter().filter(|(_, partition)| is_open(partition));
     let record = |(index, partition): (&i32, &Arc<Partition>)| {
         let next = Draft::new(image, partition, terms).finish(|id| may_lead(image, partition, id));
@@ -131,12 +134,12 @@ pub(super) fn retuned(image: &Image, topic: &Topic, terms: Terms) -> Vec<Metadat
 }
 
 /// What is looked at now and then: partitions without a leader that may have one, and those that are not led by their
-/// preferred leader; so many at most. Kafka's KRaft does not weigh how many of a broker's partitions are led elsewhere.
+/// preferred leader; so many at most before others have their turn. Kafka's KRaft does not weigh how many of a broker's partitions are led elsewhere.
 pub(super) fn tend(image: &Image, config: &Config, with_preferred: bool) -> Verdict {
     let mut records = Vec::new();
     for topic in image.topics() {
         if records.len() >= ELECTIONS_AT_ONCE {
-            break;
+            return Verdict { records, replies: alloc::vec![Reply::Tended { has_more: true }] };
         }
         let terms = Terms::of(image, config, &topic.name);
         records.extend(retuned(image, topic, terms));
@@ -146,7 +149,7 @@ pub(super) fn tend(image: &Image, config: &Config, with_preferred: bool) -> Verd
             preferred(image, (LogId { topic: topic.id, partition: *index }, partition), terms)
         }));
     }
-    Verdict { records, replies: alloc::vec![Reply::Tended] }
+    Verdict { records, replies: alloc::vec![Reply::Tended { has_more: false }] }
 }
 
 fn is_ruled_by_another(partition: &Partition) -> bool {

@@ -3,6 +3,7 @@ use super::replicas_test::{epoch_of, ids, three, three_with};
 use super::{Ask, Reply};
 use crate::metadata::Resource;
 use crate::msg::Response;
+use crate::msg::create_topics::{CreatableReplicaAssignment, CreatableTopic};
 use crate::msg::elect_leaders::{ElectLeadersRequest, TopicPartitions};
 use crate::types::{BrokerId, ErrorCode, LogId};
 use alloc::vec;
@@ -118,7 +119,7 @@ fn preferred_leaders_are_seen_to_now_and_then() {
     let (mut rig, log, [two, three]) = three();
     rig.leave(2, two);
     let two = rig.join(2, Some(two));
-    assert_eq!(rig.ask(&Ask::Tend { with_preferred: true }), Reply::Tended);
+    assert_eq!(rig.ask(&Ask::Tend { with_preferred: true }), Reply::Tended { has_more: false });
     assert_eq!(rig.state(log).0, 3, "it is not in sync yet");
     assert_eq!(rig.alter_isr((3, three), log, &[(3, -1), (1, -1), (2, two.0)]).0, ErrorCode::None);
     rig.ask(&Ask::Tend { with_preferred: false });
@@ -180,6 +181,58 @@ fn nobody_is_eligible_any_more_once_fewer_replicas_are_enough() {
     let fewer = [("min.insync.replicas", 0, Some("1"))];
     assert_eq!(rig.alter(Resource::TOPIC, "orders", &fewer).0, ErrorCode::None);
     assert_eq!(rig.state(log), (2, ids(&[2]), ids(&[]), ids(&[])));
+}
+
+#[test]
+fn who_is_elected_after_fewer_replicas_are_enough_is_enough_alone() {
+    let (mut rig, log, [two, three]) = three_with(TWO_MUST_HAVE_IT);
+    let one = epoch_of(&rig, 1);
+    rig.leave(3, three);
+    rig.leave(1, one);
+    rig.leave(2, two);
+    assert_eq!(rig.state(log), (-1, ids(&[]), ids(&[2, 1]), ids(&[2])));
+    let fewer = [("min.insync.replicas", 0, Some("1"))];
+    assert_eq!(rig.alter(Resource::TOPIC, "orders", &fewer).0, ErrorCode::None);
+    rig.join(2, Some(two));
+    assert_eq!(rig.state(log), (2, ids(&[2]), ids(&[]), ids(&[])), "nothing is committed while anybody else may lead");
+}
+
+#[test]
+fn elections_beyond_a_thousand_have_their_turn_next() {
+    let mut rig = Rig::new(&[]);
+    rig.join(2, None);
+    let one = epoch_of(&rig, 1);
+    let assigned = |partition_index| CreatableReplicaAssignment { partition_index, broker_ids: vec![1, 2] };
+    for name in ["a", "b"] {
+        let topic = CreatableTopic {
+            name: name.into(),
+            num_partitions: -1,
+            replication_factor: -1,
+            assignments: (0..1000).map(assigned).collect(),
+            ..CreatableTopic::default()
+        };
+        rig.create(vec![topic]);
+    }
+    rig.leave(1, one);
+    let one = rig.join(1, Some(one));
+    let two = epoch_of(&rig, 2);
+    let logs: Vec<LogId> = rig
+        .image()
+        .topics()
+        .flat_map(|topic| {
+            topic
+                .partitions
+                .iter()
+                .map(|(partition, _)| LogId { topic: topic.id, partition: *partition })
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    for log in logs {
+        assert_eq!(rig.alter_isr((2, two), log, &[(2, two.0), (1, one.0)]).0, ErrorCode::None);
+    }
+    assert_eq!(rig.ask(&Ask::Tend { with_preferred: true }), Reply::Tended { has_more: true });
+    assert_eq!(rig.ask(&Ask::Tend { with_preferred: true }), Reply::Tended { has_more: false });
+    assert!(rig.image().topics().all(|topic| topic.partitions.iter().all(|(_, one)| one.leader == BrokerId(1))));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::change::{Draft, Terms};
 use super::directories::may_lead;
 use super::{Reply, Verdict};
 use crate::config::Config;
-use crate::metadata::{Image, MetadataRecord, Partition};
+use crate::metadata::{Broker, Image, MetadataRecord, Partition};
 use crate::msg::Response;
 use crate::msg::alter_partition::{
     AlterPartitionRequest, AlterPartitionResponse, PartitionData, PartitionResult, TopicResult,
@@ -110,8 +110,8 @@ fn judge_members(
         return Err(ErrorCode::InvalidRequest);
     }
     let may_be = |(id, epoch): &(BrokerId, BrokerEpoch)| {
-        let broker = image.broker(*id);
-        broker.is_some_and(|broker| broker.is_active() && (*epoch == BrokerEpoch::NONE || *epoch == broker.epoch))
+        let is_life = |broker: &Broker| *epoch == BrokerEpoch::NONE || *epoch == broker.epoch;
+        may_lead(image, partition, *id) && image.broker(*id).is_some_and(|broker| is_life(broker))
     };
     if members.iter().all(may_be) { Ok(()) } else { Err(ErrorCode::IneligibleReplica) }
 }

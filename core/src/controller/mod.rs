@@ -124,7 +124,10 @@ pub enum Reply {
     /// The broker is fenced, or has been registered anew since.
     Fenced,
     /// What could be mended is.
-    Tended,
+    Tended {
+        /// Others wait for their turn.
+        has_more: bool,
+    },
     /// What became of each topic.
     Created(Vec<(Str, ErrorCode)>),
     /// Ids that nobody else has, or why there are none.

@@ -106,8 +106,9 @@ fn aim(
 ) -> Result<(), Refusal> {
     check_listed(image, &target)?;
     let original = original(partition);
-    if !may_change_factor && target.len() != original.len() {
-        let why = format!("the partition has {} replica(s), and {} are asked for", original.len(), target.len());
+    let factor = partition.replicas.iter().filter(|id| !partition.removing.contains(id)).count();
+    if !may_change_factor && target.len() != factor {
+        let why = format!("the partition has {factor} replica(s), and {} are asked for", target.len());
         return Err((ErrorCode::InvalidReplicationFactor, why));
     }
     draft.adding = target.iter().copied().filter(|id| !original.contains(id)).collect();

@@ -1,7 +1,7 @@
 use super::controller_test::Rig;
 use super::replicas_test::{ids, three, three_with};
 use super::{Ask, Reply};
-use crate::metadata::Partition;
+use crate::metadata::{Partition, Resource};
 use crate::msg::Response;
 use crate::msg::alter_partition_reassignments::{
     AlterPartitionReassignmentsRequest, ReassignablePartition, ReassignableTopic,
@@ -117,6 +117,28 @@ fn a_move_waits_for_as_many_as_must_be_in_sync() {
     let isr = [(2, two.0), (4, four.0), (3, three.0)];
     assert_eq!(rig.alter_isr((2, two), log, &isr).0, ErrorCode::NewLeaderElected);
     assert_eq!(told(&rig.partition(log)), [vec![4, 3, 1], vec![], vec![], vec![4, 3], vec![4]]);
+}
+
+#[test]
+fn a_move_goes_on_once_fewer_must_be_in_sync() {
+    let (mut rig, log, [two, three]) = three_with(&[("min.insync.replicas", "2")]);
+    let four = rig.join(4, None);
+    rig.leave(3, three);
+    rig.leave(1, rig.image().broker(BrokerId(1)).expect("registered").epoch);
+    assert_eq!(rig.reassign(0, Some(&[4, 3, 1])), ErrorCode::None);
+    assert_eq!(rig.alter_isr((2, two), log, &[(2, two.0), (4, four.0)]).0, ErrorCode::None);
+    assert_eq!(rig.partition(log).adding, ids(&[4]), "4 alone would have what 2 and 4 committed");
+    let fewer = [("min.insync.replicas", 0, Some("1"))];
+    assert_eq!(rig.alter(Resource::TOPIC, "orders", &fewer).0, ErrorCode::None);
+    assert_eq!(told(&rig.partition(log)), [vec![4, 3, 1], vec![], vec![], vec![4], vec![4]]);
+}
+
+#[test]
+fn the_factor_of_a_partition_that_moves_is_that_of_where_it_goes() {
+    let (mut rig, _, _) = five();
+    assert_eq!(rig.reassign_as(0, Some(&[4, 3, 5, 1]), true), ErrorCode::None);
+    assert_eq!(rig.reassign_as(0, Some(&[4, 3, 5]), false), ErrorCode::InvalidReplicationFactor);
+    assert_eq!(rig.reassign_as(0, Some(&[2, 3, 5, 1]), false), ErrorCode::None);
 }
 
 #[test]

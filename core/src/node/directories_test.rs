@@ -4,7 +4,7 @@ use crate::msg::create_topics::{CreatableTopic, CreateTopicsRequest};
 use crate::msg::describe_log_dirs::{DescribeLogDirsRequest, DescribeLogDirsResult};
 use crate::msg::{Request, Response};
 use crate::node::scene_test::{Scene, batch};
-use crate::types::{ErrorCode, LogId, Str, Uuid};
+use crate::types::{BrokerId, ErrorCode, LogId, Str, Uuid};
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 use std::vec;
@@ -82,6 +82,18 @@ fn a_lost_directory_takes_its_logs_and_no_others() {
     scene.step(Input::DirectoryLost { directory: 1 });
     scene.pass(Duration::from_millis(10));
     assert_eq!(errors(&mut scene), expected, "it is lost once");
+}
+
+#[test]
+fn a_directory_that_is_lost_before_its_broker_is_registered_is_told_of_behind_that() {
+    let mut scene = with_two();
+    scene.is_slow = true;
+    scene.restart(&[TWO]);
+    scene.step(Input::DirectoryLost { directory: 1 });
+    scene.release();
+    scene.pass(Duration::from_millis(10));
+    let broker = scene.node.view().image().broker(BrokerId(1)).expect("it is registered").clone();
+    assert_eq!(broker.directories, vec![Uuid([9; 16])]);
 }
 
 fn log(partition: i32) -> LogId {

@@ -92,7 +92,7 @@ impl Node {
     pub(super) fn follow(&mut self, delta: &Delta) {
         let me = self.config.broker.id;
         if delta.is_broker_configured(me) {
-            self.reconfigure(delta);
+            self.reconfigure();
         }
         self.following.notes.extend(news(delta));
         if self.cluster.is_controller() {
@@ -211,8 +211,8 @@ impl Node {
 
     /// Dynamic settings of brokers changed. What the controller accepted was checked against these rules, so settings
     /// that do not fit any more are those of a file that was edited since: the file's own values stay.
-    fn reconfigure(&mut self, delta: &Delta) {
-        let dynamic = delta.after().broker_settings(self.config.broker.id).into_iter().flatten();
+    pub(super) fn reconfigure(&mut self) {
+        let dynamic = self.cluster.image().broker_settings(self.config.broker.id).into_iter().flatten();
         if let Ok(config) = self.file_config.overlaid(dynamic) {
             self.following.is_rate_changed |= config.replica.move_rate != self.config.replica.move_rate;
             self.config = config;

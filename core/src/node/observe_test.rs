@@ -1,7 +1,9 @@
 use super::scene_test::Scene;
 use crate::boundary::{Input, Lost, Note, Purpose};
+use crate::msg::broker_heartbeat::BrokerHeartbeatRequest;
 use crate::msg::create_topics::{CreatableTopic, CreateTopicsRequest};
 use crate::msg::find_coordinator::FindCoordinatorRequest;
+use crate::msg::incremental_alter_configs::{AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest};
 use crate::msg::{Request, Response};
 use crate::types::{BrokerId, ConnId, ListenerType, LogId, Offset, Str};
 use core::time::Duration;
@@ -130,6 +132,43 @@ fn a_broker_is_fenced_when_its_connection_breaks_and_when_it_falls_silent() {
     assert!(is_up(&controller));
     controller.pass(Duration::from_secs(10));
     assert!(!is_up(&controller), "after the session");
+}
+
+#[test]
+fn what_comes_late_over_a_connection_that_was_given_up_does_not_fence_its_broker() {
+    let (mut controller, mut broker) = (Scene::new(CONTROLLER), Scene::new(BROKER));
+    talk(&mut broker, &mut controller);
+    let epoch = controller.node.view().image().broker(BrokerId(2)).expect("registered").epoch;
+    let beat = BrokerHeartbeatRequest { broker_id: 2, broker_epoch: epoch.0, ..BrokerHeartbeatRequest::default() };
+    let beat = Request::BrokerHeartbeat(BrokerHeartbeatRequest { current_metadata_offset: i64::MAX, ..beat });
+    controller.ask_over(ConnId(7), ListenerType::Controller, 1, beat.clone());
+    controller.ask_over(ConnId(5), ListenerType::Controller, 1, beat);
+    assert_eq!(controller.hangups, [ConnId(5)]);
+    controller.step(Input::Closed { conn: ConnId(5) });
+    assert!(controller.node.view().image().broker(BrokerId(2)).expect("registered").is_active());
+}
+
+#[test]
+fn a_controller_that_is_no_broker_knows_the_settings_of_the_cluster() {
+    let alone = [
+        VOTERS,
+        ("process.roles", "controller"),
+        ("listeners", "CONTROLLER://node-1:9093"),
+        ("controller.listener.names", "CONTROLLER"),
+        ("listener.security.protocol.map", "CONTROLLER:PLAINTEXT"),
+    ];
+    let mut scene = Scene::new(&alone);
+    let name = Str::from("min.insync.replicas");
+    let configs = vec![AlterableConfig { name, config_operation: 0, value: Some("2".into()) }];
+    let resources = vec![AlterConfigsResource { resource_type: 4, resource_name: Str::from(""), configs }];
+    let body = IncrementalAlterConfigsRequest { resources, validate_only: false };
+    let ticket = scene.ask_on(ListenerType::Controller, 1, Request::IncrementalAlterConfigs(body));
+    let Some(Some(Response::IncrementalAlterConfigs(told))) = scene.answer(ticket) else { panic!("it is answered") };
+    assert_eq!(told.responses[0].error_code, 0);
+    assert_eq!(scene.node.config.topic.min_insync_replicas, 2);
+    scene.restart(&alone);
+    scene.pass(Duration::from_secs(1));
+    assert_eq!(scene.node.config.topic.min_insync_replicas, 2, "which it reads like everybody");
 }
 
 /// Who coordinates this group, as this node says.

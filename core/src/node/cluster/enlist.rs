@@ -132,9 +132,10 @@ impl Node {
         self.ask_controller(now, From::Own, &ask, out);
     }
 
-    /// Whoever is a cluster of its own tells itself what it has lost.
+    /// Whoever is a cluster of its own tells itself what it has lost, as soon as it is registered.
     pub(in crate::node) fn tell_lost(&mut self, now: Now, out: &mut Effects) {
-        if self.cluster.quorum.is_sole() && self.cluster.epoch != BrokerEpoch::NONE {
+        let has_lost = !self.directories.lost().is_empty();
+        if has_lost && self.cluster.quorum.is_sole() && self.cluster.epoch != BrokerEpoch::NONE {
             let ask = Ask::Heartbeat(Heartbeat {
                 id: self.config.broker.id,
                 epoch: self.cluster.epoch,
@@ -294,7 +295,8 @@ impl Node {
         }
     }
 
-    /// A broker says that it lives.
+    /// A broker says that it lives. What comes late over a connection that it has given up says nothing, and the lease does not end
+    /// with that one.
     pub(in crate::node) fn heartbeat_of(
         &mut self,
         now: Now,
@@ -303,6 +305,9 @@ impl Node {
         out: &mut Effects,
     ) {
         let (id, epoch) = (BrokerId(body.broker_id), BrokerEpoch(body.broker_epoch));
+        if self.cluster.leases.is_given_up(id, asker.conn) {
+            return out.push(Effect::Hangup { conn: ticket.conn });
+        }
         let Some(controller) = &self.cluster.controller else {
             let response =
                 BrokerHeartbeatResponse { error_code: ErrorCode::NotController.code(), ..Default::default() };

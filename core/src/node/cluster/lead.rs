@@ -95,6 +95,9 @@ impl Node {
     /// The image has everything that was committed when this node was elected: it is the controller.
     fn crown(&mut self, now: Now, out: &mut Effects) {
         let me = self.cluster.life.me.id;
+        // Whoever is no broker, or is not registered yet, has not followed any of it.
+        self.reconfigure();
+        self.cluster.tend_first(now.mono + self.config.leaders.check_interval);
         self.cluster.controller = Some(Controller::new(self.cluster.image.clone()));
         let until = now.mono + self.config.broker.session_timeout;
         // The line to the last leader broke, or it would lead still: if its broker lives it is heard of at once.
@@ -156,7 +159,7 @@ impl Node {
             if !self.following.is_busy() {
                 self.followed(out);
             }
-            return;
+            return self.tell_lost(now, out);
         }
         let registration = self.registration(self.cluster.life.incarnation);
         self.ask_controller(now, From::Own, &Ask::Register(registration), out);
@@ -215,7 +218,8 @@ impl Node {
         match reply {
             Reply::Bootstrapped if self.cluster.quorum.is_sole() => self.register(now, out),
             Reply::Bootstrapped => {}
-            Reply::Fenced | Reply::Tended => {}
+            Reply::Fenced | Reply::Tended { has_more: false } => {}
+            Reply::Tended { has_more: true } => self.cluster.tend_on(now.mono),
             Reply::Registered(epoch) if from != From::Own => {
                 if let From::Client(ticket) = from {
                     let response = BrokerRegistrationResponse { broker_epoch: epoch.0, ..Default::default() };
@@ -229,6 +233,7 @@ impl Node {
                 self.cluster.phase = Phase::Following;
                 let delta = Delta::from_nothing(self.cluster.image.clone());
                 self.follow(&delta);
+                self.tell_lost(now, out);
             }
             Reply::Created(_) => {}
             Reply::ProducerIds(ids) => match from {

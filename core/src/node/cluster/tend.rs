@@ -32,6 +32,16 @@ impl Cluster {
             self.tend_at = Some(At::Once(at));
         }
     }
+
+    /// A reign begins: what its settings allow is looked for at once.
+    pub(super) fn tend_first(&mut self, next: Mono) {
+        self.tend_at = Some(At::Once(next));
+    }
+
+    /// There was more to do than is done in one go.
+    pub(super) fn tend_on(&mut self, now: Mono) {
+        self.tend_at = Some(At::Turn(now));
+    }
 }
 
 impl Node {
