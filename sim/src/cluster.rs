@@ -2,7 +2,7 @@
 //! that bring about what chance alone hardly ever does.
 
 use crate::chain::{Chain, draw_chains};
-use crate::client::{mover, turnover};
+use crate::client::{mover, tuner, turnover};
 use crate::clock::At;
 use crate::coup::{VOTERS, draw_coups};
 use crate::fault::{Op, Weather, draw_blackouts, draw_parts, draw_relocations, draw_wipe};
@@ -145,6 +145,7 @@ impl Plan {
             let role = Role::Mover(mover::Habits { brokers: machines, replicas: replicas as usize, pace });
             clients.push(ClientSpec { number: clients.len(), role, seed: operator.next_u64() });
         }
+        draw_tuner(&options, &mut clients, &mut rng.fork("settings"));
         draw_racks(&options, &mut clients, &mut rng.fork("racks"));
         let mut coups = rng.fork("coups");
         if is_coup || options.shape.voters == VOTERS && !options.shape.turnover && coups.chance(1, 3) {
@@ -209,6 +210,22 @@ impl Options {
                 topic.settings.push(("min.insync.replicas".to_owned(), "2".to_owned()));
             }
         }
+    }
+}
+
+/// In two clusters of five somebody alters settings.
+fn draw_tuner(options: &Options, clients: &mut Vec<ClientSpec>, rng: &mut Rng) {
+    if rng.chance(2, 5) {
+        let pace = Duration::from_millis(1 << rng.between(8, 13));
+        let (replicas, replicas_min) = (options.replicas as usize, options.shape.replicas_min as usize);
+        let role = Role::Tuner(tuner::Habits {
+            replicas,
+            replicas_min,
+            brokers: options.machines,
+            unregisters: rng.chance(1, 2),
+            pace,
+        });
+        clients.push(ClientSpec { number: clients.len(), role, seed: rng.next_u64() });
     }
 }
 

@@ -87,6 +87,11 @@ impl Plan {
                     habits.brokers = machines;
                     habits.replicas = habits.replicas.min(machines);
                 }
+                Role::Tuner(habits) => {
+                    habits.brokers = machines;
+                    habits.replicas = habits.replicas.min(machines);
+                    habits.replicas_min = habits.replicas_min.min(machines);
+                }
                 Role::Turnover(habits) => habits.controllers = machines,
                 Role::Producer(_) | Role::Consumer(_) | Role::Member(_) | Role::Trimmer(..) => {}
             }
@@ -138,7 +143,7 @@ impl Role {
             Self::Consumer(habits) => Some(&mut habits.topics),
             Self::Member(habits) => Some(&mut habits.topics),
             Self::Trimmer(topics, _) => Some(topics),
-            Self::Mover(_) | Self::Turnover(_) => None,
+            Self::Mover(_) | Self::Tuner(_) | Self::Turnover(_) => None,
         }
     }
 }

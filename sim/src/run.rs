@@ -5,6 +5,7 @@ use crate::client::consumer::{self, Consumer};
 use crate::client::member::{self, Member};
 use crate::client::mover::Mover;
 use crate::client::producer::{self, Producer};
+use crate::client::tuner::Tuner;
 use crate::client::turnover::Turnover;
 use crate::client::{Actor, Peer};
 use crate::cut::Cut;
@@ -219,6 +220,7 @@ fn peer_of(spec: &ClientSpec) -> Peer {
         }
         Role::Member(habits) => (format!("member-{}", spec.number), Box::new(Member::new(habits.clone()))),
         Role::Turnover(habits) => (format!("turnover-{}", spec.number), Box::new(Turnover::new(habits.clone()))),
+        Role::Tuner(habits) => (format!("tuner-{}", spec.number), Box::new(Tuner::new(habits.clone()))),
         Role::Mover(habits) => (format!("mover-{}", spec.number), Box::new(Mover::new(habits.clone()))),
         Role::Trimmer(topics, pace) => {
             (format!("trimmer-{}", spec.number), Box::new(Trimmer::new(topics.clone(), *pace)))

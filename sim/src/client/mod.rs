@@ -10,6 +10,7 @@ pub mod directory;
 pub mod member;
 pub mod mover;
 pub mod producer;
+pub mod tuner;
 pub mod turnover;
 mod versions;
 
