@@ -2,6 +2,7 @@
 //! leads a partition in a reign, and what lies in the logs that several of them keep.
 
 use crate::check::Reader;
+use crate::client::outlaw;
 use crate::links::host_of;
 use crate::machine::{Machine, broker_id};
 use crate::model::{LogName, Model};
@@ -160,8 +161,12 @@ impl World {
     /// What no metadata may say of a partition. A leader that may lack records is elected only where some are lost for good.
     fn wrong_partition(&mut self, number: usize) -> Option<String> {
         let image = self.machines[number].view()?.image();
-        let may_be_lost = self.model.damaged || self.plan.options.relaxed || self.plan.options.disk.liar;
-        let (mut eligible, mut moving) = (0, 0);
+        // Who was unregistered is not trusted to have what it has: it may lead as the last that did.
+        let may_be_lost = self.model.damaged
+            || self.plan.options.relaxed
+            || self.plan.options.disk.liar
+            || self.model.marks.contains_key("brokers to be unregistered");
+        let (mut eligible, mut moving, mut outlaws) = (0, 0, 0);
         let mut wrong = None;
         for (topic, (index, partition)) in
             image.topics().flat_map(|topic| topic.partitions.iter().map(move |one| (topic, one)))
@@ -171,7 +176,9 @@ impl World {
             let is_apart = !partition.eligible.iter().any(|id| partition.isr.contains(id));
             eligible += u64::from(!partition.eligible.is_empty());
             moving += u64::from(!partition.adding.is_empty() || !partition.removing.is_empty());
-            if partition.recovering && !may_be_lost {
+            let is_outlaw = topic.name == outlaw::TOPIC;
+            outlaws += u64::from(is_outlaw && partition.recovering);
+            if partition.recovering && !may_be_lost && !is_outlaw {
                 wrong = Some(format!("{}-{index} has an unclean leader: {partition:?}", topic.name.as_str()));
             } else if !is_led || !is_apart || !has(&partition.isr) || !has(&partition.eligible) {
                 wrong = Some(format!("{}-{index} cannot be so: {partition:?}", topic.name.as_str()));
@@ -179,6 +186,7 @@ impl World {
         }
         self.model.count("partitions with eligible leaders seen", eligible);
         self.model.count("moving partitions seen", moving);
+        self.model.count("unclean leaders seen", outlaws);
         wrong
     }
 
@@ -253,11 +261,16 @@ impl World {
                 Err(text) => return self.model.find("durable", format!("what is durable cannot be opened: {text}")),
             }
         }
-        self.judge_replicas(&mut copies);
+        self.judge_replicas(true, &mut copies);
+    }
+
+    fn is_outlaw(&self, log: LogId) -> bool {
+        let images = self.machines.iter().filter_map(|machine| machine.view().map(|view| view.image()));
+        { images }.any(|image| image.topic(log.topic).is_some_and(|topic| topic.name == outlaw::TOPIC))
     }
 
     /// What two machines take to be committed lies in the same bytes on both. One that is down takes nothing to be.
-    pub(crate) fn judge_replicas(&mut self, copies: &mut [(Reader, Vec<RecoveredLog>)]) {
+    pub(crate) fn judge_replicas(&mut self, is_settled: bool, copies: &mut [(Reader, Vec<RecoveredLog>)]) {
         let mut kept: BTreeMap<LogId, Vec<(usize, Offset, Offset)>> = BTreeMap::new();
         for (number, log) in copies.iter().enumerate().flat_map(|(at, (_, logs))| logs.iter().map(move |log| (at, log)))
         {
@@ -266,6 +279,10 @@ impl World {
             }
         }
         for (log, kept) in kept {
+            if !is_settled && self.is_outlaw(log) {
+                // Whoever has not heard of an unclean leader takes for committed what that has not.
+                continue;
+            }
             for pair in kept.windows(2) {
                 let [(one, one_start, one_end), (other, other_start, other_end)] = pair else { continue };
                 let span = (*one_start.max(other_start), *one_end.min(other_end));

@@ -83,7 +83,7 @@ impl World {
             }
         }
         if self.plan.options.cluster {
-            self.judge_replicas(&mut copies);
+            self.judge_replicas(false, &mut copies);
         }
     }
 

@@ -2,11 +2,11 @@
 //! that bring about what chance alone hardly ever does.
 
 use crate::chain::{Chain, draw_chains};
-use crate::client::{mover, tuner, turnover};
+use crate::client::{mover, outlaw, tuner, turnover};
 use crate::clock::At;
 use crate::coup::{VOTERS, draw_coups};
-use crate::fault::{Op, Weather, draw_blackouts, draw_parts, draw_relocations, draw_wipe};
-use crate::plan::{ClientSpec, Options, Plan, Role, STRIKES_FROM, draw_calm, draw_clients};
+use crate::fault::{Op, Strike, Weather, draw_blackouts, draw_parts, draw_relocations, draw_wipe};
+use crate::plan::{ClientSpec, EPOCH_MS, Options, Plan, Role, STRIKES_FROM, draw_calm, draw_clients};
 use ottla_core::types::Rng;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -145,7 +145,10 @@ impl Plan {
             let role = Role::Mover(mover::Habits { brokers: machines, replicas: replicas as usize, pace });
             clients.push(ClientSpec { number: clients.len(), role, seed: operator.next_u64() });
         }
-        draw_tuner(&options, &mut clients, &mut rng.fork("settings"));
+        // Of two that have what is acknowledged one loses its disk: the other is not forgotten as well.
+        let is_wiped = ops.iter().any(|op| matches!(op.strike, Strike::Wipe(_)));
+        draw_tuner(&options, &mut clients, !is_wiped, &mut rng.fork("settings"));
+        draw_outlaw(&options, &mut clients, &mut rng.fork("outlaws"));
         draw_racks(&options, &mut clients, &mut rng.fork("racks"));
         let mut coups = rng.fork("coups");
         if is_coup || options.shape.voters == VOTERS && !options.shape.turnover && coups.chance(1, 3) {
@@ -213,8 +216,18 @@ impl Options {
     }
 }
 
+/// In one cluster of three there is a topic that may be led by whoever lives.
+fn draw_outlaw(options: &Options, clients: &mut Vec<ClientSpec>, rng: &mut Rng) {
+    if options.replicas > 1 && rng.chance(1, 3) {
+        let partitions = rng.between(1, 4) as i32;
+        let pace = Duration::from_millis(1 << rng.between(5, 11));
+        let role = Role::Outlaw(outlaw::Habits { partitions, replicas: options.replicas, pace, epoch_ms: EPOCH_MS });
+        clients.push(ClientSpec { number: clients.len(), role, seed: rng.next_u64() });
+    }
+}
+
 /// In two clusters of five somebody alters settings.
-fn draw_tuner(options: &Options, clients: &mut Vec<ClientSpec>, rng: &mut Rng) {
+fn draw_tuner(options: &Options, clients: &mut Vec<ClientSpec>, may_forget: bool, rng: &mut Rng) {
     if rng.chance(2, 5) {
         let pace = Duration::from_millis(1 << rng.between(8, 13));
         let (replicas, replicas_min) = (options.replicas as usize, options.shape.replicas_min as usize);
@@ -222,7 +235,7 @@ fn draw_tuner(options: &Options, clients: &mut Vec<ClientSpec>, rng: &mut Rng) {
             replicas,
             replicas_min,
             brokers: options.machines,
-            unregisters: rng.chance(1, 2),
+            unregisters: rng.chance(1, 2) && may_forget,
             pace,
         });
         clients.push(ClientSpec { number: clients.len(), role, seed: rng.next_u64() });

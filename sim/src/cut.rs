@@ -87,6 +87,7 @@ impl Plan {
                     habits.brokers = machines;
                     habits.replicas = habits.replicas.min(machines);
                 }
+                Role::Outlaw(habits) => habits.replicas = habits.replicas.min(machines as i16),
                 Role::Tuner(habits) => {
                     habits.brokers = machines;
                     habits.replicas = habits.replicas.min(machines);
@@ -143,7 +144,7 @@ impl Role {
             Self::Consumer(habits) => Some(&mut habits.topics),
             Self::Member(habits) => Some(&mut habits.topics),
             Self::Trimmer(topics, _) => Some(topics),
-            Self::Mover(_) | Self::Tuner(_) | Self::Turnover(_) => None,
+            Self::Mover(_) | Self::Outlaw(_) | Self::Tuner(_) | Self::Turnover(_) => None,
         }
     }
 }

@@ -54,7 +54,7 @@ pub const STORE_FLOORS: [(&str, u64); 9] = [
 ];
 
 /// The same for clusters. What few of them have is asked of no fewer than 63: chance would miss it in the gate.
-pub const CLUSTER_FLOORS: [(&str, u64); 29] = [
+pub const CLUSTER_FLOORS: [(&str, u64); 32] = [
     ("acked batches", 200_000),
     ("records read", 2_000_000),
     ("partitions read whole", 4_000),
@@ -84,6 +84,9 @@ pub const CLUSTER_FLOORS: [(&str, u64); 29] = [
     ("moves between directories", 400),
     ("moves cut by the end of a process", 20),
     ("directories lost, of several", 15),
+    ("settings altered", 3_000),
+    ("brokers unregistered", 16),
+    ("unclean leaders seen", 10_000),
 ];
 
 /// What a fleet has to say.

@@ -175,7 +175,7 @@ impl Node {
             self.directories.assigning.add(log);
         }
         let spec = Box::new(self.spec(log, topic, partition));
-        self.order(now, log, Order::Hold(log, spec, found, directory));
+        self.order(now, log, Order::Hold(log, spec, found));
     }
 
     /// This broker leads the log from now on and knows what is committed of it. A coordinator's begins to be loaded.

@@ -4,7 +4,7 @@
 use super::FoundLog;
 use super::fetchers::{Fetchers, ReplicaAsk};
 use super::replicate::Brought;
-use crate::boundary::{DiskFault, Done, Effect, Note};
+use crate::boundary::{Action, DiskFault, Done, Effect, Note};
 use crate::partition::{
     Acks, Answer, FollowerFetch, IsrAnswer, IsrAsk, PartKey, Partition, PartitionCx, PartitionOut, PartitionSpec,
     ReadAsk, Then, WantedOffset, Wish,
@@ -23,8 +23,8 @@ pub enum Order {
     Ask(LogId, PartKey, PartAsk),
     /// The fetch is answered: nobody watches any more.
     Unwatch(LogId, Ticket),
-    /// Hold this partition from now on; its log is new or was recovered, in this data directory.
-    Hold(LogId, Box<PartitionSpec>, Option<Box<FoundLog>>, usize),
+    /// Hold this partition from now on; its log is new or was recovered.
+    Hold(LogId, Box<PartitionSpec>, Option<Box<FoundLog>>),
     /// The partition's settings or assignment changed.
     Assign(LogId, Box<PartitionSpec>),
     /// The partition is gone with its topic.
@@ -90,6 +90,8 @@ pub enum Said {
     Leads(LogId, OffsetRange),
     /// When the lane is to be woken from now on.
     WakeAt(Option<Mono>),
+    /// The log is made next, and is to be where its broker has it.
+    Place(LogId),
     /// To be done by the world.
     Effect(Effect),
     /// For people and oracles.
@@ -174,10 +176,7 @@ impl Lane {
                     partition.unwatch(ticket);
                 }
             }
-            Order::Hold(log, spec, found, directory) => {
-                if found.is_none() && directory > 0 {
-                    said.push(Said::Effect(Effect::Place { log, directory }));
-                }
+            Order::Hold(log, spec, found) => {
                 let partition = match found {
                     None => Partition::create(cx, log, *spec, scratch),
                     Some(found) => Partition::recovered(cx, log, *spec, (found.log, found.is_online), scratch),
@@ -395,6 +394,9 @@ impl Lane {
         for out in scratch.drain(..) {
             let one = match out {
                 PartitionOut::Act(action, then) => {
+                    if let Action::Create(_) = action {
+                        said.push(Said::Place(log));
+                    }
                     Said::Effect(Effect::Store { op: self.begin(log, then), log, action })
                 }
                 PartitionOut::Ask(query, then) => Said::Effect(Effect::Read { op: self.begin(log, then), log, query }),

@@ -70,9 +70,9 @@ fn op_of(said: &[Said]) -> OpId {
 #[test]
 fn what_was_asked_for_a_log_that_went_and_came_back_is_not_told_to_the_new_one() {
     let mut lane = Lane::new(3);
-    let first = op_of(&obey(&mut lane, Order::Hold(LOG, spec(), None, 0)));
+    let first = op_of(&obey(&mut lane, Order::Hold(LOG, spec(), None)));
     obey(&mut lane, Order::Delete(LOG));
-    let second = op_of(&obey(&mut lane, Order::Hold(LOG, spec(), None, 0)));
+    let second = op_of(&obey(&mut lane, Order::Hold(LOG, spec(), None)));
     let done = || Ok(Done::Stored { start: Offset(0), end: Offset(0) });
     let said = obey(&mut lane, Order::Done(first, done()));
     assert!(matches!(said[..], [Said::Note(Note::Ignored(Ignored::LogGone))]));

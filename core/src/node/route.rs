@@ -138,6 +138,12 @@ impl Node {
                 }
                 out.note(note);
             }
+            Said::Place(log) => {
+                let directory = self.directories.place_of(log);
+                if directory > 0 {
+                    out.push(Effect::Place { log, directory });
+                }
+            }
             // In a step of its own, at once, but behind whatever else has come in.
             Said::RetainOn(from) => {
                 self.retaining.on.push((now.mono, lane, from));
@@ -166,6 +172,7 @@ impl Node {
                 self.with_front(now, out, |front, cx, said| front.grew(cx, key, readable, said));
             }
             Said::Effect(_)
+            | Said::Place(_)
             | Said::Note(_)
             | Said::RetainOn(_)
             | Said::WakeAt(_)

@@ -11,6 +11,8 @@
 //!     Glancing: the leader's log begins behind the end of ours
 //! ```
 //!
+//! Behind an unclean leader, whose log may end before ours begins, a log is made again from nothing.
+//!
 //! Where they part is found by epochs alone, never by a high watermark (KIP-101, KIP-279, KIP-595): the leader says where the
 //! largest epoch ended that both may know, the follower keeps what it has of that epoch up to there, and asks again, until
 //! the leader has nothing to say against it. What is known to be committed is not cut off at all: a log that its leader contradicts there
@@ -171,8 +173,10 @@ impl Partition {
             return ignore(Ignored::AnswerStale, out);
         }
         let is_dropped = follower.anew_at.unwrap_or(self.log.end()) <= fetched.log_start;
+        let is_behind = fetched.end < self.log.start() && self.spec.assignment.recovering;
         match (fetched.error, fetched.diverging) {
             (ErrorCode::OffsetOutOfRange, _) if is_dropped => follower.anew_at = Some(fetched.log_start),
+            (ErrorCode::OffsetOutOfRange, _) if is_behind => self.start_over(out),
             (ErrorCode::None, Some((epoch, end))) => self.diverged(epoch, end, fetched.log_start, out),
             (ErrorCode::None, None) => self.take(cx, asked, fetched, out),
             // Of another reign than ours one of us has yet to hear; all else passes.
@@ -191,7 +195,19 @@ impl Partition {
             follower.anew_at = Some(leaders);
             return;
         }
-        self.cut_back(to, out);
+        match end < self.log.start() && self.spec.assignment.recovering {
+            true => self.start_over(out),
+            false => self.cut_back(to, out),
+        }
+    }
+
+    /// Nothing of the log is common with that of a leader who lacks what was committed, and it begins where that may never be: it is
+    /// made again, and everything is fetched.
+    fn start_over(&mut self, out: &mut Vec<PartitionOut>) {
+        self.state = State::Reloading;
+        out.push(PartitionOut::Note(Note::Truncated { log: self.id, from: self.log.end(), to: Offset::ZERO }));
+        out.push(PartitionOut::Act(Action::Delete, Then::Settled));
+        out.push(PartitionOut::Act(Action::Create(self.spec.log.clone()), Then::Cut));
     }
 
     /// All that is here goes, since the leader's log begins there. At no moment is there less than that: who is eligible may be
@@ -234,7 +250,11 @@ impl Partition {
         if first < self.log.end() {
             // The leader's first batch reaches across our end: what we have from there on is not what it has.
             let to = first.max(self.log.start());
-            return if to < self.log.end() { self.cut_back(to, out) } else { ignore(Ignored::AnswerUnsound, out) };
+            return match to < self.log.end() {
+                true => self.cut_back(to, out),
+                false if self.spec.assignment.recovering => self.start_over(out),
+                false => ignore(Ignored::AnswerUnsound, out),
+            };
         }
         if first > self.log.end() {
             self.begin_anew(first, out);

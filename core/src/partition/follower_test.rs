@@ -263,6 +263,62 @@ fn where_an_operator_let_anybody_lead_committed_records_may_go() {
     assert_eq!(scene.partition.high_watermark(), Offset(2));
 }
 
+/// Behind a leader that may lack what was committed, with a log of one batch that begins at 12.
+fn behind_who_lacks_it() -> Scene {
+    let mut scene = Scene::of(&[batch(12, 2, 3)]);
+    let mut unclean = spec(LEADER, 10);
+    unclean.assignment.recovering = true;
+    scene.with(|partition, cx, out| partition.assign(cx, unclean, out));
+    scene.out.clear();
+    scene
+}
+
+impl Scene {
+    /// All of it is dropped.
+    fn emptied(&mut self) {
+        self.fetched(parting(3, 12));
+        self.done(Then::Cut, Ok(Done::Stored { start: Offset(12), end: Offset(12) }));
+        self.done(Then::Reloaded, Ok(Done::Log(Box::new(Log::empty(Offset(12))))));
+        self.out.clear();
+        assert_eq!(self.asks(), Some((12, -1)));
+    }
+
+    /// The log was asked to be made again, and is.
+    fn made_again(&mut self) {
+        let made = self.out.iter().filter(|out| matches!(out, PartitionOut::Act(Action::Create(_), Then::Cut))).count();
+        let gone = self.out.iter().filter(|out| matches!(out, PartitionOut::Act(Action::Delete, _))).count();
+        assert_eq!((gone, made), (1, 1), "{:?}", self.out);
+        self.done(Then::Settled, Ok(Done::Stored { start: Offset(12), end: Offset(14) }));
+        self.done(Then::Cut, Ok(Done::Stored { start: Offset(0), end: Offset(0) }));
+        self.done(Then::Reloaded, Ok(Done::Log(Box::new(Log::empty(Offset(0))))));
+        self.out.clear();
+        assert_eq!(self.asks(), Some((0, -1)));
+    }
+}
+
+#[test]
+fn a_log_that_begins_behind_the_end_of_an_unclean_leader_is_made_again() {
+    let mut scene = behind_who_lacks_it();
+    scene.fetched(parting(3, 5));
+    scene.made_again();
+    scene.fetched(given(vec![batch(0, 5, 2)], 5, 0));
+    scene.stored(5);
+    assert_eq!(scene.asks(), Some((5, 2)));
+
+    let mut scene = behind_who_lacks_it();
+    scene.emptied();
+    scene.fetched(Fetched { error: ErrorCode::OffsetOutOfRange, ..given(Vec::new(), 5, 0) });
+    scene.made_again();
+}
+
+#[test]
+fn a_batch_of_an_unclean_leader_that_reaches_across_the_start_is_not_refused_for_ever() {
+    let mut scene = behind_who_lacks_it();
+    scene.emptied();
+    scene.fetched(given(vec![batch(10, 5, 10)], 15, 0));
+    scene.made_again();
+}
+
 #[test]
 fn an_epoch_that_only_the_leader_knows_is_asked_about_once_more() {
     // KIP-279: ours is 0 0 2 2, the leader's 0 1 1 1 1; it knows nothing of 2, and we nothing of 1.

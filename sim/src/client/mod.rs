@@ -9,6 +9,7 @@ pub mod consumer;
 pub mod directory;
 pub mod member;
 pub mod mover;
+pub mod outlaw;
 pub mod producer;
 pub mod tuner;
 pub mod turnover;

@@ -53,6 +53,7 @@ impl Tuner {
         self.is_asking = true;
         self.tag += 1;
         if self.habits.unregisters && !self.finishing && cx.rng.chance(1, 3) {
+            cx.model.mark("brokers to be unregistered");
             let broker_id = 1 + cx.rng.below(self.habits.brokers as u64) as i32;
             return cx.ask(self.tag, UnregisterBrokerRequest { broker_id });
         }
