@@ -36,6 +36,9 @@ pub struct Shape {
     /// Every machine has two data directories, each on a disk of its own.
     #[serde(default)]
     pub doubled: bool,
+    /// `metadata.log.max.record.bytes.between.snapshots`.
+    #[serde(default = "usual_snapshot_bytes")]
+    pub snapshot_bytes: u64,
     /// Every process records its flight, which is replayed when it ends.
     pub recorded: bool,
 }
@@ -53,9 +56,15 @@ impl Default for Shape {
             fetch_bytes: 1 << 20,
             replicas_min: 1,
             doubled: false,
+            snapshot_bytes: usual_snapshot_bytes(),
             recorded: false,
         }
     }
+}
+
+/// Kafka's.
+fn usual_snapshot_bytes() -> u64 {
+    20 << 20
 }
 
 impl Shape {
@@ -73,6 +82,7 @@ impl Shape {
             fetch_bytes: if rng.chance(1, 2) { usual.fetch_bytes } else { fetch_bytes },
             replicas_min: usual.replicas_min,
             doubled: usual.doubled,
+            snapshot_bytes: usual.snapshot_bytes,
             recorded: usual.recorded,
         }
     }
@@ -126,6 +136,10 @@ impl Plan {
         options.shape.voters = [1, 2, 3, 3, 3, machines][rng.fork("voters").below(6) as usize].min(machines);
         if is_coup {
             options.shape.voters = VOTERS;
+        }
+        let mut snapshots = rng.fork("snapshots");
+        if snapshots.chance(1, 2) {
+            options.shape.snapshot_bytes = 1 << snapshots.between(10, 15);
         }
         let brokers = machines - options.shape.voters;
         options.shape.dedicated = brokers >= replicas as usize && rng.fork("dedicated").chance(1, 2);

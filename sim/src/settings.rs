@@ -91,6 +91,8 @@ pub fn config(options: &Options, machine: usize) -> Config {
             }
             false => ("controller.quorum.voters", voters.collect::<Vec<_>>().join(",")),
         });
+        let between = options.shape.snapshot_bytes.to_string();
+        settings.push(("metadata.log.max.record.bytes.between.snapshots", between));
         settings.push(("controller.listener.names", "CONTROLLER".to_owned()));
         settings.push(("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned()));
     }

@@ -87,6 +87,32 @@ fn one_that_is_further_behind_than_the_log_reaches_begins_with_the_snapshot() {
 }
 
 #[test]
+fn one_that_was_away_for_so_long_is_as_whole_as_it_was() {
+    let (mut controller, mut broker) = (Scene::new(CONTROLLER), Scene::new(BROKER));
+    create(&mut controller, "one");
+    talk(&mut broker, &mut controller);
+    let (before, epoch) = (broker.log(LogId::METADATA).end(), broker.node.cluster.epoch());
+    (0..40).for_each(|number| create(&mut controller, &format!("topic-{number}")));
+    assert!(controller.log(LogId::METADATA).start() > before);
+    broker.restart(BROKER);
+    let told = (0..100).find_map(|_| {
+        broker.pass(Duration::from_millis(30));
+        for (call, _, body) in core::mem::take(&mut broker.calls) {
+            if let Request::BrokerRegistration(body) = body {
+                return Some(body.previous_broker_epoch);
+            }
+            let version = body.api_key().facts().last;
+            let ticket = controller.ask_on(ListenerType::Controller, version, body);
+            controller.pass(Duration::from_millis(600));
+            let body = controller.answer(ticket).expect("answered by now").expect("not silent");
+            broker.step(Input::Response { call, body: Ok(body) });
+        }
+        None
+    });
+    assert_eq!(told, Some(epoch.0), "the log that it had told of it");
+}
+
+#[test]
 fn a_snapshot_that_came_by_lets_go_of_the_log_before_it() {
     let (mut controller, mut broker) = (Scene::new(CONTROLLER), Scene::new(BROKER));
     for number in 0..40 {

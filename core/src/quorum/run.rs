@@ -62,6 +62,11 @@ impl Quorum {
         Ok(batches)
     }
 
+    /// Where a snapshot begins of which not all is committed yet.
+    pub fn open_run(&self) -> Option<Offset> {
+        self.run.map(|run| run.from)
+    }
+
     /// The next batch of a log that may begin with a snapshot.
     pub(super) fn look_for_footer(&mut self, batch: &CheckedBatch) {
         if self.whole_at.is_none() && control_kind(batch) == Some(ControlKind::SnapshotFooter) {

@@ -62,11 +62,11 @@ impl Node {
                 }
                 QuorumOut::Truncate { from, end } => {
                     out.note(Note::Truncated { log: LogId::METADATA, from, to: end });
-                    self.cluster.life.found_end = self.cluster.life.found_end.min(end);
+                    self.cluster.life.cut_found_log(end);
                     self.cluster.store(Action::Truncate { end }, Then::Changed(end), out);
                 }
                 QuorumOut::BeginAnew { start } => {
-                    self.cluster.life.found_end = Offset::ZERO;
+                    self.cluster.life.forget_found_log();
                     self.begin_image_anew(start, out);
                 }
                 QuorumOut::Lead { .. } if self.cluster.quorum.is_sole() => self.crown(now, out),
@@ -130,9 +130,10 @@ impl Node {
                 self.follow(&delta);
             }
         }
-        if self.cluster.controller.is_some() && self.cluster.image.end() < end {
-            // What the quorum writes for itself changes nothing, and counts.
-            self.cluster.image = Arc::new(self.cluster.image.until(end));
+        // What the quorum writes for itself changes nothing, and counts; a snapshot once it is whole, for whoever reads on behind it.
+        let end_of_image = self.cluster.quorum.open_run().map_or(end, |from| end.min(from));
+        if self.cluster.controller.is_some() && self.cluster.image.end() < end_of_image {
+            self.cluster.image = Arc::new(self.cluster.image.until(end_of_image));
         }
         while self.cluster.promised.front().is_some_and(|(needed, ..)| *needed <= end) {
             let (_, from, reply) = self.cluster.promised.pop_front().expect("just seen");

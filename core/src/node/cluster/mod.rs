@@ -116,6 +116,25 @@ struct Life {
     found_end: Offset,
     /// The last registration of this broker that this log tells of, once it is read.
     found_epoch: Option<BrokerEpoch>,
+    /// The same, committed or not, and its offset, as long as all of that log is there and this life has no registration of its own.
+    surveyed: Option<(Offset, BrokerEpoch)>,
+}
+
+impl Life {
+    /// The log that was found has to make room for the one that its leader has now. What it told of this broker counts: a
+    /// registration that was never committed is none that the controller knows.
+    fn forget_found_log(&mut self) {
+        self.found_end = Offset::ZERO;
+        if let Some((_, epoch)) = self.surveyed.take() {
+            self.found_epoch = Some(epoch);
+        }
+    }
+
+    /// What lies behind this is another's from now on.
+    fn cut_found_log(&mut self, end: Offset) {
+        self.found_end = self.found_end.min(end);
+        self.surveyed = self.surveyed.filter(|(at, _)| *at < end);
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -198,6 +217,7 @@ impl Cluster {
             is_whole: found.is_whole,
             found_end: log.end(),
             found_epoch: None,
+            surveyed: None,
         };
         Self {
             id: found.id,
