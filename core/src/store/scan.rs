@@ -132,7 +132,7 @@ impl Scan {
     /// Looks for the next group: where it should be, and if it is not there, as far behind that as one may begin.
     fn look(&self, config: &StoreConfig, f: &Functions) -> Look {
         let reach = 2 * config.group_bytes_max as u64 + CHUNK_BYTES as u64;
-        let end = if planted(Bug::RotTakenForTornTail) { self.at + 1 } else { self.at.saturating_add(reach) };
+        let mut end = if planted(Bug::RotTakenForTornTail) { self.at + 1 } else { self.at.saturating_add(reach) };
         let mut at = self.at;
         while at < end.min(self.half_bytes) {
             let Some(bytes) = self.bytes(at, GROUP_BYTES) else {
@@ -140,6 +140,13 @@ impl Scan {
                 let len = if at > self.at { (end - at) as usize } else { CHUNK_BYTES };
                 return self.read_on(at, len.max(GROUP_BYTES));
             };
+            if at == self.at
+                && !planted(Bug::RotTakenForTornTail)
+                && let Found::Short(len) = find(&bytes.slice(..GROUP_BYTES), self.generation(), self.salt, f)
+            {
+                // One action alone may make a group as long as it likes: what follows on it counts, if it is rotten itself.
+                end = self.at.saturating_add(len as u64 + reach);
+            }
             match find(&bytes, self.generation(), self.salt, f) {
                 Found::Group(group) if self.is_next(&group, at) => return Look::Group(at, group),
                 Found::Short(len) if at + len as u64 <= self.half_bytes && !self.has(at, len) => {

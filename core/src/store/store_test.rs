@@ -535,6 +535,29 @@ fn a_group_that_rotted_takes_the_logs_that_it_changed_offline_and_no_other() {
 }
 
 #[test]
+fn a_large_group_that_rotted_is_not_taken_for_the_torn_tail() {
+    let mut world = world(StoreConfig { journal_bytes: 16 << 20, ..StoreConfig::default() });
+    let (one, two) = (world.id(0), world.id(1));
+    for log in [one, two] {
+        world.create(log, 1 << 30);
+        world.finish_all();
+    }
+    let at = world.store.journal.at as usize;
+    let op = world.append_unexpected(one, 6 << 20);
+    world.finish_all();
+    assert!(matches!(world.done.get(&op), Some(Ok(_))));
+    assert!(world.store.journal.at as usize > at + (6 << 20), "it went into the journal whole");
+    world.append(two, 1, 100);
+    world.finish_all();
+    let name = world.disk.paths().into_iter().find(|name| name == "journal-1").expect("generation 1 is in it");
+    world.disk.bytes_mut(&name).expect("it is there")[at + (3 << 20)] ^= 1;
+    let (_, recovered) = open(&mut world.disk, &world.config, claim()).unwrap();
+    let online = |id| recovered.logs.iter().find(|log| log.id == id).map(|log| (log.is_online, log.end));
+    assert_eq!(online(one).map(|(is_online, _)| is_online), Some(false));
+    assert_eq!(online(two), Some((true, Offset(world.state(two).end))), "what is behind it is acknowledged too");
+}
+
+#[test]
 fn a_log_whose_creation_rotted_is_not_forgotten() {
     let mut world = world(roomy());
     let (one, two) = (world.id(0), world.id(1));
@@ -726,6 +749,8 @@ fn a_deletion_makes_room_although_a_checkpoint_waits_for_some() {
         world.store.is_checkpointed(number),
         "what the journal holds of the log is to be moved, and there is no room"
     );
+    let retain = Action::Retain { now: Wall(0), limit: world.end_of(log) };
+    assert!(world.act_now(log, retain).is_ok(), "what is old is looked for again later, and holds nothing up");
     assert!(world.act_now(log, Action::Delete).is_ok());
     for _ in 0..4 {
         world.mono += 6_000_000_000;
