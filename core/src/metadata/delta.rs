@@ -84,10 +84,13 @@ impl Delta {
         self.before.end() == Offset::ZERO
     }
 
-    /// What became of the logs of this broker, in the order of their ids; each log once.
+    /// What became of the logs of this broker, in the order of their ids, those that it lost first: one that it gained may have the
+    /// name of one of them. Each log once.
     pub fn logs(&self, me: BrokerId) -> Vec<LogChange> {
         let logs: BTreeSet<LogId> = self.touched.logs.iter().copied().collect();
-        logs.into_iter().filter_map(|log| self.log(me, log)).collect()
+        let mut changes: Vec<LogChange> = logs.into_iter().filter_map(|log| self.log(me, log)).collect();
+        changes.sort_by_key(|change| !matches!(change, LogChange::Lost { .. }));
+        changes
     }
 
     fn log(&self, me: BrokerId, log: LogId) -> Option<LogChange> {

@@ -1,11 +1,12 @@
 use super::scene_test::Scene;
 use crate::boundary::{Input, Lost, Note, Purpose};
 use crate::msg::broker_heartbeat::BrokerHeartbeatRequest;
-use crate::msg::create_topics::{CreatableTopic, CreateTopicsRequest};
+use crate::msg::create_topics::{CreatableReplicaAssignment, CreatableTopic, CreateTopicsRequest};
+use crate::msg::delete_topics::{DeleteTopicState, DeleteTopicsRequest};
 use crate::msg::find_coordinator::FindCoordinatorRequest;
 use crate::msg::incremental_alter_configs::{AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest};
 use crate::msg::{Request, Response};
-use crate::types::{BrokerId, ConnId, ListenerType, LogId, Offset, Str};
+use crate::types::{BrokerId, ConnId, ListenerType, LogId, Offset, Str, Uuid};
 use core::time::Duration;
 use std::collections::BTreeSet;
 use std::format;
@@ -110,6 +111,36 @@ fn one_that_was_away_for_so_long_is_as_whole_as_it_was() {
         None
     });
     assert_eq!(told, Some(epoch.0), "the log that it had told of it");
+}
+
+#[test]
+fn a_topic_that_was_made_again_meanwhile_is_not_mistaken_for_what_is_on_disk() {
+    let (mut controller, mut broker) = (Scene::new(CONTROLLER), Scene::new(BROKER));
+    talk(&mut broker, &mut controller);
+    let make = |controller: &mut Scene| {
+        let assignments = vec![CreatableReplicaAssignment { partition_index: 0, broker_ids: vec![2] }];
+        let (num_partitions, replication_factor) = (-1, -1);
+        let name = Str::from("orders");
+        let topic = CreatableTopic { name, num_partitions, replication_factor, assignments, ..Default::default() };
+        let body = CreateTopicsRequest { topics: vec![topic], ..CreateTopicsRequest::default() };
+        let ticket = controller.ask(7, Request::CreateTopics(body));
+        controller.answer(ticket).expect("it is answered");
+    };
+    make(&mut controller);
+    talk(&mut broker, &mut controller);
+    let topic = |scene: &Scene| scene.node.view().image().topic_named("orders").expect("it was made").id;
+    let before = LogId { topic: topic(&controller), partition: 0 };
+    assert!(broker.has_log(before));
+    let topics = vec![DeleteTopicState { name: Some("orders".into()), topic_id: Uuid::ZERO }];
+    let ticket = controller
+        .ask(6, Request::DeleteTopics(DeleteTopicsRequest { topics, timeout_ms: 5000, ..Default::default() }));
+    let Some(Some(Response::DeleteTopics(told))) = controller.answer(ticket) else { panic!("it is answered") };
+    assert_eq!(told.responses[0].error_code, 0);
+    make(&mut controller);
+    broker.restart(BROKER);
+    talk(&mut broker, &mut controller);
+    let after = LogId { topic: topic(&controller), partition: 0 };
+    assert_eq!((before == after, broker.has_log(before), broker.has_log(after)), (false, false, true));
 }
 
 #[test]

@@ -25,6 +25,8 @@ pub struct Scene {
     /// How often it was started again.
     lives: u64,
     logs: BTreeMap<LogId, (Log, Vec<CheckedBatch>)>,
+    /// Which log has which name.
+    names: BTreeMap<(Str, i32), LogId>,
     /// Logs that were put in another directory than the first.
     pub places: BTreeMap<LogId, usize>,
     /// Logs that were asked to be in another directory, and in which. Nothing comes of it by itself.
@@ -94,6 +96,7 @@ impl Scene {
             now,
             lives: 0,
             logs: BTreeMap::new(),
+            names: BTreeMap::new(),
             places: BTreeMap::new(),
             moves: Vec::new(),
             futures: BTreeMap::new(),
@@ -208,6 +211,10 @@ impl Scene {
     }
 
     /// What the store knows of a log.
+    pub fn has_log(&self, log: LogId) -> bool {
+        self.logs.contains_key(&log)
+    }
+
     pub fn log(&self, log: LogId) -> &Log {
         &self.logs[&log].0
     }
@@ -259,7 +266,11 @@ impl Scene {
         if let (Some(fault), Action::Append { .. }) = (self.append_fault, &action) {
             return Input::Done { op, outcome: Err(fault) };
         }
-        if let Action::Create(_) = action {
+        if let Action::Create(spec) = &action {
+            let name = (spec.topic.clone(), log.partition);
+            self.names.retain(|_, held| self.logs.contains_key(held));
+            let other = self.names.insert(name, log);
+            assert!(other.is_none(), "a log of this name is there already: {spec:?}");
             self.logs.insert(log, (Log::empty(Offset(0)), Vec::new()));
         }
         let Some((facts, batches)) = self.logs.get_mut(&log) else {

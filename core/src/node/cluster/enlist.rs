@@ -259,6 +259,7 @@ impl Node {
         let is_registered = self.cluster.image.broker(self.config.broker.id).is_some_and(is_known);
         if self.cluster.phase == Phase::Registering && !self.cluster.quorum.is_sole() && is_registered {
             self.cluster.phase = Phase::Following;
+            self.drop_strays(out);
             let delta = Delta::from_nothing(self.cluster.image.clone());
             self.follow(&delta);
             self.follow_on(now, CHANGES_PER_STEP_MAX, out);

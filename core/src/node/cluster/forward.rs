@@ -75,7 +75,7 @@ impl Node {
         if let Some(lease) = self.cluster.lease() {
             let line = Arc::new(Line { purpose: Purpose::Forward, ..Line::clone(&lease) });
             let body = asked.body.clone();
-            let wait = asked.until.since(now.mono);
+            let wait = asked.until.since(now.mono).min(ANSWERED_WITHIN);
             let call = self.calls.begin(CallFor::Client(Box::new(asked)));
             return out.push(Effect::Call { call, line, body, wait });
         }
@@ -201,6 +201,8 @@ pub(super) fn block(ids: Result<ProducerIds, ErrorCode>) -> Response {
     })
 }
 
+/// A line on which nothing comes for so long is given up, and a new one made (`controller.socket.timeout.ms`, as it is by default).
+const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 /// How long a client's request may take until the controller has answered it: longer than clients wait.
 const WAIT: Duration = Duration::from_secs(60);
 /// What could not be asked is tried again after so long.

@@ -62,7 +62,7 @@ impl Node {
                 }
                 QuorumOut::Truncate { from, end } => {
                     out.note(Note::Truncated { log: LogId::METADATA, from, to: end });
-                    self.cluster.life.cut_found_log(end);
+                    self.cluster.life.found_end = self.cluster.life.found_end.min(end);
                     self.cluster.store(Action::Truncate { end }, Then::Changed(end), out);
                 }
                 QuorumOut::BeginAnew { start } => {
@@ -232,6 +232,7 @@ impl Node {
                 self.cluster.epoch = epoch;
                 self.trusted(out);
                 self.cluster.phase = Phase::Following;
+                self.drop_strays(out);
                 let delta = Delta::from_nothing(self.cluster.image.clone());
                 self.follow(&delta);
                 self.tell_lost(now, out);

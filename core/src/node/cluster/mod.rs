@@ -116,8 +116,8 @@ struct Life {
     found_end: Offset,
     /// The last registration of this broker that this log tells of, once it is read.
     found_epoch: Option<BrokerEpoch>,
-    /// The same, committed or not, and its offset, as long as all of that log is there and this life has no registration of its own.
-    surveyed: Option<(Offset, BrokerEpoch)>,
+    /// The same, committed or not, until this life has a registration of its own.
+    surveyed: Option<BrokerEpoch>,
 }
 
 impl Life {
@@ -125,15 +125,9 @@ impl Life {
     /// registration that was never committed is none that the controller knows.
     fn forget_found_log(&mut self) {
         self.found_end = Offset::ZERO;
-        if let Some((_, epoch)) = self.surveyed.take() {
+        if let Some(epoch) = self.surveyed.take() {
             self.found_epoch = Some(epoch);
         }
-    }
-
-    /// What lies behind this is another's from now on.
-    fn cut_found_log(&mut self, end: Offset) {
-        self.found_end = self.found_end.min(end);
-        self.surveyed = self.surveyed.filter(|(at, _)| *at < end);
     }
 }
 
@@ -419,13 +413,18 @@ impl Node {
         {
             self.cluster.phase = Phase::Ready;
             self.throttle_moves(out);
-            self.drop_strays(out);
         }
     }
 
-    /// Logs that no topic claims are what a crash left of a deletion: ids are never reused.
+    /// Logs that are not this broker's any more as it is registered: their topic was deleted, or they were moved away. They go before
+    /// any is made, since one may have the name of one of them.
     fn drop_strays(&mut self, out: &mut Effects) {
-        for (log, _) in core::mem::take(&mut self.directories.found) {
+        let me = self.config.broker.id;
+        let image = self.cluster.image.clone();
+        let is_mine = |log: &LogId| image.partition(*log).is_some_and(|partition| partition.replicas.contains(&me));
+        let strays: Vec<LogId> = self.directories.found.keys().copied().filter(|log| !is_mine(log)).collect();
+        for log in strays {
+            self.directories.found.remove(&log);
             self.cluster.store_for(log, Action::Delete, out);
         }
     }
