@@ -2,8 +2,8 @@
 
 use crate::schema::{Family, Kind, Struct};
 use bytes::Bytes;
-use ottla_core::msg::ApiKey;
 use ottla_core::msg::record::{consumer, control, group, header, metadata};
+use ottla_core::msg::{ApiKey, Request};
 use ottla_core::wire::{self, Message, Reader, Writer};
 
 /// Far above what any sample takes.
@@ -64,4 +64,14 @@ fn record(name: &str, versions: (i16, i16), bytes: Bytes) -> Outcome {
             EndTransactionRecord, AbortTransactionRecord, RegisterControllerRecord, UnregisterControllerRecord,
             ClearElrRecord;
     }
+}
+
+/// Decodes a request, says it as the newest version does, and has that go over the wire. Gives what was said and what came.
+pub fn passed_on(api: ApiKey, version: i16, bytes: &[u8]) -> Result<(Request, Request), wire::WireError> {
+    let bytes = Bytes::copy_from_slice(bytes);
+    let said = wire::decode_request(api, version, &mut Reader::new(&bytes, BUDGET))?.in_newest();
+    let (newest, mut w) = (api.facts().last, Writer::new());
+    wire::encode_request(&said, newest, &mut w)?;
+    let came = wire::decode_request(api, newest, &mut Reader::new(&w.into_bytes(), BUDGET))?;
+    Ok((said, came))
 }

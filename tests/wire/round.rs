@@ -1,6 +1,8 @@
 //! Bytes that Kafka would write are read, and written again to the same bytes, whatever the message and the version.
 
+use crate::schema::Kind;
 use crate::{codec, families, hex, messages, sample};
+use ottla_core::msg::ApiKey;
 use ottla_core::types::Rng;
 use proptest::prelude::*;
 
@@ -15,6 +17,40 @@ proptest! {
             let again = codec::again(family, message, version, &drawn.bytes);
             let again = again.map_err(|fault| format!("{} {version}: {fault}: {}", message.name, hex(&drawn.bytes)));
             prop_assert_eq!(again.map(|bytes| hex(&bytes)), Ok(hex(&drawn.bytes)), "{} {}: {}", message.name, version, drawn.json);
+        }
+    }
+}
+
+/// What clients may ask of any broker and only the controller decides: it goes on in the newest version.
+const PASSED_ON: [ApiKey; 13] = [
+    ApiKey::CreateTopics,
+    ApiKey::DeleteTopics,
+    ApiKey::CreatePartitions,
+    ApiKey::AlterConfigs,
+    ApiKey::IncrementalAlterConfigs,
+    ApiKey::ElectLeaders,
+    ApiKey::AlterPartitionReassignments,
+    ApiKey::ListPartitionReassignments,
+    ApiKey::UnregisterBroker,
+    ApiKey::UpdateFeatures,
+    ApiKey::AddRaftVoter,
+    ApiKey::RemoveRaftVoter,
+    ApiKey::DescribeQuorum,
+];
+
+#[test]
+fn what_is_passed_on_to_the_controller_says_the_same_whatever_version_it_came_in() {
+    let families = families();
+    let mut rng = Rng::new(1);
+    for (family, message, version) in messages(&families) {
+        let api = family.api.as_ref().and_then(|api| ApiKey::from_code(api.key));
+        let is_request = message.message.as_ref().is_some_and(|message| message.kind == Kind::Request);
+        let Some(api) = api.filter(|api| is_request && PASSED_ON.contains(api)) else { continue };
+        for size in 0..40 {
+            let drawn = sample::draw(family, message, version, &mut rng, size % 6);
+            let (said, came) = codec::passed_on(api, version, &drawn.bytes)
+                .unwrap_or_else(|fault| panic!("{} {version}: {fault}: {}", message.name, drawn.json));
+            assert_eq!(said, came, "{} {version}: {}", message.name, drawn.json);
         }
     }
 }

@@ -173,11 +173,9 @@ fn assigned(name: &str, assignments: &[(i32, &[i32])]) -> CreatableTopic {
 }
 
 fn by_names(names: &[&str]) -> DeleteTopicsRequest {
-    DeleteTopicsRequest {
-        timeout_ms: 1000,
-        topic_names: names.iter().copied().map(Str::from).collect(),
-        ..DeleteTopicsRequest::default()
-    }
+    let by_name = |name: &&str| DeleteTopicState { name: Some(Str::from(*name)), ..DeleteTopicState::default() };
+    let topics = names.iter().map(by_name).collect();
+    DeleteTopicsRequest { timeout_ms: 1000, topics, ..DeleteTopicsRequest::default() }
 }
 
 #[test]

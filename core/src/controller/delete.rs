@@ -1,4 +1,4 @@
-//! DeleteTopics: by name, and from version 6 on by id (KIP-516).
+//! DeleteTopics: by name, and from version 6 on by id (KIP-516). Names are asked for as that version does.
 
 use super::{Reply, Verdict};
 use crate::metadata::{Image, MetadataRecord};
@@ -12,9 +12,7 @@ use alloc::vec::Vec;
 
 /// Answers DeleteTopics. Topics are deleted or refused one by one.
 pub(super) fn delete(image: &Image, cx: &Cx<'_>, request: &DeleteTopicsRequest, version: i16) -> Verdict {
-    let by_name = |name: &Str| DeleteTopicState { name: Some(name.clone()), topic_id: Uuid::ZERO };
-    let asked: Vec<DeleteTopicState> =
-        request.topic_names.iter().map(by_name).chain(request.topics.iter().cloned()).collect();
+    let asked = &request.topics;
     let targets: Vec<Result<Uuid, (ErrorCode, &str)>> =
         asked.iter().map(|topic| target(image, cx, topic, version)).collect();
     let mut counts: BTreeMap<Uuid, usize> = BTreeMap::new();
@@ -41,8 +39,7 @@ fn target(
     version: i16,
 ) -> Result<Uuid, (ErrorCode, &'static str)> {
     if !cx.config.topics.delete {
-        let error = if version < 3 { ErrorCode::InvalidRequest } else { ErrorCode::TopicDeletionDisabled };
-        return Err((error, "delete.topic.enable is false"));
+        return Err((disabled(version), "delete.topic.enable is false"));
     }
     match (&topic.name, topic.topic_id) {
         (None, Uuid::ZERO) => Err((ErrorCode::InvalidRequest, "neither a name nor an id is given")),
@@ -53,6 +50,19 @@ fn target(
         }
         (None, id) => image.topic(id).map(|_| id).ok_or((ErrorCode::UnknownTopicId, "there is no topic of this id")),
     }
+}
+
+/// The answer of a controller that was asked in the newest version, for whoever asked in this one.
+pub fn deletions_told(version: i16, mut told: DeleteTopicsResponse) -> DeleteTopicsResponse {
+    let newer = ErrorCode::TopicDeletionDisabled.code();
+    let refused = told.responses.iter_mut().filter(|one| one.error_code == newer);
+    refused.for_each(|one| one.error_code = disabled(version).code());
+    told
+}
+
+/// Nobody may delete topics, as this version says it.
+fn disabled(version: i16) -> ErrorCode {
+    if version < 3 { ErrorCode::InvalidRequest } else { ErrorCode::TopicDeletionDisabled }
 }
 
 fn result(topic: &DeleteTopicState, error: ErrorCode, why: &str) -> DeletableTopicResult {

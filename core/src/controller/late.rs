@@ -6,8 +6,8 @@ use super::Ask;
 use crate::msg::Response;
 use crate::msg::create_partitions::{CreatePartitionsResponse, CreatePartitionsTopicResult};
 use crate::msg::create_topics::{CreatableTopicResult, CreateTopicsResponse};
-use crate::msg::delete_topics::{DeletableTopicResult, DeleteTopicsResponse};
-use crate::types::{ErrorCode, Str, Uuid};
+use crate::msg::delete_topics::{DeletableTopicResult, DeleteTopicState, DeleteTopicsResponse};
+use crate::types::{ErrorCode, Str};
 
 /// The answer to a request without any time; `None` if there is time left, or nobody counts it.
 pub(super) fn refused(ask: &Ask) -> Option<Response> {
@@ -19,15 +19,14 @@ pub(super) fn refused(ask: &Ask) -> Option<Response> {
             Some(CreateTopicsResponse { topics, ..Default::default() }.into())
         }
         Ask::DeleteTopics(request, _) if request.timeout_ms <= 0 => {
-            let result = |name: Option<Str>, topic_id: Uuid| DeletableTopicResult {
-                name,
-                topic_id,
+            let result = |topic: &DeleteTopicState| DeletableTopicResult {
+                name: topic.name.clone(),
+                topic_id: topic.topic_id,
                 error_code,
                 ..Default::default()
             };
-            let named = request.topic_names.iter().map(|name| result(Some(name.clone()), Uuid::ZERO));
-            let states = request.topics.iter().map(|topic| result(topic.name.clone(), topic.topic_id));
-            Some(DeleteTopicsResponse { responses: named.chain(states).collect(), ..Default::default() }.into())
+            let responses = request.topics.iter().map(result).collect();
+            Some(DeleteTopicsResponse { responses, ..Default::default() }.into())
         }
         Ask::CreatePartitions(request) if request.timeout_ms <= 0 => {
             let result =

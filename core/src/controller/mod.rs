@@ -36,6 +36,7 @@ mod settings;
 mod topics;
 
 pub use brokers::{Heartbeat, Registration};
+pub use delete::deletions_told;
 pub use producer_ids::ProducerIds;
 pub use topics::missing;
 

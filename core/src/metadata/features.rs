@@ -75,7 +75,7 @@ pub fn fresh() -> impl Iterator<Item = (&'static str, i16)> {
 /// The level or the kind of change is none that there is, or others than asked for would follow.
 pub fn judge(update: &FeatureUpdateKey, current: i16, me: BrokerId) -> Result<(), String> {
     let level = update.max_version_level;
-    let goes_down = update.allow_downgrade || [SAFE_DOWNGRADE, UNSAFE_DOWNGRADE].contains(&update.upgrade_type);
+    let goes_down = [SAFE_DOWNGRADE, UNSAFE_DOWNGRADE].contains(&update.upgrade_type);
     let known = supported().into_iter().chain([kraft()]).find(|range| range.name == update.feature);
     let range = known.ok_or_else(|| format!("Controller {} does not support this feature.", me.0))?;
     match () {

@@ -11,6 +11,8 @@ mod generated {
 
 pub use generated::*;
 
+mod newest;
+
 use crate::types::ListenerType;
 
 /// The name and the versions of an API; both ends are included.

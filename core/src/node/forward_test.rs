@@ -2,10 +2,14 @@ use super::observe_test::{BROKER, CONTROLLER, talk};
 use super::scene_test::Scene;
 use crate::boundary::{Input, Lost, Purpose};
 use crate::msg::create_topics::{CreatableTopic, CreateTopicsRequest, CreateTopicsResponse};
-use crate::msg::{Request, Response};
-use crate::types::{CallId, ConnId, Str};
+use crate::msg::delete_topics::{DeletableTopicResult, DeleteTopicsRequest, DeleteTopicsResponse};
+use crate::msg::update_features::{FeatureUpdateKey, UpdateFeaturesRequest, UpdateFeaturesResponse};
+use crate::msg::{ApiKey, Request, Response};
+use crate::types::{CallId, ConnId, ErrorCode, ListenerType, Str, Uuid};
+use crate::wire::{Reader, Writer, decode_request, encode_request};
 use core::time::Duration;
 use std::vec;
+use std::vec::Vec;
 
 /// A broker that knows its controller, and nothing under way.
 fn broker() -> (Scene, Scene) {
@@ -115,4 +119,86 @@ fn patience_ends_after_a_minute_and_with_the_connection() {
         }
         assert_eq!((tries, passed_on(&broker)), (1200, None));
     }
+}
+
+/// Carries what is passed on to the controller as it is on the wire, and its answer back.
+fn carry(broker: &mut Scene, controller: &mut Scene) {
+    let call = passed_on(broker).expect("the controller is asked");
+    let (_, _, body) = broker.calls.iter().find(|(known, ..)| *known == call).expect("it is there");
+    let (api, mut w) = (body.api_key(), Writer::new());
+    let version = api.facts().last;
+    encode_request(body, version, &mut w).expect("the newest version says all of it");
+    let body = decode_request(api, version, &mut Reader::new(&w.into_bytes(), 1 << 20)).expect("it is whole");
+    let ticket = controller.ask_on(ListenerType::Controller, version, body);
+    let told = controller.answer(ticket).flatten().expect("it is answered");
+    end(broker, call, Ok(told));
+}
+
+#[test]
+fn topics_are_deleted_by_the_controller_in_whatever_version_they_are_named() {
+    for version in ApiKey::DeleteTopics.facts().first..=5 {
+        let (mut broker, mut controller) = broker();
+        controller.ask(7, creation());
+        assert_eq!(controller.node.view().image().topics().count(), 1);
+        let names = vec![Str::from_static("t"), Str::from_static("nobody")];
+        let body = DeleteTopicsRequest { topic_names: names, timeout_ms: 1000, ..DeleteTopicsRequest::default() };
+        let ticket = broker.ask(version, Request::DeleteTopics(body));
+        carry(&mut broker, &mut controller);
+        let Some(Some(Response::DeleteTopics(told))) = broker.answer(ticket) else { panic!("it is answered") };
+        let told: Vec<(Option<&str>, i16)> =
+            told.responses.iter().map(|one| (one.name.as_deref(), one.error_code)).collect();
+        assert_eq!(told, [(Some("t"), 0), (Some("nobody"), ErrorCode::UnknownTopicOrPartition.code())], "{version}");
+        assert_eq!(controller.node.view().image().topics().count(), 0, "{version}");
+    }
+}
+
+#[test]
+fn who_may_not_delete_is_told_so_as_its_version_can_say_it() {
+    for (version, error) in [(2, ErrorCode::InvalidRequest), (3, ErrorCode::TopicDeletionDisabled)] {
+        let (mut broker, _controller) = broker();
+        let names = vec![Str::from_static("t")];
+        let body = DeleteTopicsRequest { topic_names: names, timeout_ms: 1000, ..DeleteTopicsRequest::default() };
+        let ticket = broker.ask(version, Request::DeleteTopics(body));
+        let call = passed_on(&broker).expect("the controller is asked");
+        let result = DeletableTopicResult {
+            name: Some("t".into()),
+            topic_id: Uuid::ZERO,
+            error_code: ErrorCode::TopicDeletionDisabled.code(),
+            error_message: None,
+        };
+        let told = DeleteTopicsResponse { responses: vec![result], ..DeleteTopicsResponse::default() };
+        end(&mut broker, call, Ok(Response::DeleteTopics(told)));
+        let Some(Some(Response::DeleteTopics(told))) = broker.answer(ticket) else { panic!("it is answered") };
+        assert_eq!(told.responses[0].error_code, error.code(), "{version}");
+    }
+}
+
+#[test]
+fn a_permission_to_go_down_is_passed_on() {
+    let update = |allow_downgrade| FeatureUpdateKey {
+        feature: "kraft.version".into(),
+        max_version_level: 1,
+        allow_downgrade,
+        ..FeatureUpdateKey::default()
+    };
+    let asked = |scene: &mut Scene, allow_downgrade| {
+        let feature_updates = vec![update(allow_downgrade)];
+        scene.ask(0, Request::UpdateFeatures(UpdateFeaturesRequest { feature_updates, ..Default::default() }))
+    };
+    let (mut broker, mut controller) = broker();
+    let said = |told: Option<Option<Response>>| match told {
+        Some(Some(Response::UpdateFeatures(UpdateFeaturesResponse { error_code, error_message, .. }))) => {
+            (error_code, error_message)
+        }
+        other => panic!("{other:?}"),
+    };
+    let ticket = asked(&mut controller, true);
+    let there = said(controller.answer(ticket));
+    assert!(there.1.as_ref().is_some_and(|why| why.contains("Can't downgrade to a newer version")), "{there:?}");
+    let ticket = asked(&mut broker, true);
+    carry(&mut broker, &mut controller);
+    assert_eq!(said(broker.answer(ticket)), there);
+    let ticket = asked(&mut broker, false);
+    carry(&mut broker, &mut controller);
+    assert_eq!(said(broker.answer(ticket)).0, 0);
 }

@@ -12,7 +12,7 @@
 use super::From;
 use super::features::features_told;
 use crate::boundary::{Effect, Effects, Line, Lost, Purpose};
-use crate::controller::{Ask, ProducerIds, missing};
+use crate::controller::{Ask, ProducerIds, deletions_told, missing};
 use crate::msg::allocate_producer_ids::{AllocateProducerIdsRequest, AllocateProducerIdsResponse};
 use crate::msg::create_topics::CreateTopicsRequest;
 use crate::msg::{Request, Response};
@@ -59,7 +59,7 @@ impl PutOff {
 }
 
 impl Node {
-    /// A client asks what is the controller's to decide.
+    /// A client asks what is the controller's to decide. It may go on to another, in the newest version.
     pub(in crate::node) fn administer(
         &mut self,
         now: Now,
@@ -67,6 +67,7 @@ impl Node {
         body: Request,
         out: &mut Effects,
     ) {
+        let body = body.in_newest();
         self.seek_controller(now, Asked { ticket, version, body, until: now.mono + WAIT }, out);
     }
 
@@ -129,6 +130,7 @@ impl Node {
             // The controller was asked in the newest version, and older ones cannot carry all of that.
             Ok(Response::DescribeQuorum(body)) => Response::DescribeQuorum(in_version(body, asked.version)),
             Ok(Response::UpdateFeatures(told)) => Response::UpdateFeatures(features_told(&asked.body, told)),
+            Ok(Response::DeleteTopics(told)) => Response::DeleteTopics(deletions_told(asked.version, told)),
             Ok(body) => body,
             Err(Lost::NotSent) => return self.put_off(now, *asked),
             Err(Lost::Unknown) => return out.push(Effect::Hangup { conn: ticket.conn }),
