@@ -9,6 +9,7 @@ use crate::model::{LogName, Model};
 use crate::settings::store_config;
 use crate::world::World;
 use ottla_core::boundary::{Digest, Note};
+use ottla_core::metadata::Partition;
 use ottla_core::store::RecoveredLog;
 use ottla_core::types::{BrokerId, LeaderEpoch, LogId, Offset, PartitionEpoch, Uuid};
 use std::collections::BTreeMap;
@@ -226,6 +227,18 @@ impl World {
         self.model.count("leaders short of replicas seen", short);
     }
 
+    /// Did the only one that ever was in sync of a partition, since its other brokers were down, come back with another disk in its first
+    /// reign? Nothing that two must have was ever acknowledged, and nobody may lead before an operator says so.
+    pub(crate) fn is_bereft(&self) -> bool {
+        let is_lost = |partition: &Partition| {
+            let has_nobody = partition.isr.is_empty() && partition.eligible.is_empty();
+            has_nobody && partition.leader == BrokerId::NONE && partition.leader_epoch <= LeaderEpoch(1)
+        };
+        let images = self.machines.iter().filter_map(|machine| machine.view().map(|view| view.image()));
+        let mut partitions = images.flat_map(|image| image.topics().flat_map(|topic| topic.partitions.iter()));
+        self.model.wiped && partitions.any(|(_, partition)| is_lost(partition))
+    }
+
     /// Whether all is as it should be when nothing strikes: every machine knows all metadata that the controller does, every
     /// broker may lead, and every partition is led and has all its replicas in sync.
     pub(crate) fn is_settled(&self) -> bool {
@@ -269,7 +282,7 @@ impl World {
 
     /// The end of a run of a cluster: all is as it should be, and everybody has it on disk in the same bytes.
     pub(crate) fn judge_cluster(&mut self) {
-        if self.model.damaged || !self.model.findings.is_empty() {
+        if self.model.damaged || self.is_bereft() || !self.model.findings.is_empty() {
             return;
         }
         if let Some(text) = self.unsettled(true) {

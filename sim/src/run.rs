@@ -200,6 +200,9 @@ fn judge_done(world: &mut World, clients: &[usize]) {
             // Its partition is offline, and rightly so: there is no other copy.
             return world.model.mark("clients stuck by damage");
         }
+        if world.is_bereft() {
+            return world.model.mark("partitions lost with their only disk");
+        }
         let text = format!("{} is not done {SETTLE:?} after the last strike", world.client_name(*stuck));
         world.model.find("liveness", text);
     }
