@@ -8,6 +8,7 @@ use crate::msg::{Request, Response};
 use crate::types::{BrokerId, ErrorCode, ListenerType};
 use crate::wire::encode_message;
 use core::time::Duration;
+use std::string::{String, ToString};
 use std::vec::Vec;
 
 /// A controller without a vote that joins by itself, and is reached at this port.
@@ -117,10 +118,14 @@ fn a_broker_passes_on_who_votes_as_the_version_of_whoever_asks_can_carry_it() {
 
 /// This node leads, in this term, and is to be found at a host of its name.
 fn reigns(leader: i32, term: i32) -> Request {
+    reigns_at(leader, term, &std::format!("node-{leader}"))
+}
+
+/// This node leads, in this term, and is to be found at this host.
+fn reigns_at(leader: i32, term: i32, host: &str) -> Request {
     let partition = begin::PartitionData { leader_id: leader, leader_epoch: term, ..begin::PartitionData::default() };
     let topic = begin::TopicData { topic_name: "__cluster_metadata".into(), partitions: std::vec![partition] };
-    let host = std::format!("node-{leader}").into();
-    let endpoint = begin::LeaderEndpoint { name: "CONTROLLER".into(), host, port: 9093 };
+    let endpoint = begin::LeaderEndpoint { name: "CONTROLLER".into(), host: host.into(), port: 9093 };
     let body = BeginQuorumEpochRequest {
         topics: std::vec![topic],
         leader_endpoints: std::vec![endpoint],
@@ -142,4 +147,33 @@ fn a_late_word_of_an_older_leader_does_not_make_it_forget_where_the_newer_one_is
     }
     let (_, line, _) = two.calls.iter().find(|(_, line, _)| line.purpose == Purpose::Metadata).expect("it asks");
     assert_eq!((line.to, &*line.host), (BrokerId(7), "node-7"));
+}
+
+/// Where this node is asked such a thing, once it is; nobody answers.
+fn asked_at(scene: &mut Scene, to: i32, purpose: Purpose) -> String {
+    for _ in 0..100 {
+        for (call, line, _) in core::mem::take(&mut scene.calls) {
+            if line.to == BrokerId(to) && line.purpose == purpose {
+                return line.host.to_string();
+            }
+            scene.step(Input::Response { call, body: Err(Lost::NotSent) });
+        }
+        scene.pass(Duration::from_millis(100));
+    }
+    panic!("it asks: {:?}", scene.node.cluster.quorum());
+}
+
+#[test]
+fn one_that_led_once_is_asked_for_its_vote_where_voters_are_said_to_be() {
+    let mut two = Scene::new(&[
+        ("node.id", "2"),
+        ("controller.quorum.voters", "1@node-1:9093,2@node-2:9093,3@node-3:9093"),
+        ("listeners", "PLAINTEXT://node-2:9092,CONTROLLER://node-2:9093"),
+        ("controller.listener.names", "CONTROLLER"),
+        ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"),
+    ]);
+    two.ask_on(ListenerType::Controller, 1, reigns_at(3, 5, "for-now"));
+    assert_eq!(asked_at(&mut two, 3, Purpose::Metadata), "for-now", "it leads, and said so itself");
+    two.ask_on(ListenerType::Controller, 1, reigns(1, 6));
+    assert_eq!(asked_at(&mut two, 3, Purpose::Quorum), "node-3");
 }

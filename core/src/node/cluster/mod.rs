@@ -275,7 +275,7 @@ impl Cluster {
 
     /// Over which line the controller is asked that this node was told of.
     fn line(&self, to: BrokerId, purpose: Purpose) -> Option<Arc<Line>> {
-        let at = self.voting.address(to, self.quorum.voters())?;
+        let at = self.voting.address(to, &self.quorum)?;
         Some(Arc::new(Line { to, host: at.host, port: at.port, purpose }))
     }
 

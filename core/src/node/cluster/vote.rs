@@ -12,7 +12,7 @@ use crate::msg::vote::{
 use crate::msg::{Request, Response};
 use crate::node::Node;
 use crate::node::calls::CallFor;
-use crate::quorum::{VoteAsk, VoteTold, Voter, VoterEndpoint, VoterNode, Voters, door_of};
+use crate::quorum::{Quorum, VoteAsk, VoteTold, Voter, VoterEndpoint, VoterNode, door_of};
 use crate::types::{BrokerId, ConnId, ErrorCode, LeaderEpoch, ListenerType, Now, Offset, Str, Ticket, Uuid};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -50,14 +50,16 @@ impl Voting {
         }
     }
 
-    /// Where a node of the quorum is found: what it said of itself last is newest, then comes what is known of voters.
-    pub(super) fn address(&self, of: BrokerId, voters: &Voters) -> Option<Address> {
+    /// Where a node of the quorum is found: whoever leads where it said so itself, any other voter where voters are known to be. What one
+    /// said that led once may be older than that.
+    pub(super) fn address(&self, of: BrokerId, quorum: &Quorum) -> Option<Address> {
         if let Some(place) = door_of(of) {
             return self.doors.get(place).cloned();
         }
         let told = self.told.get(&of).cloned();
-        let voter = || voters.get(of).and_then(|node| node.endpoints.first());
-        told.or_else(|| voter().map(|at| Address { host: at.host.clone(), port: at.port }))
+        let known = quorum.voters().get(of).and_then(|node| node.endpoints.first());
+        let known = known.map(|at| Address { host: at.host.clone(), port: at.port });
+        if quorum.leader() == Some(of) { told.or(known) } else { known.or(told) }
     }
 
     /// A node was said to lead, and to be found there.
@@ -153,7 +155,7 @@ impl Node {
         let leader = self.cluster.quorum.leader()?;
         let at = match leader == self.config.broker.id {
             true => self.own_endpoints().next().map(|(_, at)| at),
-            false => self.cluster.voting.address(leader, self.cluster.quorum.voters()),
+            false => self.cluster.voting.address(leader, &self.cluster.quorum),
         };
         Some((leader, at?))
     }
@@ -164,7 +166,7 @@ impl Node {
         if let Some((host, port)) = at.filter(|(host, port)| !host.is_empty() && *port != 0) {
             self.cluster.voting.tell(leader, Address { host, port });
         }
-        let is_reachable = self.cluster.voting.address(leader, self.cluster.quorum.voters()).is_some();
+        let is_reachable = self.cluster.voting.address(leader, &self.cluster.quorum).is_some();
         (is_reachable || leader == self.config.broker.id).then_some(leader)
     }
 
