@@ -2,9 +2,11 @@ use super::{VoteAsk, VoteTold};
 use crate::log::Log;
 use crate::quorum::quorum_test::{boot, with};
 use crate::quorum::{FetchAsk, Quorum, QuorumOut, Voter};
+use crate::record::Functions;
 use crate::types::{BrokerId, ErrorCode, LeaderEpoch, Mono, Now, Offset, Uuid, Wall};
 use alloc::vec;
 use alloc::vec::Vec;
+use bytes::Bytes;
 
 const ME: Voter = Voter { id: BrokerId(2), directory: Uuid([2; 16]) };
 const FIRST: BrokerId = BrokerId(1);
@@ -150,6 +152,33 @@ fn a_leader_that_nobody_follows_leads_no_more() {
     assert!(quorum.is_leader());
     with(at(4100), |cx| quorum.wake(cx, &mut out));
     assert!(!quorum.is_leader() && out.contains(&QuorumOut::Deposed), "{out:?}");
+}
+
+#[test]
+fn a_leader_whose_disk_hangs_leads_no_more_and_one_that_is_only_slow_leads_on() {
+    for is_hanging in [true, false] {
+        let (mut quorum, _) = elected();
+        quorum.stored(Offset(1), &mut Vec::new());
+        let mut end = quorum.log().end();
+        for millis in (1100..8000).step_by(100) {
+            let fetch = FetchAsk { term: LeaderEpoch(5), from: end, last: LeaderEpoch(5), high_watermark: end };
+            quorum.heard_of(node(THIRD), fetch, at(millis), &mut Vec::new());
+            if millis % 2000 == 0 && quorum.is_leader() {
+                // There is always something that is not durable yet.
+                let before = quorum.log().end();
+                let batch = quorum.append(&[Bytes::from_static(b"x")], at(millis), &Functions::slow()).expect("leads");
+                if !is_hanging {
+                    quorum.stored(before, &mut Vec::new());
+                    end = before;
+                }
+                assert_eq!(batch.end_offset(), quorum.log().end());
+            }
+            let mut out = Vec::new();
+            with(at(millis), |cx| quorum.wake(cx, &mut out));
+            assert!(quorum.is_leader() || is_hanging && millis > 4000, "{is_hanging} {millis}");
+        }
+        assert_eq!(quorum.is_leader(), !is_hanging);
+    }
 }
 
 #[test]

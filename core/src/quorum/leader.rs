@@ -26,6 +26,8 @@ pub(super) struct Leader {
     pub(super) followers: BTreeMap<BrokerId, Progress>,
     /// It makes itself known to voters that do not fetch then.
     pub(super) call_at: Mono,
+    /// How much was durable here when it was looked at last that there was nothing to wait for, or more than before.
+    moved: (Offset, Mono),
 }
 
 /// How far a follower is.
@@ -44,7 +46,7 @@ pub(super) struct Progress {
 impl Leader {
     /// Elected, with a log that ends here.
     pub(super) fn new(term: LeaderEpoch, from: Offset, now: Now) -> Self {
-        Self { term, from, since: now.mono, followers: BTreeMap::new(), call_at: now.mono }
+        Self { term, from, since: now.mono, followers: BTreeMap::new(), call_at: now.mono, moved: (from, now.mono) }
     }
 
     /// The first record of the reign: who leads, who may vote, who voted for the leader. Directories came with voters that come and
@@ -140,6 +142,15 @@ impl Leader {
         let is_silent =
             move |id: &BrokerId| self.progress(*id, voters).is_none_or(|one| one.heard.0 + times.fetch / 2 <= now);
         voters.others(me).filter(is_silent)
+    }
+
+    /// Does its disk hang? It is looked at now, when so much of the log is durable. Nothing can be committed as long as it does, and followers,
+    /// who are answered, would not look for another leader. This one cannot be elected again before its vote is durable.
+    pub(super) fn is_stuck(&mut self, (durable, end): (Offset, Offset), (now, times): (Mono, &Times)) -> bool {
+        if durable == end || durable != self.moved.0 {
+            self.moved = (durable, now);
+        }
+        self.moved.1 + times.fetch * 3 / 2 <= now
     }
 
     /// Until when this member may believe that a majority follows it: after one and a half fetch time-outs without a word

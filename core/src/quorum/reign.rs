@@ -6,13 +6,14 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 impl Quorum {
-    /// A leader tells those who do not fetch that it leads, and gives up when no majority fetches.
+    /// A leader tells those who do not fetch that it leads, and gives up when no majority fetches, or its disk hangs.
     pub(super) fn reign_on(&mut self, cx: &mut QuorumCx<'_>, out: &mut Vec<QuorumOut>) {
         if self.is_voted_out() {
             return self.resign(cx, out);
         }
         let Role::Leader(leader) = &mut self.role else { return };
-        if leader.trusted_until(self.me, self.electorate.now(), &self.times) <= cx.now.mono {
+        let is_stuck = leader.is_stuck((self.log.durable(), self.log.end()), (cx.now.mono, &self.times));
+        if is_stuck || leader.trusted_until(self.me, self.electorate.now(), &self.times) <= cx.now.mono {
             return self.rest(cx, out);
         }
         if leader.call_at <= cx.now.mono {
