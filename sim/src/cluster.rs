@@ -62,6 +62,11 @@ impl Default for Shape {
     }
 }
 
+/// Half of the clusters write their metadata anew all the time.
+fn draw_snapshots(rng: &mut Rng) -> u64 {
+    if rng.chance(1, 2) { 1 << rng.between(10, 15) } else { usual_snapshot_bytes() }
+}
+
 /// Kafka's.
 fn usual_snapshot_bytes() -> u64 {
     20 << 20
@@ -137,10 +142,7 @@ impl Plan {
         if is_coup {
             options.shape.voters = VOTERS;
         }
-        let mut snapshots = rng.fork("snapshots");
-        if snapshots.chance(1, 2) {
-            options.shape.snapshot_bytes = 1 << snapshots.between(10, 15);
-        }
+        options.shape.snapshot_bytes = draw_snapshots(&mut rng.fork("snapshots"));
         let brokers = machines - options.shape.voters;
         options.shape.dedicated = brokers >= replicas as usize && rng.fork("dedicated").chance(1, 2);
         let mut disks = rng.fork("disks");
@@ -153,17 +155,7 @@ impl Plan {
             draw_turnover(&mut options, &mut clients, &mut rng.fork("turnover"));
         }
         ops.sort_by_key(|op| op.at);
-        let mut operator = rng.fork("operator");
-        if operator.chance(1, 2) {
-            let pace = Duration::from_millis(1 << operator.between(9, 14));
-            let role = Role::Mover(mover::Habits { brokers: machines, replicas: replicas as usize, pace });
-            clients.push(ClientSpec { number: clients.len(), role, seed: operator.next_u64() });
-        }
-        // Of two that have what is acknowledged one loses its disk: the other is not forgotten as well.
-        let is_wiped = ops.iter().any(|op| matches!(op.strike, Strike::Wipe(_)));
-        draw_tuner(&options, &mut clients, !is_wiped, &mut rng.fork("settings"));
-        draw_outlaw(&options, &mut clients, &mut rng.fork("outlaws"));
-        draw_racks(&options, &mut clients, &mut rng.fork("racks"));
+        draw_operators(&options, &mut clients, &ops, &mut rng);
         let mut coups = rng.fork("coups");
         if is_coup || options.shape.voters == VOTERS && !options.shape.turnover && coups.chance(1, 3) {
             ops.extend(draw_coups(chain.filter(|_| is_coup), span, &mut coups));
@@ -228,6 +220,21 @@ impl Options {
             }
         }
     }
+}
+
+/// Who moves replicas, alters settings and writes where nothing is promised, and who stands where.
+fn draw_operators(options: &Options, clients: &mut Vec<ClientSpec>, ops: &[Op], rng: &mut Rng) {
+    let mut operator = rng.fork("operator");
+    if operator.chance(1, 2) {
+        let pace = Duration::from_millis(1 << operator.between(9, 14));
+        let role = Role::Mover(mover::Habits { brokers: options.machines, replicas: options.replicas as usize, pace });
+        clients.push(ClientSpec { number: clients.len(), role, seed: operator.next_u64() });
+    }
+    // Of two that have what is acknowledged one loses its disk: the other is not forgotten as well.
+    let is_wiped = ops.iter().any(|op| matches!(op.strike, Strike::Wipe(_)));
+    draw_tuner(options, clients, !is_wiped, &mut rng.fork("settings"));
+    draw_outlaw(options, clients, &mut rng.fork("outlaws"));
+    draw_racks(options, clients, &mut rng.fork("racks"));
 }
 
 /// In one cluster of three there is a topic that may be led by whoever lives.
