@@ -313,6 +313,10 @@ fn dynamic_settings_lie_on_top_of_the_file() {
     let again = changed.overlaid(pairs(&[])).expect("allowed");
     assert_eq!(again, config);
     assert!(config.overlaid(pairs(&[("message.max.bytes", "-1")])).is_err());
+    let mut filled_in = config.clone();
+    filled_in.broker.listeners[0].advertised = crate::config::Address::parse("here:40000");
+    let changed = filled_in.overlaid(pairs(&[("log.retention.ms", "2000")])).expect("allowed");
+    assert_eq!(changed.broker.listeners, filled_in.broker.listeners, "where it listens is known by then");
 }
 
 /// A combined node and a broker of one cluster, as Kafka's files have them.

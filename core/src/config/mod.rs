@@ -300,10 +300,11 @@ impl Config {
     }
 
     /// What was set at start with other settings on top: the dynamic ones of the metadata log, the weaker first. Those
-    /// of an earlier call are gone.
+    /// of an earlier call are gone. Where it listens and is told to be reached stays as the shell has filled it in.
     pub fn overlaid(&self, dynamic: impl IntoIterator<Item = Setting>) -> Result<Self, Vec<Mistake>> {
         let all = self.given.iter().cloned().chain(dynamic).collect();
-        let (config, _) = read::read(all)?;
+        let (mut config, _) = read::read(all)?;
+        config.broker.listeners = self.broker.listeners.clone();
         Ok(Self { given: self.given.clone(), ..config })
     }
 
