@@ -13,7 +13,7 @@
 
 use super::candidate::Count;
 use super::change::voters_at;
-use super::{Candidate, Leader, Quorum, QuorumCx, QuorumOut, Role, Unattached};
+use super::{Ballot, Candidate, Leader, Quorum, QuorumCx, QuorumOut, Role, Unattached};
 use crate::plant::{Bug, planted};
 use crate::types::{BrokerId, LeaderEpoch, Offset};
 use alloc::vec::Vec;
@@ -98,7 +98,7 @@ impl Quorum {
         if (term, voted) != (self.ballot.term, self.ballot.voted) || self.ballot.is_kept {
             return;
         }
-        self.ballot.is_kept = true;
+        self.ballot = Ballot::kept(term, voted);
         self.ask_votes(out);
         self.count(cx, out);
     }

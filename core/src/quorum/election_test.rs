@@ -92,6 +92,26 @@ fn one_vote_a_term_and_only_once_it_is_kept() {
 }
 
 #[test]
+fn a_term_is_told_once_it_is_kept() {
+    let mut quorum = voter();
+    let mut out = Vec::new();
+    with(at(50), |cx| quorum.begun((THIRD, LeaderEpoch(6)), cx, &mut out)).expect("it may lead");
+    assert_eq!((quorum.term(), quorum.leader()), (LeaderEpoch(6), Some(THIRD)));
+    assert_eq!(quorum.told(), (LeaderEpoch(4), None), "a crash would make it forget");
+    keep(&mut quorum, &out);
+    assert_eq!(quorum.told(), (LeaderEpoch(6), Some(THIRD)));
+}
+
+#[test]
+fn the_only_voter_goes_back_to_what_its_disk_has() {
+    let mut quorum = boot(ME, &[ME.id.0], Some((LeaderEpoch(4), Some(ME.id))), Log::empty(Offset::ZERO));
+    with(at(1000), |cx| quorum.wake(cx, &mut Vec::new()));
+    assert_eq!((quorum.term(), quorum.told()), (LeaderEpoch(5), (LeaderEpoch(4), None)));
+    with(at(1001), |cx| quorum.reload(Log::empty(Offset::ZERO), cx, &mut Vec::new()));
+    assert_eq!((quorum.term(), quorum.is_leader()), (LeaderEpoch(4), false), "its vote did not become durable");
+}
+
+#[test]
 fn whoever_only_asks_gets_a_word_and_no_vote() {
     let mut quorum = voter();
     assert_eq!(asked(&mut quorum, &ask(FIRST, 4, true)), (Some(true), vec![]));

@@ -256,12 +256,10 @@ impl Quorum {
         let may_vote = is_voter || may_vote && !is_fixed;
         let ballot = match vote {
             Some((term, voted)) if Some(term) >= last => {
-                Ballot { term, voted: voted.filter(|_| !planted(Bug::VoteForgotten)), is_kept: true }
+                Ballot::kept(term, voted.filter(|_| !planted(Bug::VoteForgotten)))
             }
-            Some(_) | None if may_vote => {
-                Ballot { term: last.unwrap_or(LeaderEpoch::FIRST), voted: None, is_kept: true }
-            }
-            Some(_) | None => Ballot { term: last.unwrap_or(LeaderEpoch::NONE), voted: None, is_kept: true },
+            Some(_) | None if may_vote => Ballot::kept(last.unwrap_or(LeaderEpoch::FIRST), None),
+            Some(_) | None => Ballot::kept(last.unwrap_or(LeaderEpoch::NONE), None),
         };
         let until = if is_voter && !voters.is_sole(me.id) { times.first(cx) } else { cx.now.mono };
         Self {
@@ -310,7 +308,7 @@ impl Quorum {
     /// The store could not do what it was asked to, and tells what it holds. Whoever led does not any more.
     pub fn reload(&mut self, log: Log, cx: &mut QuorumCx<'_>, out: &mut Vec<QuorumOut>) {
         if self.is_sole {
-            let vote = Some((self.ballot.term, self.ballot.voted));
+            let vote = Some((self.ballot.told, self.ballot.voted.filter(|_| self.ballot.is_kept)));
             *self = Self::boot(self.member(), vote, log, cx);
             return;
         }
@@ -321,7 +319,7 @@ impl Quorum {
         self.high_watermark = self.high_watermark.clamp(log.start(), log.durable());
         self.electorate.cut(log.end());
         self.log = log;
-        let Ballot { term, voted, is_kept } = self.ballot;
+        let Ballot { term, voted, is_kept, .. } = self.ballot;
         if !is_kept {
             out.push(QuorumOut::Vote { term, voted });
         }

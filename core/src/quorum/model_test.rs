@@ -63,6 +63,20 @@ enum Message {
     Lost(Asked),
 }
 
+impl Message {
+    /// The term that it speaks of as its sender's.
+    fn term(&self) -> Option<LeaderEpoch> {
+        match self {
+            Self::VoteAsk(ask) => Some(ask.term),
+            Self::VoteTold(_, told) => Some(told.term),
+            Self::Begin(term) | Self::Outdone(term, _) | Self::End(term, _) => Some(*term),
+            Self::Fetch((_, ask)) => Some(ask.term),
+            Self::Fetched(_, told) => Some(told.term),
+            Self::Lost(_) => None,
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Event {
     /// The next operation of this life of a member's disk is done.
@@ -341,6 +355,13 @@ impl World {
     }
 
     fn send(&mut self, from: usize, to: BrokerId, message: Message) {
+        let Member { disk, me, .. } = &self.members[from];
+        let may_forget = self.is_fixed && !self.founders.has(*me);
+        let kept = disk.vote.map(|(term, _)| term).max(disk.log().epochs().latest()).unwrap_or(LeaderEpoch::FIRST);
+        assert!(
+            may_forget || message.term() <= Some(kept),
+            "{me:?} speaks of a term that it may forget: {message:?} past {kept:?}"
+        );
         let number = (to.0 - 1) as usize;
         let is_cut = self.members[from].dumb_until > self.now || self.members[number].deaf_until > self.now;
         if is_cut || !self.is_calm && self.rng.chance(1, 50) {
@@ -471,7 +492,7 @@ impl World {
             Message::Begin(term) => {
                 let told = self.with(to, |quorum, cx, out| {
                     let _ = quorum.begun((from, term), cx, out);
-                    (quorum.term(), quorum.leader())
+                    quorum.told()
                 });
                 if let Some((term, leader)) = told {
                     self.send(to, from, Message::Outdone(term, leader));
@@ -544,10 +565,11 @@ impl World {
             let is_plain = readable.error == ErrorCode::None && readable.diverging.is_none();
             let from =
                 |batch: &&CheckedBatch| batch.base_offset() >= asked.1.from && batch.end_offset() <= readable.end;
+            let (term, leader) = quorum.told();
             let told = FetchTold {
                 error: readable.error,
-                term: quorum.term(),
-                leader: quorum.leader(),
+                term,
+                leader,
                 high_watermark: readable.high_watermark,
                 log_start: readable.log_start,
                 diverging: readable.diverging,

@@ -209,7 +209,7 @@ impl Node {
     /// This broker is registered.
     pub(super) fn enlisted_as(&mut self, now: Now, epoch: BrokerEpoch, out: &mut Effects) {
         self.cluster.epoch = epoch;
-        self.cluster.life.surveyed = None;
+        self.cluster.life.registered();
         self.trusted(out);
         self.enlist_in(now, Duration::ZERO);
         self.take_up_registration(now, out);

@@ -41,7 +41,7 @@ impl Joining {
     }
 
     fn wanted(&self, quorum: &Quorum) -> Option<Change> {
-        let is_known = quorum.is_changing() && quorum.leader().is_some() && quorum.is_caught_up();
+        let is_known = quorum.is_changing() && quorum.told().1.is_some() && quorum.is_caught_up();
         if !is_known || self.own.endpoints.is_empty() {
             return None;
         }
@@ -71,8 +71,8 @@ impl Node {
             let _ = self.with_quorum(now, out, |quorum, cx, said| quorum.change_voters(&change, cx, said));
             return;
         }
-        let leader = quorum.leader().expect("a change is wanted of a leader");
-        let body = asked(&self.cluster.id, quorum.term().0, change);
+        let (term, Some(leader)) = quorum.told() else { return };
+        let body = asked(&self.cluster.id, term.0, change);
         let Some(line) = self.cluster.line(leader, Purpose::Metadata) else {
             // One that votes no more leads until that is committed, and nothing says where it is reached.
             self.cluster.voting.joining.ask_at = now.mono + pause;

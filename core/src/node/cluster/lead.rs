@@ -62,7 +62,7 @@ impl Node {
                 }
                 QuorumOut::Truncate { from, end } => {
                     out.note(Note::Truncated { log: LogId::METADATA, from, to: end });
-                    self.cluster.life.found_end = self.cluster.life.found_end.min(end);
+                    self.cluster.life.cut(end);
                     self.cluster.store(Action::Truncate { end }, Then::Changed(end), out);
                 }
                 QuorumOut::BeginAnew { start } => {

@@ -21,6 +21,7 @@ mod joining;
 mod lead;
 mod leases;
 mod leaving;
+mod life;
 mod load;
 mod numbers;
 mod observe;
@@ -49,6 +50,7 @@ use core::time::Duration;
 use enlist::Enlisting;
 use leases::Leases;
 use leaving::Leaving;
+use life::Life;
 use numbers::Numbers;
 use observe::Observing;
 use serve::Followers;
@@ -100,35 +102,6 @@ struct Reading {
     from: Option<Offset>,
     /// What is public is not what the next record builds on: nothing yet, or what was known before the log began anew.
     is_anew: bool,
-}
-
-/// Who this node is, and what its directory was like when its process started.
-#[derive(Clone, Hash, Debug)]
-struct Life {
-    me: Voter,
-    /// It registers, and serves clients.
-    is_broker: bool,
-    /// Drawn anew at each start.
-    incarnation: Uuid,
-    /// Whether the directory came back whole.
-    is_whole: bool,
-    /// Where the metadata log ended that was found, or up to where it is still the same.
-    found_end: Offset,
-    /// The last registration of this broker that this log tells of, once it is read.
-    found_epoch: Option<BrokerEpoch>,
-    /// The same, committed or not, until this life has a registration of its own.
-    surveyed: Option<BrokerEpoch>,
-}
-
-impl Life {
-    /// The log that was found has to make room for the one that its leader has now. What it told of this broker counts: a
-    /// registration that was never committed is none that the controller knows.
-    fn forget_found_log(&mut self) {
-        self.found_end = Offset::ZERO;
-        if let Some(epoch) = self.surveyed.take() {
-            self.found_epoch = Some(epoch);
-        }
-    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -204,15 +177,7 @@ impl Cluster {
     pub fn new(found: Found, config: &Config, cx: &mut QuorumCx<'_>) -> Self {
         let log = found.log.unwrap_or_else(|| Log::empty(Offset::ZERO));
         let member = member(found.me, found.founders, config);
-        let life = Life {
-            me: found.me,
-            is_broker: config.broker.roles.is_broker(),
-            incarnation: found.incarnation,
-            is_whole: found.is_whole,
-            found_end: log.end(),
-            found_epoch: None,
-            surveyed: None,
-        };
+        let life = Life::new(found.me, config.broker.roles.is_broker(), (found.incarnation, found.is_whole), log.end());
         Self {
             id: found.id,
             phase: Phase::Loading,

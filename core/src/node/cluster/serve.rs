@@ -89,10 +89,8 @@ impl Node {
 
     fn tell_follower(&mut self, one: &Parked, readable: Readable, out: &mut Effects) {
         let quorum = &self.cluster.quorum;
-        let leader = LeaderIdAndEpoch {
-            leader_id: quorum.leader().map_or(-1, |leader| leader.0),
-            leader_epoch: quorum.term().0,
-        };
+        let (term, leader) = quorum.told();
+        let leader = LeaderIdAndEpoch { leader_id: leader.map_or(-1, |leader| leader.0), leader_epoch: term.0 };
         let diverging_epoch = readable
             .diverging
             .map_or_else(EpochEndOffset::default, |(epoch, end)| EpochEndOffset { epoch: epoch.0, end_offset: end.0 });

@@ -29,7 +29,7 @@ impl Node {
                 from = batch.end_offset();
                 let me = self.cluster.life.me.id;
                 if let Some(epoch) = registration_of(me, &batch, &self.functions)? {
-                    self.cluster.life.surveyed = Some(epoch);
+                    self.cluster.life.survey(from, epoch);
                 }
                 let told = self.with_quorum(now, out, |quorum, cx, _| quorum.survey(&batch, cx));
                 told.map_err(|_| Str::from_static("a record of voters"))

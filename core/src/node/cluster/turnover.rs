@@ -51,7 +51,7 @@ impl Node {
             Request::UpdateRaftVoter(_) => {
                 let leader = self.leader_endpoint().map(|(id, at)| CurrentLeader {
                     leader_id: id.0,
-                    leader_epoch: self.cluster.quorum.term().0,
+                    leader_epoch: self.cluster.quorum.told().0.0,
                     host: at.host,
                     port: i32::from(at.port),
                 });

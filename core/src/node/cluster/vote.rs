@@ -274,11 +274,12 @@ impl Node {
                 (ErrorCode::None, Some(told))
             }
         };
+        let (term, leader) = self.cluster.quorum.told();
         let result = |told: Result<(), ErrorCode>| begin::PartitionResult {
             partition_index: 0,
             error_code: told.err().unwrap_or(ErrorCode::None).code(),
-            leader_id: self.cluster.quorum.leader().unwrap_or(BrokerId::NONE).0,
-            leader_epoch: self.cluster.quorum.term().0,
+            leader_id: leader.unwrap_or(BrokerId::NONE).0,
+            leader_epoch: term.0,
         };
         let topic = |told| begin::TopicResult {
             topic_name: Str::from_static(METADATA_TOPIC),
@@ -310,11 +311,12 @@ impl Node {
                 (ErrorCode::None, Some(told))
             }
         };
+        let (term, leader) = self.cluster.quorum.told();
         let result = |told: Result<(), ErrorCode>| end::PartitionResult {
             partition_index: 0,
             error_code: told.err().unwrap_or(ErrorCode::None).code(),
-            leader_id: self.cluster.quorum.leader().unwrap_or(BrokerId::NONE).0,
-            leader_epoch: self.cluster.quorum.term().0,
+            leader_id: leader.unwrap_or(BrokerId::NONE).0,
+            leader_epoch: term.0,
         };
         let topic = |told| end::TopicResult {
             topic_name: Str::from_static(METADATA_TOPIC),
