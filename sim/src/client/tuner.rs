@@ -33,6 +33,8 @@ pub struct Tuner {
     tag: u64,
     is_asking: bool,
     finishing: bool,
+    /// It has asked for all to be as it was.
+    is_undoing: bool,
     /// All is as it was, at least for whoever asked for that.
     is_undone: bool,
 }
@@ -43,7 +45,7 @@ type Change = (&'static str, Option<String>);
 impl Tuner {
     /// One that has altered nothing.
     pub fn new(habits: Habits) -> Self {
-        Self { habits, tag: 0, is_asking: false, finishing: false, is_undone: false }
+        Self { habits, tag: 0, is_asking: false, finishing: false, is_undoing: false, is_undone: false }
     }
 
     fn ask(&mut self, cx: &mut Cx) {
@@ -57,6 +59,7 @@ impl Tuner {
             let broker_id = 1 + cx.rng.below(self.habits.brokers as u64) as i32;
             return cx.ask(self.tag, UnregisterBrokerRequest { broker_id });
         }
+        self.is_undoing = self.finishing;
         let resources = if self.finishing { self.undone(cx) } else { vec![self.altered(cx)] };
         cx.ask(self.tag, IncrementalAlterConfigsRequest { resources, validate_only: false });
     }
@@ -116,7 +119,7 @@ impl Tuner {
                 }
             }
         }
-        self.is_undone = self.finishing && is_done;
+        self.is_undone = self.is_undoing && is_done;
     }
 
     fn unregistered(cx: &mut Cx, body: &UnregisterBrokerResponse) {
