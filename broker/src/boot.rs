@@ -284,8 +284,8 @@ fn damage(log: &RecoveredLog, directory: &Path) -> String {
 }
 
 fn found(log: RecoveredLog, directory: usize) -> FoundLog {
-    let RecoveredLog { id, start, end, epochs, producers, vote, is_online, .. } = log;
-    FoundLog { id, log: Log::recovered(OffsetRange { start, end }, epochs, producers), vote, is_online, directory }
+    let RecoveredLog { id, start, end, epochs, producers, hard, is_online, .. } = log;
+    FoundLog { id, log: Log::recovered(OffsetRange { start, end }, epochs, producers), hard, is_online, directory }
 }
 
 /// An operation that ended; others may be left in `mail`. Nobody else sends any before there is a brain.

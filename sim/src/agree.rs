@@ -26,8 +26,6 @@ pub struct Agreement {
     reigns: BTreeMap<(LogId, LeaderEpoch), usize>,
     /// Who led the metadata quorum in which term.
     terms: BTreeMap<LeaderEpoch, usize>,
-    /// The process of each machine whose metadata log began anew since it started, and that has not been ready since.
-    anew: BTreeMap<usize, u64>,
     /// The newest state of each partition that was told, if somebody wants to hear of it.
     told: BTreeMap<LogId, PartitionEpoch>,
 }
@@ -50,7 +48,6 @@ impl Agreement {
 impl World {
     /// A machine did something: what it knows now is compared with what was ever known at that offset.
     pub(crate) fn judge_agreement(&mut self, number: usize) {
-        self.count_forgetful();
         let machine = &self.machines[number];
         let Some(view) = machine.view() else { return };
         if let Some(term) = view.reign().filter(|_| !self.model.damaged) {
@@ -70,9 +67,6 @@ impl World {
             return;
         }
         self.agreement.seen.insert(number, now);
-        if view.is_ready() && self.agreement.anew.get(&number) == Some(&now.0) {
-            self.agreement.anew.remove(&number);
-        }
         if let Some((start, end)) = before
             && start == now.0
             && end > now.1
@@ -125,26 +119,12 @@ impl World {
             let facts = self.model.log(LogName { topic, partition: log.partition });
             facts.dropped = facts.dropped.max(after.0);
         }
-        if let Note::Truncated { log: LogId::METADATA, from, to } = note
-            && from == to
-        {
-            self.agreement.anew.insert(number, self.machines[number].starts());
-        }
         if let Note::Leading { log, epoch, .. } = note
             && self.plan.options.cluster
             && let Some(text) = self.agreement.leads(&mut self.model, number, (*log, *epoch))
         {
             self.model.find("reigns", text);
         }
-    }
-
-    /// A process that ends while its metadata log begins anew with a snapshot, before it is registered, may leave nothing that tells
-    /// the next of its registration: it is not trusted with what it has.
-    fn count_forgetful(&mut self) {
-        let machines = &self.machines;
-        let before = self.agreement.anew.len();
-        self.agreement.anew.retain(|machine, starts| machines[*machine].starts() == *starts);
-        self.model.count("registrations forgotten", (before - self.agreement.anew.len()) as u64);
     }
 
     /// A line for each state of a partition that nobody knew before.
@@ -186,8 +166,7 @@ impl World {
         let may_be_lost = self.model.damaged
             || self.plan.options.relaxed
             || self.plan.options.disk.liar
-            || self.model.marks.contains_key("brokers to be unregistered")
-            || self.model.marks.get("registrations forgotten").is_some_and(|times| *times > 0);
+            || self.model.marks.contains_key("brokers to be unregistered");
         let (mut eligible, mut moving, mut outlaws) = (0, 0, 0);
         let mut wrong = None;
         for (topic, (index, partition)) in

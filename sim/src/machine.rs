@@ -673,5 +673,5 @@ pub fn broker_id(machine: usize) -> BrokerId {
 fn found((log, directory): (RecoveredLog, usize)) -> FoundLog {
     let range = OffsetRange { start: log.start, end: log.end };
     let kept = Log::recovered(range, log.epochs, log.producers);
-    FoundLog { id: log.id, log: kept, vote: log.vote, is_online: log.is_online, directory }
+    FoundLog { id: log.id, log: kept, hard: log.hard, is_online: log.is_online, directory }
 }

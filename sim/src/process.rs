@@ -481,6 +481,7 @@ impl Process {
             | Action::Retain { .. }
             | Action::Delete
             | Action::Vote { .. }
+            | Action::Registration { .. }
             | Action::Move(_) => {}
         }
         action

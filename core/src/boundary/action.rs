@@ -2,7 +2,7 @@
 
 use crate::log::Log;
 use crate::record::CheckedBatch;
-use crate::types::{BrokerId, LeaderEpoch, Offset, Str, Uuid, Wall};
+use crate::types::{BrokerEpoch, BrokerId, LeaderEpoch, Offset, Str, Uuid, Wall};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -46,6 +46,12 @@ pub enum Action {
         /// The candidate this node voted for in it.
         voted: Option<BrokerId>,
     },
+    /// The broker is registered: kept before it says so, so that its next life can name the last registration under which anything
+    /// was stored here (KIP-966).
+    Registration {
+        /// The registration's epoch.
+        epoch: BrokerEpoch,
+    },
     /// A step of a log from one data directory to another: only directories ask it of each other (store/moving.rs).
     Move(MoveStep),
 }
@@ -63,6 +69,15 @@ pub enum MoveStep {
     Promote(Box<Promotion>),
     /// No step of a log: the directory takes part in this life.
     Mark(Mark),
+}
+
+/// What a node keeps beside the metadata log.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct HardState {
+    /// A term, and whom this node voted for in it.
+    pub vote: Option<(LeaderEpoch, Option<BrokerId>)>,
+    /// The last registration of the broker.
+    pub registration: Option<BrokerEpoch>,
 }
 
 /// In which life a directory was used last (store/mark.rs).

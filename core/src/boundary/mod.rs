@@ -16,7 +16,7 @@ mod ice;
 mod input;
 mod note;
 
-pub use action::{Action, CopyId, LogSettings, LogSpec, Mark, MoveStep, Promotion, Query};
+pub use action::{Action, CopyId, HardState, LogSettings, LogSpec, Mark, MoveStep, Promotion, Query};
 pub use effect::{Effect, Effects, Fault, Job, Line, Purpose, Slot, answer_bytes};
 pub use file::{Entry, FileDone, FileFault, FileId, FileOp, OpenMode};
 pub use ice::{Digest, Ice};

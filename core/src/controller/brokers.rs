@@ -110,15 +110,13 @@ fn after(image: &Image, records: &[MetadataRecord]) -> Image {
     Arc::unwrap_or_clone(after)
 }
 
-/// Since which registration a broker is whole, if it is. One that ended before it heard of its last registration has done nothing
-/// in that life: it is as whole as it was then. While none of its registrations since has been up it may have found any of them in its
-/// log, which it goes on to copy before it hears of its newest.
+/// Since which registration a broker is whole, if it is. One that ended before it kept its last registration has done nothing in that
+/// life: it is as whole as it was when it came.
 fn proved_since(before: &Broker, registration: &Registration) -> Option<BrokerEpoch> {
     let claimed = registration.whole_since?;
     let was_durable = before.features.contains(&features::durable());
     match features::proof(&before.features) {
         Some(proved) if claimed == proved => Some(proved),
-        Some(proved) if proved < claimed && claimed < before.epoch && was_durable => Some(claimed),
         Some(_) | None => (claimed == before.epoch && was_durable).then_some(claimed),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::kept::fields;
 use super::{Entry, FlightFault};
+use crate::boundary::HardState;
 use crate::config::{Address, Config, Listener, Setting};
 use crate::node::{Boot, FoundLog};
 use crate::quorum::Voters;
@@ -36,7 +37,8 @@ pub struct Life {
 
 fields! {
     Life { listeners, http, seed, cluster_id, directories, unproved, founders, lane_delay_max, request_cost_max }
-    FoundLog { id, log, vote, is_online, directory }
+    FoundLog { id, log, hard, is_online, directory }
+    HardState { vote, registration }
 }
 
 impl Life {

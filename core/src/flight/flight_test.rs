@@ -3,7 +3,9 @@ use super::{
     Entry, FlightFault, HEAD, Landing, Manifest, PREFIX_BYTES, Recorded, body_bytes, check_head, put_boot, put_digest,
     put_input, put_landing, read_entry,
 };
-use crate::boundary::{Asker, DiskFault, Done, Input, JobDone, Lost, Produce, ProducePartition, ProduceTopic};
+use crate::boundary::{
+    Asker, DiskFault, Done, HardState, Input, JobDone, Lost, Produce, ProducePartition, ProduceTopic,
+};
 use crate::config::{Config, Setting};
 use crate::log::{EpochStart, Epochs, Log, Producers};
 use crate::msg::fetch::{FetchRequest, FetchResponse, FetchTopic, FetchableTopicResponse};
@@ -16,8 +18,8 @@ use crate::record::{
     Builder, CheckedBatch, Functions, NewRecord, ProveRules, Proved, RecordError, RecordReason, Records, Refusal, prove,
 };
 use crate::types::{
-    BrokerId, CallId, ConnId, LeaderEpoch, ListenerType, LogId, Mono, Now, Offset, OffsetRange, OpId, Str, Ticket,
-    Uuid, Wall, limit,
+    BrokerEpoch, BrokerId, CallId, ConnId, LeaderEpoch, ListenerType, LogId, Mono, Now, Offset, OffsetRange, OpId, Str,
+    Ticket, Uuid, Wall, limit,
 };
 use alloc::boxed::Box;
 use alloc::format;
@@ -175,7 +177,10 @@ fn boot() -> Boot {
     config.broker.listeners[0].advertised.as_mut().expect("it is advertised").host = Str::from("one");
     let endpoints = vec![VoterEndpoint { name: Str::from("CONTROLLER"), host: Str::from("one"), port: 9093 }];
     let founder = VoterNode { id: BrokerId(3), directory: Uuid([1; 16]), endpoints };
-    let found = |id, vote, directory| FoundLog { id, log: log(), vote, is_online: directory == 0, directory };
+    let found = |id, vote, directory| {
+        let hard = HardState { vote, registration: vote.map(|_| BrokerEpoch(9)) };
+        FoundLog { id, log: log(), hard, is_online: directory == 0, directory }
+    };
     Boot {
         config,
         functions: F,

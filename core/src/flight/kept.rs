@@ -6,7 +6,8 @@ use crate::log::Log;
 use crate::quorum::{VoterEndpoint, VoterNode, Voters};
 use crate::record::{CheckedBatch, Functions, Records, check_stored};
 use crate::types::{
-    BrokerId, CallId, ConnId, LeaderEpoch, ListenerType, LogId, Mono, Now, Offset, OpId, Str, Ticket, Uuid, Wall,
+    BrokerEpoch, BrokerId, CallId, ConnId, LeaderEpoch, ListenerType, LogId, Mono, Now, Offset, OpId, Str, Ticket,
+    Uuid, Wall,
 };
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -138,7 +139,7 @@ macro_rules! kinds {
 pub(super) use {fields, kinds};
 
 numbers! { u8, u16, u32, u64, i8, i16, i32, i64 }
-wrapped! { Uuid, BrokerId, ConnId, CallId, OpId, Offset, LeaderEpoch, Mono, Wall }
+wrapped! { Uuid, BrokerEpoch, BrokerId, ConnId, CallId, OpId, Offset, LeaderEpoch, Mono, Wall }
 fields! {
     Now { mono, wall }
     LogId { topic, partition }

@@ -1,7 +1,7 @@
 //! Records of the metadata log, in Kafka's own format: `kafka-dump-log --cluster-metadata-decoder` reads ours.
 
 use crate::record::{CheckedBatch, Functions, Placed, WalkFault};
-use crate::types::{BrokerEpoch, BrokerId, Str};
+use crate::types::Str;
 use crate::wire;
 use alloc::format;
 use alloc::vec::Vec;
@@ -9,8 +9,6 @@ use bytes::Bytes;
 
 pub use crate::msg::MetadataRecord;
 
-/// The kind of [`MetadataRecord::RegisterBroker`].
-const REGISTER_BROKER: u8 = 0;
 /// The most bytes that decoding one record may allocate: many times the largest that is ever written.
 const BUDGET_BYTES: usize = 64 << 20;
 
@@ -26,25 +24,6 @@ pub fn decode(value: Bytes) -> Result<MetadataRecord, Str> {
 
 /// The records of a batch of the metadata log; none of a control batch, which concerns the quorum.
 pub fn read_batch(batch: &CheckedBatch, f: &Functions) -> Result<Vec<MetadataRecord>, Str> {
-    read_some(batch, f, |_| true)
-}
-
-/// The last registration of this broker in a batch. All else is passed over as it stands.
-pub fn registration_of(id: BrokerId, batch: &CheckedBatch, f: &Functions) -> Result<Option<BrokerEpoch>, Str> {
-    // A value begins with the version of its frame and the kind of the record.
-    let records = read_some(batch, f, |value| value.get(1) == Some(&REGISTER_BROKER))?;
-    let epoch = |record| match record {
-        MetadataRecord::RegisterBroker(record) if record.broker_id == id.0 => Some(BrokerEpoch(record.broker_epoch)),
-        _ => None,
-    };
-    Ok(records.into_iter().filter_map(epoch).last())
-}
-
-fn read_some(
-    batch: &CheckedBatch,
-    f: &Functions,
-    is_meant: impl Fn(&[u8]) -> bool,
-) -> Result<Vec<MetadataRecord>, Str> {
     if batch.header().attributes.is_control() {
         return Ok(Vec::new());
     }
@@ -53,9 +32,9 @@ fn read_some(
     let record = |placed: Result<Placed<'_>, WalkFault>| {
         let placed = placed.map_err(|fault| Str::from(format!("{fault:?}")))?;
         let value = placed.record.value.ok_or(Str::from_static("a record without a value"))?;
-        is_meant(value).then(|| decode(Bytes::copy_from_slice(value))).transpose()
+        decode(Bytes::copy_from_slice(value))
     };
-    walk.map(record).filter_map(Result::transpose).collect()
+    walk.map(record).collect()
 }
 
 /// The version that is written under `metadata.version` 30. What says nothing of eligible leader replicas is written as it was

@@ -6,13 +6,13 @@ use super::front::Front;
 use super::lane::Lane;
 use super::post::Post;
 use super::{Node, OWNER_LANES};
-use crate::boundary::Effects;
+use crate::boundary::{Effects, HardState};
 use crate::config::Config;
 use crate::log::Log;
 use crate::partition::Peers;
 use crate::quorum::{QuorumCx, Voter, Voters};
 use crate::record::Functions;
-use crate::types::{BrokerId, LeaderEpoch, LogId, Now, Rng, Str, Uuid};
+use crate::types::{LogId, Now, Rng, Str, Uuid};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -50,8 +50,8 @@ pub struct FoundLog {
     pub id: LogId,
     /// What it holds.
     pub log: Log,
-    /// The vote that was kept in it: a term, and whom this node voted for in it.
-    pub vote: Option<(LeaderEpoch, Option<BrokerId>)>,
+    /// What was kept with it.
+    pub hard: HardState,
     /// False if bytes were lost: nothing of it can be trusted.
     pub is_online: bool,
     /// In which data directory.
@@ -71,11 +71,11 @@ impl Node {
         let metadata = found.remove(&LogId::METADATA);
         let is_new = metadata.is_none();
         let me = Voter { id: boot.config.broker.id, directory: boot.directories[0] };
-        let (log, vote) = metadata.map_or((None, None), |found| (Some(found.log), found.vote));
+        let (log, hard) = metadata.map_or((None, HardState::default()), |found| (Some(found.log), found.hard));
         let mut rng = Rng::new(boot.seed);
         let incarnation = Uuid(rng.bytes16());
         let found_cluster =
-            Found { id: boot.cluster_id, me, founders: boot.founders, log, vote, is_whole, incarnation };
+            Found { id: boot.cluster_id, me, founders: boot.founders, log, hard, is_whole, incarnation };
         let mut cx = QuorumCx { now, rng: &mut rng, functions: &boot.functions };
         let cluster = Cluster::new(found_cluster, &boot.config, &mut cx);
         let retain_at = now.mono + boot.config.store.retention_check_interval;

@@ -8,7 +8,7 @@ use super::post::Post;
 use super::scene_test::{Scene, batch};
 use super::slices::Slices;
 use super::{Mono, Node};
-use crate::boundary::Input;
+use crate::boundary::{HardState, Input};
 use crate::config::{Config, Setting};
 use crate::log::Log;
 use crate::msg::Request;
@@ -129,7 +129,8 @@ fn every_part_of_a_node_shows_in_its_digest() {
     let Node { following: _, slices: _, calls: _, .. } = &node;
     let log = LogId { topic: Uuid([3; 16]), partition: 0 };
     let vote = Some((LeaderEpoch(1), Some(BrokerId(1))));
-    let found = FoundLog { id: log, log: Log::empty(Offset(0)), vote, is_online: true, directory: 0 };
+    let hard = HardState { vote, registration: None };
+    let found = FoundLog { id: log, log: Log::empty(Offset(0)), hard, is_online: true, directory: 0 };
     let other_cluster = with_topic(1).node.cluster;
     let changes: &[Named<Node>] = &[
         ("config", &|node| node.config = other_config()),

@@ -1,16 +1,18 @@
 use super::scene_test::Scene;
 use crate::boundary::{Input, Lost, Note, Purpose};
 use crate::msg::broker_heartbeat::BrokerHeartbeatRequest;
+use crate::msg::broker_registration::BrokerRegistrationRequest;
 use crate::msg::create_topics::{CreatableReplicaAssignment, CreatableTopic, CreateTopicsRequest};
 use crate::msg::delete_topics::{DeleteTopicState, DeleteTopicsRequest};
 use crate::msg::find_coordinator::FindCoordinatorRequest;
 use crate::msg::incremental_alter_configs::{AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest};
-use crate::msg::{Request, Response};
+use crate::msg::{ApiKey, Request, Response};
 use crate::types::{BrokerId, ConnId, ListenerType, LogId, Offset, Str, Uuid};
 use core::time::Duration;
 use std::collections::BTreeSet;
 use std::format;
 use std::vec;
+use std::vec::Vec;
 
 const VOTERS: (&str, &str) = ("controller.quorum.voters", "1@node-1:9093");
 pub const CONTROLLER: &[(&str, &str)] = &[
@@ -96,11 +98,16 @@ fn one_that_was_away_for_so_long_is_as_whole_as_it_was() {
     (0..40).for_each(|number| create(&mut controller, &format!("topic-{number}")));
     assert!(controller.log(LogId::METADATA).start() > before);
     broker.restart(BROKER);
-    let told = (0..100).find_map(|_| {
+    assert_eq!(registration(&mut broker, &mut controller).previous_broker_epoch, epoch.0);
+}
+
+/// What a broker says when it registers; nothing is answered to that.
+fn registration(broker: &mut Scene, controller: &mut Scene) -> BrokerRegistrationRequest {
+    let mut told = (0..100).filter_map(|_| {
         broker.pass(Duration::from_millis(30));
         for (call, _, body) in core::mem::take(&mut broker.calls) {
             if let Request::BrokerRegistration(body) = body {
-                return Some(body.previous_broker_epoch);
+                return Some(body);
             }
             let version = body.api_key().facts().last;
             let ticket = controller.ask_on(ListenerType::Controller, version, body);
@@ -110,7 +117,48 @@ fn one_that_was_away_for_so_long_is_as_whole_as_it_was() {
         }
         None
     });
-    assert_eq!(told, Some(epoch.0), "the log that it had told of it");
+    told.next().expect("it registers")
+}
+
+#[test]
+fn a_directory_that_is_older_than_it_was_is_found_out_however_often_it_starts() {
+    let (mut controller, mut broker) = (Scene::new(CONTROLLER), Scene::new(BROKER));
+    talk(&mut broker, &mut controller);
+    let (older, epoch) = (broker.hard, broker.node.cluster.epoch());
+    broker.restart(BROKER);
+    talk(&mut broker, &mut controller);
+    assert!(broker.node.cluster.epoch() > epoch);
+    broker.hard = older;
+    for _ in 0..2 {
+        broker.restart(BROKER);
+        let claimed = registration(&mut broker, &mut controller).previous_broker_epoch;
+        assert_eq!(claimed, epoch.0, "it copies what it missed, and was not there");
+    }
+}
+
+#[test]
+fn a_registration_is_kept_before_anything_is_done_under_it() {
+    let (mut controller, mut broker) = (Scene::new(CONTROLLER), Scene::new(BROKER));
+    create(&mut controller, "one");
+    let mut asked = Vec::new();
+    for _ in 0..100 {
+        broker.pass(Duration::from_millis(30));
+        for (call, _, body) in core::mem::take(&mut broker.calls) {
+            asked.push(body.api_key());
+            let is_registration = matches!(body, Request::BrokerRegistration(_));
+            let ticket = controller.ask_on(ListenerType::Controller, body.api_key().facts().last, body);
+            controller.pass(Duration::from_millis(600));
+            let body = controller.answer(ticket).expect("answered by now").expect("not silent");
+            broker.is_slow |= is_registration;
+            broker.step(Input::Response { call, body: Ok(body) });
+        }
+    }
+    let count = |asked: &[ApiKey], what| asked.iter().filter(|key| **key == what).count();
+    assert_eq!(count(&asked, ApiKey::BrokerRegistration), 1);
+    assert_eq!(count(&asked, ApiKey::BrokerHeartbeat), 0, "its disk has not answered: {asked:?}");
+    broker.release();
+    talk(&mut broker, &mut controller);
+    assert_eq!(broker.hard.registration, Some(broker.node.cluster.epoch()));
 }
 
 #[test]
@@ -254,11 +302,25 @@ fn every_broker_names_the_coordinator_wherever_it_is() {
 }
 
 #[test]
+fn one_that_lost_its_connection_over_its_registration_is_not_taken_for_another() {
+    let (mut controller, mut broker) = (Scene::new(CONTROLLER), Scene::new(BROKER));
+    talk(&mut broker, &mut controller);
+    // Two scenes of the same seed are the same life.
+    let body = registration(&mut Scene::new(BROKER), &mut controller);
+    let version = Request::BrokerRegistration(body.clone()).api_key().facts().last;
+    let ticket = controller.ask_over(ConnId(9), ListenerType::Controller, version, Request::BrokerRegistration(body));
+    let told = controller.answer(ticket);
+    let Some(Some(Response::BrokerRegistration(told))) = told else { panic!("{told:?}") };
+    assert_eq!((told.error_code, told.broker_epoch), (0, broker.node.cluster.epoch().0));
+}
+
+#[test]
 fn a_second_broker_of_one_number_is_told_of_the_first() {
     let (mut controller, mut first) = (Scene::new(CONTROLLER), Scene::new(BROKER));
     talk(&mut first, &mut controller);
     let known = controller.node.view().image().broker(BrokerId(2)).expect("registered").clone();
     let mut second = Scene::new(BROKER);
+    second.restart(BROKER);
     for _ in 0..8 {
         second.pass(Duration::from_millis(30));
         for (call, line, body) in core::mem::take(&mut second.calls) {

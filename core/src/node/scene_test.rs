@@ -2,8 +2,8 @@
 
 use super::{Boot, FoundLog, Node};
 use crate::boundary::{
-    Action, Asker, DiskFault, Done, Effect, Effects, Input, Line, Note, Produce, ProducePartition, ProduceTopic, Query,
-    Slot,
+    Action, Asker, DiskFault, Done, Effect, Effects, HardState, Input, Line, Note, Produce, ProducePartition,
+    ProduceTopic, Query, Slot,
 };
 use crate::config::{Config, Setting};
 use crate::log::Log;
@@ -33,6 +33,8 @@ pub struct Scene {
     pub moves: Vec<(LogId, usize)>,
     /// How far copies lag behind.
     pub futures: BTreeMap<LogId, u64>,
+    /// What is kept beside the metadata log.
+    pub hard: HardState,
     /// What may be copied in a second.
     pub move_rates: Vec<u64>,
     pub replies: Vec<(Ticket, Option<Response>)>,
@@ -100,6 +102,7 @@ impl Scene {
             places: BTreeMap::new(),
             moves: Vec::new(),
             futures: BTreeMap::new(),
+            hard: HardState::default(),
             move_rates: Vec::new(),
             replies: Vec::new(),
             sent: Vec::new(),
@@ -126,7 +129,7 @@ impl Scene {
         let found = |(id, (log, _)): (&LogId, &(Log, Vec<CheckedBatch>))| FoundLog {
             id: *id,
             log: log.clone(),
-            vote: None,
+            hard: if *id == LogId::METADATA { self.hard } else { HardState::default() },
             is_online: true,
             directory: places.get(id).copied().unwrap_or(0),
         };
@@ -294,8 +297,9 @@ impl Scene {
                 batches.retain(|batch| batch.end_offset() > start);
             }
             Action::Truncate { .. } => panic!("a single replica is never cut back"),
-            Action::Create(_) | Action::Configure(_) | Action::Retain { .. } | Action::Delete | Action::Vote { .. } => {
-            }
+            Action::Create(_) | Action::Configure(_) | Action::Retain { .. } | Action::Delete => {}
+            Action::Vote { term, voted } => self.hard.vote = Some((term, voted)),
+            Action::Registration { epoch } => self.hard.registration = Some(epoch),
             Action::Move(_) => unreachable!("only directories ask it of each other"),
         }
         let outcome = Ok(Done::Stored { start: facts.start(), end: facts.end() });

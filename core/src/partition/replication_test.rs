@@ -107,7 +107,11 @@ impl Disk {
                 self.batches.drain(..kept).for_each(|batch| self.forgotten.apply(&batch, Wall(0)));
             }
             Action::Create(_) | Action::Configure(_) => {}
-            Action::Retain { .. } | Action::Delete | Action::Vote { .. } | Action::Move(_) => {
+            Action::Retain { .. }
+            | Action::Delete
+            | Action::Vote { .. }
+            | Action::Registration { .. }
+            | Action::Move(_) => {
                 unreachable!("nobody asks for it here")
             }
         }

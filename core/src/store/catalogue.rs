@@ -18,10 +18,10 @@ use super::log::{Log, Logs, Soundness};
 use super::parse::{Parse, Put};
 use super::segment::Segment;
 use super::whence::Whence;
-use crate::boundary::Mark;
+use crate::boundary::{HardState, Mark};
 use crate::log::{EpochStart, Epochs};
 use crate::record::Functions;
-use crate::types::{BrokerId, LeaderEpoch, LogId, Offset, Str, Uuid, Wall};
+use crate::types::{BrokerEpoch, BrokerId, LeaderEpoch, LogId, Offset, Str, Uuid, Wall};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
@@ -70,8 +70,9 @@ pub(super) enum CatalogueFault {
 const MAGIC: u32 = 0x434c_544f; // "OTLC"
 /// Version 2: the journal may hold groups that know the group before them, and batches that went past it; the catalogue
 /// itself is that of version 1. Version 3: the checksum of the group before the first. Version 4: logs that were moved know
-/// whence. Version 5: the directory knows in which life it was used.
-const VERSION: u16 = 5;
+/// whence. Version 5: the directory knows in which life it was used. Version 6: the metadata log knows as what its broker was
+/// registered last.
+const VERSION: u16 = 6;
 /// The first version that has it.
 const VERSION_CHAINED: u16 = 3;
 const VERSION_MARKED: u16 = 5;
@@ -143,6 +144,7 @@ const FLAG_ROTTEN: u8 = 1;
 const FLAG_VOTE: u8 = 2;
 const FLAG_UNREADABLE: u8 = 4;
 const FLAG_WHENCE: u8 = 8;
+const FLAG_REGISTRATION: u8 = 16;
 
 fn write_log(log: &Log, out: &mut Vec<u8>) {
     out.put(&log.id.topic.0);
@@ -156,9 +158,14 @@ fn write_log(log: &Log, out: &mut Vec<u8>) {
         Soundness::Unreadable(_) => FLAG_UNREADABLE,
     };
     let has = |is_there, flag| if is_there { flag } else { 0 };
-    out.u8(soundness | has(log.vote.is_some(), FLAG_VOTE) | has(log.whence.is_some(), FLAG_WHENCE));
-    if let Some((term, voted)) = log.vote {
+    let HardState { vote, registration } = log.hard();
+    let held = has(vote.is_some(), FLAG_VOTE) | has(registration.is_some(), FLAG_REGISTRATION);
+    out.u8(soundness | held | has(log.whence.is_some(), FLAG_WHENCE));
+    if let Some((term, voted)) = vote {
         write_vote(term, voted, out);
+    }
+    if let Some(epoch) = registration {
+        out.i64(epoch.0);
     }
     if let Some(whence) = &log.whence {
         whence.write(out);
@@ -187,6 +194,7 @@ fn read_log(parse: &mut Parse<'_>) -> Option<Log> {
     let (start, end) = (Offset(parse.i64()?), Offset(parse.i64()?));
     let flags = parse.u8()?;
     let vote = if flags & FLAG_VOTE != 0 { Some(read_vote(parse)?) } else { None };
+    let registration = if flags & FLAG_REGISTRATION != 0 { Some(BrokerEpoch(parse.i64()?)) } else { None };
     let whence = if flags & FLAG_WHENCE != 0 { Some(Box::new(Whence::read(parse)?)) } else { None };
     let mut entries = Vec::new();
     for _ in 0..parse.u32()? {
@@ -201,7 +209,9 @@ fn read_log(parse: &mut Parse<'_>) -> Option<Log> {
     log.start = start;
     log.end = end;
     log.durable = end;
-    log.vote = vote;
+    if vote.is_some() || registration.is_some() {
+        *log.hard_mut() = HardState { vote, registration };
+    }
     log.epochs = Epochs::from_entries(entries)?;
     log.whence = whence;
     log.producers = producers;

@@ -176,7 +176,12 @@ impl Building {
     pub(super) fn entry(&mut self, log: u32, change: Change) -> bool {
         let is_weighty = matches!(
             change,
-            Change::Vote { .. } | Change::Truncate(_) | Change::Leave(_) | Change::Stay | Change::Promote { .. }
+            Change::Vote { .. }
+                | Change::Registration(_)
+                | Change::Truncate(_)
+                | Change::Leave(_)
+                | Change::Stay
+                | Change::Promote { .. }
         );
         let bytes = JournalEntry { log, change }.to_bytes();
         if bytes.len() > self.left() {
@@ -313,6 +318,7 @@ impl Store {
             | Action::Trim { .. }
             | Action::Retain { .. }
             | Action::Vote { .. }
+            | Action::Registration { .. }
             | Action::Move(_) => None,
         };
         if let Some(fault) = fault {
@@ -331,6 +337,10 @@ impl Store {
             Action::Vote { term, voted } => {
                 let (term, voted) = (*term, *voted);
                 self.admit_small(building, number, queued, Change::Vote { term, voted })
+            }
+            Action::Registration { epoch } => {
+                let change = Change::Registration(*epoch);
+                self.admit_small(building, number, queued, change)
             }
             Action::Move(MoveStep::Leave(copy)) => {
                 let copy = *copy;
@@ -420,7 +430,8 @@ impl Store {
         let log = self.logs.get_mut(&number).expect("looked up before");
         match (change, &queued.action) {
             (Change::Configure(settings), _) => log.spec.settings = settings,
-            (Change::Vote { term, voted }, _) => log.vote = Some((term, voted)),
+            (Change::Vote { term, voted }, _) => log.hard_mut().vote = Some((term, voted)),
+            (Change::Registration(epoch), _) => log.hard_mut().registration = Some(epoch),
             (Change::Leave(copy), _) => log.whence_mut().leaving = Some(copy),
             (Change::Stay, _) => log.whence_mut().stay(),
             (Change::Promote { over, stays, .. }, Action::Move(MoveStep::Promote(promotion))) => {

@@ -6,7 +6,7 @@ use super::entry::{Change, JournalEntry};
 use super::index::Index;
 use super::journal::{Found, GROUP_BYTES, Group, find};
 use super::log::{Log, Soundness};
-use crate::boundary::LogSettings;
+use crate::boundary::{HardState, LogSettings};
 use crate::record::{Functions, Header, NO_TIMESTAMP, check_stored};
 use crate::types::limit::BLOCK_BYTES;
 use crate::types::{BrokerId, LeaderEpoch, Offset};
@@ -170,6 +170,7 @@ fn change(entry: &JournalEntry, f: &Functions) -> Line {
         Change::Trim { start, at } => line("trim").number("start", start.0).number("time", at.0),
         Change::Delete => line("delete"),
         Change::Vote { term, voted } => vote(line("vote"), *term, *voted),
+        Change::Registration(epoch) => line("registration").number("broker_epoch", epoch.0),
         Change::Future { id, spec, at } => {
             let line =
                 line("future").text("topic", spec.topic.to_string()).number("partition", i64::from(id.partition));
@@ -235,7 +236,9 @@ fn catalogued(number: u32, log: &Log, tell: &mut dyn FnMut(Line)) {
     let line = Line::new("log").number("log", number).text("topic", log.spec.topic.to_string());
     let line = line.number("partition", i64::from(log.id.partition)).text("id", log.id.topic.to_string());
     let line = line.number("start", log.start.0).number("end", log.end.0);
-    let line = log.vote.into_iter().fold(line, |line, (term, voted)| vote(line, term, voted));
+    let HardState { vote: voted, registration } = log.hard();
+    let line = voted.into_iter().fold(line, |line, (term, voted)| vote(line, term, voted));
+    let line = registration.into_iter().fold(line, |line, epoch| line.number("broker_epoch", epoch.0));
     let state = match log.soundness {
         Soundness::Whole => None,
         Soundness::Unreadable(_) => Some("unreadable"),

@@ -12,7 +12,7 @@ use super::parse::{Parse, Put};
 use super::whence::{read_copies, write_copies};
 use crate::boundary::{CopyId, LogSettings, LogSpec, Mark};
 use crate::record::{HEADER_BYTES, Header};
-use crate::types::{BrokerId, LeaderEpoch, LogId, Offset, Uuid, Wall};
+use crate::types::{BrokerEpoch, BrokerId, LeaderEpoch, LogId, Offset, Uuid, Wall};
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::time::Duration;
@@ -76,6 +76,7 @@ pub(super) enum Change {
         term: LeaderEpoch,
         voted: Option<BrokerId>,
     },
+    Registration(BrokerEpoch),
     /// As [`Change::Create`], of a copy that does not count (whence.rs).
     Future {
         id: LogId,
@@ -129,6 +130,7 @@ impl Change {
             Self::Stay => 15,
             Self::Promote { .. } => 16,
             Self::Mark(_) => 17,
+            Self::Registration(_) => 18,
         }
     }
 
@@ -177,6 +179,7 @@ impl Change {
                 out.put(facts);
             }
             Self::Vote { term, voted } => write_vote(*term, *voted, out),
+            Self::Registration(epoch) => out.i64(epoch.0),
         }
     }
 
@@ -224,6 +227,7 @@ impl Change {
             14 => Self::Leave(*read_copies(&mut parse)?.first()?),
             15 => Self::Stay,
             17 => Self::Mark(read_mark(&mut parse)?),
+            18 => Self::Registration(BrokerEpoch(parse.i64()?)),
             16 => {
                 let keeps_producers = parse.u8()? != 0;
                 let (over, stays) = (read_copies(&mut parse)?, read_copies(&mut parse)?);

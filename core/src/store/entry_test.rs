@@ -1,7 +1,7 @@
 use super::{Change, Cut, JournalEntry};
 use crate::boundary::{LogSettings, LogSpec};
 use crate::record::{Builder, Functions, Header, NewRecord};
-use crate::types::{BrokerId, LeaderEpoch, LogId, Offset, Uuid, Wall};
+use crate::types::{BrokerEpoch, BrokerId, LeaderEpoch, LogId, Offset, Uuid, Wall};
 use bytes::{Bytes, BytesMut};
 use std::vec::Vec;
 
@@ -29,6 +29,7 @@ fn every_kind() -> Vec<Change> {
         Change::Trim { start: segment, at: Wall(7) },
         Change::Delete,
         Change::Vote { term: LeaderEpoch(4), voted: None },
+        Change::Registration(BrokerEpoch(7)),
         Change::Vote { term: LeaderEpoch(4), voted: Some(BrokerId(2)) },
     ]
 }

@@ -4,10 +4,10 @@ use super::buffer::block_floor;
 use super::entry::Cut;
 use super::segment::{Segment, Writer, folder};
 use super::whence::Whence;
-use crate::boundary::{CopyId, LogSpec};
+use crate::boundary::{CopyId, HardState, LogSpec};
 use crate::log::{Epochs, Log as Facts, Producers};
 use crate::record::{CheckedBatch, Header, NO_TIMESTAMP};
-use crate::types::{BrokerId, LeaderEpoch, LogId, Offset, OffsetRange, Str, Wall};
+use crate::types::{LogId, Offset, OffsetRange, Str, Wall};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
@@ -28,7 +28,8 @@ pub(super) struct Log {
     pub(super) cached: VecDeque<Cached>,
     pub(super) epochs: Epochs,
     pub(super) producers: Producers,
-    pub(super) vote: Option<(LeaderEpoch, Option<BrokerId>)>,
+    /// What the node keeps with it; nothing but of the metadata log.
+    pub(super) hard: Option<Box<HardState>>,
     /// What it knows of other copies; nothing if it was never moved.
     pub(super) whence: Option<Box<Whence>>,
     /// The journal's generation that holds the partial last block of the log.
@@ -97,7 +98,7 @@ impl Log {
             cached: VecDeque::new(),
             epochs: Epochs::default(),
             producers: Producers::default(),
-            vote: None,
+            hard: None,
             whence: None,
             covered: 0,
             changed: 0,
@@ -113,6 +114,16 @@ impl Log {
     /// What it knows of other copies.
     pub(super) fn whence_mut(&mut self) -> &mut Whence {
         self.whence.get_or_insert_default()
+    }
+
+    /// What the node keeps with it.
+    pub(super) fn hard(&self) -> HardState {
+        self.hard.as_deref().copied().unwrap_or_default()
+    }
+
+    /// The same, to be changed.
+    pub(super) fn hard_mut(&mut self) -> &mut HardState {
+        self.hard.get_or_insert_default()
     }
 
     /// True of a copy that does not count.

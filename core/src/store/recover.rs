@@ -30,12 +30,12 @@ use super::segment::segment_path;
 use super::verify::Doubt;
 use super::whence::Whence;
 use super::{Health, Store, StoreConfig, StoreOut};
-use crate::boundary::{FileDone, FileFault, FileId, FileOp, LogSpec, OpenMode};
+use crate::boundary::{FileDone, FileFault, FileId, FileOp, HardState, LogSpec, OpenMode};
 use crate::log::{Epochs, Producers};
 use crate::plant::{Bug, planted};
 use crate::record::Functions;
 use crate::types::limit::BLOCK_BYTES;
-use crate::types::{BrokerId, FileOpId, LeaderEpoch, LogId, Mono, Offset, Str};
+use crate::types::{BrokerId, FileOpId, LogId, Mono, Offset, Str};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::string::String;
@@ -89,8 +89,8 @@ pub struct RecoveredLog {
     pub epochs: Epochs,
     /// Who numbers batches.
     pub producers: Producers,
-    /// The hard state of a quorum, if one was kept in it.
-    pub vote: Option<(LeaderEpoch, Option<BrokerId>)>,
+    /// What the node kept with it.
+    pub hard: HardState,
     /// Its number in the directory.
     pub number: u32,
     /// What it knows of other copies.
@@ -105,7 +105,7 @@ impl RecoveredLog {
     /// Was nothing ever done with it but to make it? Then nothing was promised of it.
     pub(super) fn is_blank(&self) -> bool {
         let is_empty = self.start == Offset::ZERO && self.end == Offset::ZERO && self.epochs.entries().is_empty();
-        is_empty && self.vote.is_none() && self.whence == Whence::default() && self.is_online
+        is_empty && self.hard == HardState::default() && self.whence == Whence::default() && self.is_online
     }
 }
 
@@ -583,7 +583,7 @@ impl RecoveredLog {
             end: log.end,
             epochs: log.epochs.clone(),
             producers: if planted(Bug::ProducersForgotten) { Producers::default() } else { log.producers.clone() },
-            vote: log.vote,
+            hard: log.hard(),
             number,
             whence: log.whence.as_deref().cloned().unwrap_or_default(),
             is_online: log.is_sound(),

@@ -59,21 +59,12 @@ impl Replay {
         if log.soundness == Soundness::Rotten {
             return;
         }
-        if let Change::Leave(copy) = change {
-            log.whence_mut().leaving = Some(copy);
-            return;
-        }
-        if change == Change::Stay {
-            return log.whence_mut().stay();
-        }
+        let Some(change) = set(log, change) else { return };
         let folder = log.folder();
         let (fits, gone) = match change {
             Change::Create { .. } | Change::Future { .. } | Change::Mark(_) => unreachable!("handled above"),
             Change::Delete | Change::Leave(_) | Change::Stay => unreachable!("these too"),
-            Change::Configure(settings) => {
-                log.spec.settings = settings;
-                (Ok(()), Vec::new())
-            }
+            Change::Configure(_) | Change::Vote { .. } | Change::Registration(_) => unreachable!("and these"),
             Change::Append { segment, position, batches } => {
                 self.bytes += batches.len();
                 let place = (segment, position);
@@ -102,10 +93,6 @@ impl Replay {
             },
             Change::Roll { .. } | Change::Truncate(_) => (Err(Misfit), Vec::new()),
             Change::Trim { start, at } => (Ok(()), log.trim(start, at, sequence)),
-            Change::Vote { term, voted } => {
-                log.vote = Some((term, voted));
-                (Ok(()), Vec::new())
-            }
             Change::Promote { over, stays, facts, keeps_producers } => {
                 (promote(log, (over, stays), (&facts, keeps_producers)), Vec::new())
             }
@@ -184,6 +171,19 @@ fn append(
         from = run.position();
     }
     Ok(())
+}
+
+/// Takes a change that only sets something; gives back any other.
+fn set(log: &mut Log, change: Change) -> Option<Change> {
+    match change {
+        Change::Configure(settings) => log.spec.settings = settings,
+        Change::Vote { term, voted } => log.hard_mut().vote = Some((term, voted)),
+        Change::Registration(epoch) => log.hard_mut().registration = Some(epoch),
+        Change::Leave(copy) => log.whence_mut().leaving = Some(copy),
+        Change::Stay => log.whence_mut().stay(),
+        other => return Some(other),
+    }
+    None
 }
 
 /// Batches that lie in the segment's file up to its last block, with all before them (bypass.rs says why).

@@ -54,6 +54,7 @@ impl Store {
             | Action::Configure(_)
             | Action::Append { .. }
             | Action::Vote { .. }
+            | Action::Registration { .. }
             | Action::Move(_) => {
                 unreachable!("these make no log smaller")
             }

@@ -3,12 +3,12 @@
 
 use super::disk_test::TestDisk;
 use super::{Claim, Recovered, Recovery, RecoveryRefusal, RecoveryStep, Store, StoreConfig, StoreOut};
-use crate::boundary::{Action, DiskFault, Done, FileFault, FileOp, LogSettings, LogSpec, Query, Slot};
+use crate::boundary::{Action, DiskFault, Done, FileFault, FileOp, HardState, LogSettings, LogSpec, Query, Slot};
 use crate::log::Producer;
 use crate::record::{Builder, CheckedBatch, Functions, Header, NewRecord, Records, check_stored};
 use crate::types::{
-    BrokerId, ConnId, FileOpId, LeaderEpoch, LogId, Mono, Now, Offset, OpId, ProducerEpoch, ProducerId, Rng, Ticket,
-    Uuid, Wall,
+    BrokerEpoch, BrokerId, ConnId, FileOpId, LeaderEpoch, LogId, Mono, Now, Offset, OpId, ProducerEpoch, ProducerId,
+    Rng, Ticket, Uuid, Wall,
 };
 use alloc::collections::BTreeMap;
 use core::time::Duration;
@@ -32,7 +32,7 @@ struct State {
     start: i64,
     end: i64,
     batches: Vec<(i64, i64, Vec<u8>)>,
-    vote: Option<i32>,
+    hard: HardState,
 }
 
 impl State {
@@ -305,8 +305,17 @@ impl World {
             }
             4 => {
                 let term = self.rng.below(1000) as i32;
-                state.vote = Some(term);
-                let action = Action::Vote { term: LeaderEpoch(term), voted: Some(BrokerId(term)) };
+                let (epoch, vote) = (BrokerEpoch(i64::from(term)), (LeaderEpoch(term), Some(BrokerId(term))));
+                let action = match self.rng.chance(1, 2) {
+                    true => {
+                        state.hard.registration = Some(epoch);
+                        Action::Registration { epoch }
+                    }
+                    false => {
+                        state.hard.vote = Some(vote);
+                        Action::Vote { term: vote.0, voted: vote.1 }
+                    }
+                };
                 self.submit(log, action, vec![state]);
             }
             5 => {
@@ -373,9 +382,7 @@ impl World {
             let is_like = |state: &State| match found {
                 None => !state.exists,
                 Some(log) => {
-                    state.exists
-                        && (log.start.0, log.end.0) == (state.start, state.end)
-                        && log.vote.map(|(term, _)| term.0) == state.vote
+                    state.exists && (log.start.0, log.end.0) == (state.start, state.end) && log.hard == state.hard
                 }
             };
             let bytes = found.map(|log| self.read_all(id, log.start, log.end));
@@ -388,8 +395,8 @@ impl World {
                 let want = &candidates[0];
                 panic!(
                     "{id:?}: found {:?}, acknowledged {:?}",
-                    found.map(|log| (log.start, log.end, log.vote)),
-                    (want.exists, want.start, want.end, want.vote)
+                    found.map(|log| (log.start, log.end, log.hard)),
+                    (want.exists, want.start, want.end, want.hard)
                 );
             };
             let now = candidates[at].clone();
@@ -1183,9 +1190,9 @@ fn a_directory_of_somebody_else_is_refused_in_words() {
     assert_eq!(open(&mut world.disk, &roomy(), other).err(), Some(RecoveryRefusal::OtherNode(BrokerId(1))));
     let other = Claim { cluster: Some("other".into()), ..claim() };
     assert!(matches!(open(&mut world.disk, &roomy(), other), Err(RecoveryRefusal::OtherCluster(_))));
+    world.disk.bytes_mut("catalogue").unwrap()[4] = 7;
+    assert_eq!(open(&mut world.disk, &roomy(), claim()).err(), Some(RecoveryRefusal::Newer { version: 7 }));
     world.disk.bytes_mut("catalogue").unwrap()[4] = 6;
-    assert_eq!(open(&mut world.disk, &roomy(), claim()).err(), Some(RecoveryRefusal::Newer { version: 6 }));
-    world.disk.bytes_mut("catalogue").unwrap()[4] = 5;
     world.disk.bytes_mut("catalogue").unwrap()[30] ^= 1;
     assert_eq!(open(&mut world.disk, &roomy(), claim()).err(), Some(RecoveryRefusal::CatalogueRotten));
     let mut disk = TestDisk::default();
@@ -1352,7 +1359,7 @@ fn a_relaxed_directory_keeps_its_votes_and_all_before_them_and_loses_only_what_c
         let last = world.end_of(log);
         let recovered = world.crash(loses_power);
         let found = &recovered.logs[0];
-        assert!(found.is_online && found.vote == Some((term, voted)), "seed {seed}");
+        assert!(found.is_online && found.hard.vote == Some((term, voted)), "seed {seed}");
         assert!((end..=last).contains(&found.end) && (loses_power || found.end == last), "seed {seed}");
         let bytes = world.read_all(log, Offset(0), found.end);
         assert_eq!(check_stored(bytes.into(), &Functions::slow()).filter(Result::is_ok).count() as i64, found.end.0);

@@ -14,7 +14,9 @@ use ottla_core::boundary::{
 };
 use ottla_core::record::{Builder, Compression, NewRecord};
 use ottla_core::store::{Claim, Recovered, Recovery, RecoveryStep, Store, StoreConfig, StoreOut};
-use ottla_core::types::{BrokerId, FileOpId, LeaderEpoch, LogId, Mono, Now, Offset, OpId, Rng, Str, Uuid, Wall};
+use ottla_core::types::{
+    BrokerEpoch, BrokerId, FileOpId, LeaderEpoch, LogId, Mono, Now, Offset, OpId, Rng, Str, Uuid, Wall,
+};
 use state::{Change, State, compare, kept_of, matches};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
@@ -382,6 +384,10 @@ impl Solo {
                 let voted = self.rng.chance(1, 2).then_some(BrokerId(2));
                 Some((Change::Vote(term, voted), Action::Vote { term, voted }))
             }
+            6 => {
+                let epoch = BrokerEpoch(self.rng.below(1_000) as i64);
+                Some((Change::Registration(epoch), Action::Registration { epoch }))
+            }
             _ => Some(self.draw_append(hoped.end)),
         }
     }
@@ -502,7 +508,7 @@ impl Solo {
                     }
                     log.state.apply(&step);
                 }
-                if matches!(change, Change::Vote(..) | Change::Truncate(_) | Change::Delete) {
+                if matches!(change, Change::Vote(..) | Change::Registration(_) | Change::Truncate(_) | Change::Delete) {
                     // These are flushed in any case, and all before them.
                     log.past.clear();
                 }
@@ -564,8 +570,8 @@ impl Solo {
                 None => {
                     let state = &self.logs[number].state;
                     let text = format!(
-                        "log {number}: confirmed {}..{} (exists: {}, vote {:?}), found {found:?}, hoped {hoped:?}",
-                        state.start, state.end, state.exists, state.vote
+                        "log {number}: confirmed {}..{} (exists: {}, kept {:?}), found {found:?}, hoped {hoped:?}",
+                        state.start, state.end, state.exists, state.hard
                     );
                     self.find("durable", text.chars().take(2_000).collect());
                 }

@@ -2,9 +2,10 @@
 
 use crate::run::functions;
 use bytes::Bytes;
+use ottla_core::boundary::HardState;
 use ottla_core::record::CheckedBatch;
 use ottla_core::store::RecoveredLog;
-use ottla_core::types::{BrokerId, LeaderEpoch};
+use ottla_core::types::{BrokerEpoch, BrokerId, LeaderEpoch};
 
 /// One batch of a log, as far as it matters.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -22,7 +23,7 @@ pub(super) struct State {
     pub(super) start: i64,
     pub(super) end: i64,
     pub(super) batches: Vec<Kept>,
-    pub(super) vote: Option<(LeaderEpoch, Option<BrokerId>)>,
+    pub(super) hard: HardState,
 }
 
 #[derive(Clone, Debug)]
@@ -33,6 +34,7 @@ pub(super) enum Change {
     Trim(i64),
     Delete,
     Vote(LeaderEpoch, Option<BrokerId>),
+    Registration(BrokerEpoch),
 }
 
 impl Change {
@@ -40,7 +42,8 @@ impl Change {
     pub(super) fn steps(self) -> Vec<Self> {
         match self {
             Self::Append(batches) => batches.into_iter().map(|batch| Self::Append(vec![batch])).collect(),
-            Self::Create | Self::Truncate(_) | Self::Trim(_) | Self::Delete | Self::Vote(..) => vec![self],
+            Self::Create | Self::Truncate(_) | Self::Trim(_) | Self::Delete => vec![self],
+            Self::Vote(..) | Self::Registration(_) => vec![self],
         }
     }
 }
@@ -62,7 +65,8 @@ impl State {
                 self.batches.retain(|batch| batch.end > self.start);
             }
             Change::Delete => *self = Self::default(),
-            Change::Vote(term, voted) => self.vote = Some((*term, *voted)),
+            Change::Vote(term, voted) => self.hard.vote = Some((*term, *voted)),
+            Change::Registration(epoch) => self.hard.registration = Some(*epoch),
         }
     }
 }
@@ -74,7 +78,7 @@ pub(super) fn matches(state: &State, found: Option<&RecoveredLog>) -> bool {
             state.exists
                 && found.is_online
                 && (found.start.0, found.end.0) == (state.start, state.end)
-                && found.vote == state.vote
+                && found.hard == state.hard
         }
     }
 }

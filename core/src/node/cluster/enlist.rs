@@ -8,8 +8,8 @@
 //!                                                         registration, or none                   it lead
 //! ```
 
-use super::{From, Phase};
-use crate::boundary::{Asker, Effect, Effects, Lost, Note};
+use super::{From, Phase, Then};
+use crate::boundary::{Action, Asker, Effect, Effects, Lost, Note};
 use crate::config::Durability;
 use crate::controller::{Ask, Heartbeat, Registration};
 use crate::metadata::{Broker, Delta, Endpoint, features};
@@ -80,7 +80,8 @@ impl Node {
     pub(super) fn enlist(&mut self, now: Now, out: &mut Effects) {
         let is_due = self.cluster.enlisting.deadline().is_some_and(|at| at <= now.mono);
         let is_due = is_due && self.config.broker.roles.is_broker();
-        if self.cluster.phase == Phase::Loading || self.cluster.quorum.is_sole() || !is_due {
+        let is_keeping = self.cluster.life.keeping.is_some();
+        if self.cluster.phase == Phase::Loading || self.cluster.quorum.is_sole() || !is_due || is_keeping {
             return;
         }
         let Some(line) = self.cluster.lease() else { return self.enlist_here(now, out) };
@@ -206,10 +207,26 @@ impl Node {
         }
     }
 
-    /// This broker is registered.
+    /// This broker is registered. It says so once that is kept; the only voter has it in its log.
     pub(super) fn enlisted_as(&mut self, now: Now, epoch: BrokerEpoch, out: &mut Effects) {
+        if self.cluster.quorum.is_sole() {
+            return self.registered(now, epoch, out);
+        }
+        self.cluster.life.keeping = Some(epoch);
+        self.cluster.store(Action::Registration { epoch }, Then::Registered(epoch), out);
+    }
+
+    /// There is no room to keep it: it is asked for again.
+    pub(super) fn unregistered(&mut self, now: Now, out: &mut Effects) {
+        self.cluster.life.keeping = None;
+        self.enlist_in(now, PAUSE);
+        self.metadata_full(now, out);
+    }
+
+    /// All that is done from here on is done under this registration.
+    pub(super) fn registered(&mut self, now: Now, epoch: BrokerEpoch, out: &mut Effects) {
         self.cluster.epoch = epoch;
-        self.cluster.life.registered();
+        (self.cluster.life.registration, self.cluster.life.keeping) = (Some(epoch), None);
         self.trusted(out);
         self.enlist_in(now, Duration::ZERO);
         self.take_up_registration(now, out);
@@ -240,7 +257,6 @@ impl Node {
                 if matches!(error, Some(ErrorCode::StaleBrokerEpoch | ErrorCode::BrokerIdNotRegistered)) {
                     // Another life of this number has registered since, or none is known: this one registers anew. It has
                     // all of its own.
-                    self.cluster.life.found_epoch = Some(self.cluster.epoch);
                     self.cluster.epoch = BrokerEpoch::NONE;
                     self.cluster.life.incarnation = Uuid(self.rng.bytes16());
                 }
@@ -251,8 +267,7 @@ impl Node {
         self.enlist(now, out);
     }
 
-    /// Once the image knows of this registration everything in it is taken up. Nothing of this life is appended before: so the
-    /// registration is durable here before anything is that rests on it.
+    /// Once the image knows of this registration everything in it is taken up.
     pub(super) fn take_up_registration(&mut self, now: Now, out: &mut Effects) {
         let epoch = self.cluster.epoch;
         let is_known = |broker: &Arc<Broker>| epoch != BrokerEpoch::NONE && broker.epoch == epoch;
@@ -275,12 +290,15 @@ impl Node {
         out: &mut Effects,
     ) {
         let id = BrokerId(body.broker_id);
+        let known = self.cluster.controller.as_ref().and_then(|controller| controller.head().broker(id));
+        // The same life over another connection, since it lost the one over which it asked first.
+        let is_again = known.is_some_and(|known| known.incarnation == body.incarnation_id);
         let refusal = match &self.cluster.controller {
             None => Some(ErrorCode::NotController),
             Some(_) if body.cluster_id != self.cluster.id => Some(ErrorCode::InconsistentClusterId),
             Some(_) if !is_sensible(&body) => Some(ErrorCode::InvalidRequest),
             Some(_) if id == self.config.broker.id => Some(ErrorCode::DuplicateBrokerRegistration),
-            Some(_) if self.cluster.leases.is_held_by_another(id, asker.conn) => {
+            Some(_) if !is_again && self.cluster.leases.is_held_by_another(id, asker.conn) => {
                 Some(ErrorCode::DuplicateBrokerRegistration)
             }
             Some(_) => None,

@@ -62,13 +62,9 @@ impl Node {
                 }
                 QuorumOut::Truncate { from, end } => {
                     out.note(Note::Truncated { log: LogId::METADATA, from, to: end });
-                    self.cluster.life.cut(end);
                     self.cluster.store(Action::Truncate { end }, Then::Changed(end), out);
                 }
-                QuorumOut::BeginAnew { start } => {
-                    self.cluster.life.forget_found_log();
-                    self.begin_image_anew(start, out);
-                }
+                QuorumOut::BeginAnew { start } => self.begin_image_anew(start, out),
                 QuorumOut::Lead { .. } if self.cluster.quorum.is_sole() => self.crown(now, out),
                 QuorumOut::Lead { .. } => {}
                 QuorumOut::Follow { leader, term } => {

@@ -110,9 +110,6 @@ impl Node {
             return;
         }
         let after = replay.image().clone();
-        if after.end() <= self.cluster.life.found_end {
-            self.cluster.life.found_epoch = after.broker(self.cluster.life.me.id).map(|broker| broker.epoch);
-        }
         let delta = match self.cluster.reading.is_anew {
             true => Some(Delta::between(self.cluster.image.clone(), after.clone())),
             false => delta,

@@ -34,7 +34,7 @@ mod vote;
 pub use forward::{Asked, PutOff};
 
 use super::{Node, OWNER_CLUSTER, op_id};
-use crate::boundary::{Action, DiskFault, Done, Effect, Effects, Fault, Line, Purpose, Query};
+use crate::boundary::{Action, DiskFault, Done, Effect, Effects, Fault, HardState, Line, Purpose, Query};
 use crate::config::Config;
 use crate::controller::{Controller, Reply};
 use crate::log::Log;
@@ -145,6 +145,8 @@ enum Then {
     /// A log that nobody claims is gone, as far as its directory goes.
     Stray,
     Voted(LeaderEpoch, Option<BrokerId>),
+    /// The broker may act under this registration.
+    Registered(BrokerEpoch),
     Appended(Offset),
     /// The log was cut back to here, or begins anew here.
     Changed(Offset),
@@ -164,8 +166,8 @@ pub struct Found {
     pub founders: Voters,
     /// The metadata log, if there was one.
     pub log: Option<Log>,
-    /// The vote that was kept.
-    pub vote: Option<(LeaderEpoch, Option<BrokerId>)>,
+    /// What was kept with it.
+    pub hard: HardState,
     /// Whether the directory came back whole.
     pub is_whole: bool,
     /// Which start of the process this is: drawn anew each time.
@@ -177,11 +179,18 @@ impl Cluster {
     pub fn new(found: Found, config: &Config, cx: &mut QuorumCx<'_>) -> Self {
         let log = found.log.unwrap_or_else(|| Log::empty(Offset::ZERO));
         let member = member(found.me, found.founders, config);
-        let life = Life::new(found.me, config.broker.roles.is_broker(), (found.incarnation, found.is_whole), log.end());
+        let life = Life {
+            me: found.me,
+            is_broker: config.broker.roles.is_broker(),
+            incarnation: found.incarnation,
+            is_whole: found.is_whole,
+            registration: found.hard.registration,
+            keeping: None,
+        };
         Self {
             id: found.id,
             phase: Phase::Loading,
-            quorum: Quorum::boot(member, found.vote, log, cx),
+            quorum: Quorum::boot(member, found.hard.vote, log, cx),
             controller: None,
             image: Arc::default(),
             reading: Reading { replay: Some(Replay::default()), from: None, is_anew: true },
@@ -212,12 +221,12 @@ impl Cluster {
         &self.image
     }
 
-    /// The registration since which this directory has everything that it acknowledged: the last that is in the log that was found. A
-    /// life whose own is not in there did nothing, since the metadata is flushed however relaxed a broker is.
+    /// The registration since which this directory has everything that it acknowledged: the last that was kept. A life that did not
+    /// come so far did nothing. The only voter has all in its log before it begins.
     fn whole_since(&self) -> Option<BrokerEpoch> {
         let epoch = match self.quorum.is_sole() {
             true => self.image.broker(self.life.me.id).map(|broker| broker.epoch),
-            false => self.life.found_epoch,
+            false => self.life.registration,
         };
         epoch.filter(|_| self.life.is_whole)
     }
@@ -260,6 +269,7 @@ impl Cluster {
         let is_idle = self.retry_at.is_none() && self.quorum.ask().is_some();
         let asking = self.observing.deadline().filter(|_| is_idle);
         let is_enlisting = self.life.is_broker && self.phase != Phase::Loading && !self.quorum.is_sole();
+        let is_enlisting = is_enlisting && self.life.keeping.is_none();
         let enlisting = self.enlisting.deadline().filter(|_| is_enlisting);
         let leaving = self.leaving.as_ref().and_then(Leaving::deadline);
         let tending = self.tend_at.as_ref().map(tend::At::mono);
@@ -329,6 +339,7 @@ impl Node {
                 self.with_quorum(now, out, |quorum, cx, said| quorum.voted((term, voted), cx, said));
                 self.tell_voters(out);
             }
+            (Then::Registered(epoch), Ok(_)) => self.registered(now, epoch, out),
             (Then::Appended(end), Ok(_)) => {
                 // An append of an earlier reign may end after the log was taken from the store again.
                 if self.cluster.quorum.log().durable() < end && self.cluster.retry_at.is_none() {
@@ -349,6 +360,7 @@ impl Node {
                 self.with_quorum(now, out, |quorum, cx, said| quorum.reload(*log, cx, said));
                 self.cluster_wake(now, out);
             }
+            (Then::Registered(_), Err(DiskFault::Full)) => self.unregistered(now, out),
             (_, Err(DiskFault::Full)) => self.metadata_full(now, out),
             (_, Ok(_) | Err(_)) => out.push(Effect::Halt { fault: Fault::MetadataOffline }),
         }

@@ -138,11 +138,9 @@ impl Node {
         })
     }
 
-    /// All that is known to be committed is applied. What was found on disk is so too, or known not to be: it tells of this broker's last
-    /// registration.
+    /// All that is known to be committed is applied.
     pub(super) fn observed(&mut self, now: Now, out: &mut Effects) {
-        let has_read = !self.cluster.reading.is_anew && self.cluster.image.end() >= self.cluster.life.found_end;
-        if self.cluster.phase == Phase::Loading && self.cluster.quorum.is_caught_up() && has_read {
+        if self.cluster.phase == Phase::Loading && self.cluster.quorum.is_caught_up() {
             self.cluster.phase = if self.config.broker.roles.is_broker() { Phase::Registering } else { Phase::Ready };
             self.enlist(now, out);
         }

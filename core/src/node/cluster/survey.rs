@@ -3,7 +3,6 @@
 
 use super::{LOAD_BYTES, Then};
 use crate::boundary::{Effect, Effects, Fault, Query};
-use crate::metadata::record::registration_of;
 use crate::node::Node;
 use crate::quorum::Quorum;
 use crate::record::{Records, check_stored};
@@ -27,10 +26,6 @@ impl Node {
             let batch = batch.map_err(|fault| Str::from(alloc::format!("{fault:?}")));
             let learned = batch.and_then(|batch| {
                 from = batch.end_offset();
-                let me = self.cluster.life.me.id;
-                if let Some(epoch) = registration_of(me, &batch, &self.functions)? {
-                    self.cluster.life.survey(from, epoch);
-                }
                 let told = self.with_quorum(now, out, |quorum, cx, _| quorum.survey(&batch, cx));
                 told.map_err(|_| Str::from_static("a record of voters"))
             });
