@@ -214,8 +214,11 @@ impl Front {
         self.throttle.spend(cx.now, rate, throttled);
         let mut response = FetchResponse { session_id: fetch.session.id(), ..FetchResponse::default() };
         let mut slots = Vec::new();
+        // The first that has anything is given it, however little may be told.
+        let mut bytes_left = u64::from(fetch.bytes_max).max(1);
         for part in &fetch.parts {
-            if !self.sessions.is_worth_telling(cx.now.mono, fetch.session, &part.wanted, &part.readable) {
+            let one = (&part.wanted, &part.readable);
+            if !self.sessions.is_worth_telling(cx.now.mono, fetch.session, one, &mut bytes_left) {
                 continue;
             }
             let topic = place_of(&mut response.responses, part);

@@ -171,8 +171,15 @@ impl Sessions {
         assert!(named <= limit::FETCH_SESSION_PARTITIONS_MAX, "what sessions name is bounded");
     }
 
-    /// Must the client be told of this partition? If so, remembers that it was.
-    pub fn is_worth_telling(&mut self, now: Mono, usage: SessionUse, wanted: &Wanted, readable: &Readable) -> bool {
+    /// Must the client be told of this partition? If so, remembers that it was. Who is given something of what is left of the answer
+    /// goes to the end of the order of service; whoever is not is nearer to its turn.
+    pub fn is_worth_telling(
+        &mut self,
+        now: Mono,
+        usage: SessionUse,
+        (wanted, readable): (&Wanted, &Readable),
+        bytes_left: &mut u64,
+    ) -> bool {
         let Some(session) = self.by_id.get_mut(&usage.id()) else { return true };
         let name = PartName { name: wanted.name.clone(), id: wanted.id, partition: wanted.partition };
         let Some(part) = session.parts.get_mut(&name) else { return true };
@@ -182,7 +189,9 @@ impl Sessions {
         let is_new = readable.is_urgent() || has_bytes || part.told != Some(facts);
         part.told = if readable.error.is_error() { None } else { Some(facts) };
         part.wanted.told = readable.high_watermark;
-        if has_bytes {
+        let is_given = has_bytes && *bytes_left > 0;
+        *bytes_left = bytes_left.saturating_sub(readable.bytes.min(u64::from(wanted.bytes_max)));
+        if is_given {
             session.order.remove(&part.turn);
             part.turn = session.turns;
             session.order.insert(session.turns, name);

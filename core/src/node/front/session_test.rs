@@ -71,6 +71,23 @@ fn whoever_was_served_goes_to_the_end_of_the_order() {
 }
 
 #[test]
+fn whoever_was_not_served_for_want_of_room_is_next() {
+    let mut scene = with_topic(4);
+    scene.produce(1, "orders", (0..4).map(|partition| (partition, batch(9))).collect());
+    let all: Vec<_> = (0..4).map(|partition| (partition, 0)).collect();
+    let narrow = |id, epoch, partitions: &[_]| FetchRequest { max_bytes: 1, ..request(id, epoch, partitions) };
+    let given = |response: &FetchResponse| told(response).iter().find(|(_, is_given)| *is_given).map(|(one, _)| *one);
+    let first = ask(&mut scene, narrow(0, 0, &all));
+    let id = first.session_id;
+    let mut served = vec![given(&first)];
+    for epoch in 1..8 {
+        // Nobody reads on: all have more than there is room for, all the time.
+        served.push(given(&ask(&mut scene, narrow(id, epoch, &[]))));
+    }
+    assert_eq!(served, [0, 1, 2, 3, 0, 1, 2, 3].map(Some));
+}
+
+#[test]
 fn a_request_out_of_turn_or_of_nobody_is_refused() {
     let mut scene = with_topic(1);
     let id = ask(&mut scene, request(0, 0, &[(0, 0)])).session_id;
