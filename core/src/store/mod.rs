@@ -348,6 +348,16 @@ impl Store {
         self.queue.drain(..).for_each(|queued| fail(queued.op, fault, out));
     }
 
+    /// What waited for bytes of a log that cannot be had fails, but for its deletion, which needs none, and for what waits for that to
+    /// make another log of its name.
+    fn fail_waiting(&mut self, number: u32, fault: DiskFault, out: &mut Vec<StoreOut>) {
+        let log = self.logs.get_mut(&number).expect("looked up by the caller");
+        let stays = |queued: &Queued| queued.id != log.id || matches!(queued.action, Action::Delete);
+        let (stay, fall): (Vec<_>, Vec<_>) = core::mem::take(&mut log.waiting).into_iter().partition(stays);
+        fall.into_iter().for_each(|queued| fail(queued.op, fault, out));
+        stay.into_iter().rev().for_each(|queued| self.queue.push_front(queued));
+    }
+
     /// The bytes of a log are not those that were written, from this place of a segment on: it is not used any more.
     fn give_up(&mut self, number: u32, at: Option<(Offset, u64)>, out: &mut Vec<StoreOut>) {
         let Some(log) = self.logs.get_mut(&number) else {
@@ -358,8 +368,7 @@ impl Store {
         }
         log.soundness = Soundness::Unreadable(at);
         out.push(StoreOut::Note(Note::LogOffline { log: log.id, fault: DiskFault::Rot }));
-        let waiting = core::mem::take(&mut log.waiting);
-        waiting.into_iter().for_each(|queued| fail(queued.op, DiskFault::Rot, out));
+        self.fail_waiting(number, DiskFault::Rot, out);
         // The catalogue must remember it.
         self.changed.insert(number);
     }

@@ -224,20 +224,16 @@ impl Store {
         let Some(log) = self.logs.get_mut(&number) else {
             return;
         };
-        let mut waiting = core::mem::take(&mut log.waiting);
-        match (answer, waiting.front_mut()) {
+        match (answer, log.waiting.front_mut()) {
             // A log that was given up has told them already.
             (_, None) => return,
+            (Answer::Fault(fault), Some(_)) => return self.fail_waiting(number, fault, out),
             (Answer::Block(bytes), Some(_)) => log.give_head(bytes.to_vec()),
             (Answer::Cut(cut), Some(first)) => first.cut = Some(cut),
             (Answer::Producers(found), Some(first)) => first.producers = Some(found),
-            (Answer::Fault(fault), Some(_)) => {
-                waiting.drain(..).for_each(|queued| fail(queued.op, fault, out));
-                return;
-            }
             (Answer::Records(_) | Answer::Batch(_), Some(_)) => unreachable!("logs ask for blocks and cuts"),
         }
-        while let Some(queued) = waiting.pop_back() {
+        while let Some(queued) = log.waiting.pop_back() {
             self.queue.push_front(queued);
         }
     }

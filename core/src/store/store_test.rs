@@ -993,6 +993,30 @@ fn bytes_that_rotted_in_a_segment_are_never_served() {
 }
 
 #[test]
+fn a_log_that_cannot_be_read_is_deleted_all_the_same_and_made_again() {
+    let mut world = world(StoreConfig { cache_bytes_max: 0, ..roomy() });
+    let (log, namesake) = (world.id(0), world.id(4));
+    world.create(log, 100_000);
+    world.append(log, 1, 900);
+    world.finish_all();
+    world.mono += 100_000_000_000;
+    world.finish_all();
+    world.crash(true);
+    let path = world.disk.paths().into_iter().find(|path| path.ends_with(".log")).unwrap();
+    world.disk.bytes_mut(&path).unwrap().clear();
+    // The append waits for the last block of the file, and all else for that.
+    let append = world.append_unexpected(log, 10);
+    let delete = world.submit(log, Action::Delete, vec![State::default()]);
+    world.create(namesake, 100_000);
+    let create = OpId(world.op);
+    let other = world.append(namesake, 1, 10);
+    world.finish_all();
+    let told = [append, delete, create, other].map(|op| world.done.get(&op).map(|told| told.is_ok()));
+    assert_eq!(told, [Some(false), Some(true), Some(true), Some(true)]);
+    world.crash(true);
+}
+
+#[test]
 fn a_log_that_could_not_be_read_is_back_once_its_file_is() {
     let mut world = world(StoreConfig { cache_bytes_max: 0, ..roomy() });
     let log = world.id(0);
