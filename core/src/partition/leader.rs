@@ -8,6 +8,7 @@ use super::parked::{Promise, Reader};
 use super::produce::Staged;
 use super::progress::{Peers, Progress};
 use super::role::{Assignment, Role};
+use super::stragglers::Stragglers;
 use super::trim::Trim;
 use super::watermark::{self, IsrSize};
 use super::{PartKey, Partition, PartitionCx, PartitionOut, Readable, State};
@@ -15,6 +16,7 @@ use crate::boundary::{Ignored, Note};
 use crate::log::{EpochStart, Log};
 use crate::plant::{Bug, planted};
 use crate::types::{BrokerEpoch, BrokerId, ErrorCode, LeaderEpoch, LogId, Mono, Offset, OffsetRange};
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
@@ -27,6 +29,8 @@ pub(super) struct Leader {
     pub(super) staged: VecDeque<Staged>,
     pub(super) promises: VecDeque<Promise>,
     pub(super) trims: Vec<Trim>,
+    /// Who was refused something in this reign, and is not known.
+    pub(super) stragglers: Option<Box<Stragglers>>,
     isr: Isr,
     /// All replicas but this one.
     followers: Vec<Progress>,
@@ -71,6 +75,7 @@ impl Leader {
             staged: VecDeque::new(),
             promises: VecDeque::new(),
             trims: Vec::new(),
+            stragglers: None,
             isr: Isr::new(assignment.partition_epoch, Vec::new()),
             followers: Vec::new(),
             started: None,
@@ -83,6 +88,7 @@ impl Leader {
     /// A reign begins: nothing is known of anybody.
     pub(super) fn begin(&mut self, assignment: &Assignment, now: Mono) {
         self.since = now;
+        self.stragglers = None;
         self.isr = Isr::new(assignment.partition_epoch, assignment.isr.clone());
         self.started = None;
         self.is_announced = false;

@@ -41,6 +41,7 @@ mod progress;
 mod recent;
 mod role;
 mod steady;
+mod stragglers;
 mod trim;
 mod watermark;
 

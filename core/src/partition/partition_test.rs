@@ -226,6 +226,46 @@ fn who_is_not_known_waits_for_what_may_have_been_sent_before() {
 }
 
 #[test]
+fn who_was_refused_something_sends_that_first() {
+    let mut scene = Scene::new();
+    scene.produce(1, batch(2, None));
+    scene.stored(2);
+    scene.answers();
+    scene.produce(2, batch(2, Some((8, 12))));
+    assert_eq!(error_of(&scene.answers()[0].1), Some(ErrorCode::NotLeaderOrFollower), "this reign is young");
+    let later = |seconds: u64| {
+        let now = Now { mono: crate::types::Mono(seconds * 1_000_000_000), ..CX.now };
+        PartitionCx { now, ..CX }
+    };
+    let mut at = |seconds, number, (id, sequence)| {
+        let produced = batch(2, Some((id, sequence)));
+        scene.partition.produce(later(seconds), (key(number), Acks::Committed), produced, &mut scene.out);
+        scene.answers().first().and_then(|(_, answer)| error_of(answer))
+    };
+    // What was on its way right behind it when it was refused.
+    assert_eq!(at(3, 3, (8, 14)), Some(ErrorCode::NotLeaderOrFollower));
+    assert_eq!(at(3, 4, (9, 14)), None, "who was refused nothing is taken at its word");
+    assert_eq!(at(4, 5, (8, 12)), None);
+    assert_eq!(at(4, 6, (8, 14)), None, "and now its turn has come");
+}
+
+#[test]
+fn a_producer_that_gave_up_what_it_was_refused_is_not_awaited_for_ever() {
+    let mut scene = Scene::new();
+    scene.produce(1, batch(2, None));
+    scene.stored(2);
+    scene.answers();
+    scene.produce(2, batch(2, Some((8, 12))));
+    scene.answers();
+    for (seconds, error) in [(29, Some(ErrorCode::NotLeaderOrFollower)), (30, None)] {
+        let now = Now { mono: crate::types::Mono(seconds * 1_000_000_000), ..CX.now };
+        let produced = batch(2, Some((8, 14)));
+        scene.partition.produce(PartitionCx { now, ..CX }, (key(3), Acks::Committed), produced, &mut scene.out);
+        assert_eq!(scene.answers().first().and_then(|(_, answer)| error_of(answer)), error, "{seconds}");
+    }
+}
+
+#[test]
 fn a_full_disk_refuses_all_that_waits_and_opens_again_with_what_the_store_holds() {
     let mut scene = Scene::new();
     scene.produce(1, batch(2, None));

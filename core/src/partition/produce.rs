@@ -2,6 +2,7 @@
 
 use super::parked::Promise;
 use super::role::Role;
+use super::stragglers::Stragglers;
 use super::{Answer, Appended, PartKey, Partition, PartitionCx, PartitionOut, Refused, State, Then};
 use crate::boundary::{Action, Job};
 use crate::log::Verdict;
@@ -9,10 +10,6 @@ use crate::record::{CheckedBatch, Compression, Header, Proved, Refusal, admit};
 use crate::types::{ErrorCode, Offset};
 use alloc::vec;
 use alloc::vec::Vec;
-use core::time::Duration;
-
-/// A batch that the leader of the past refused is sent to the new one within this time, unless a broker hangs.
-const STRAGGLERS_AWAITED: Duration = Duration::from_secs(2);
 
 /// How a produce is to be acknowledged.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -126,6 +123,7 @@ impl Partition {
     ) {
         let key = asker.map(|(key, _)| key);
         if let Some(error) = self.closed().or_else(|| self.too_few(asker)) {
+            self.await_again(cx, proved.batch().header());
             return refuse(key, Refused::plain(error), out);
         }
         let batch = match admit(proved, &self.spec.rules, cx.now.wall, cx.functions) {
@@ -134,8 +132,14 @@ impl Partition {
         };
         match self.log.producers().check(batch.header()) {
             Verdict::New => match self.too_early(cx, batch.header()) {
-                Some(error) => refuse(key, Refused::plain(error), out),
-                None => self.write(cx, asker, &batch, out),
+                Some(error) => {
+                    self.await_again(cx, batch.header());
+                    refuse(key, Refused::plain(error), out);
+                }
+                None => {
+                    self.await_no_more(batch.header());
+                    self.write(cx, asker, &batch, out);
+                }
             },
             Verdict::Duplicate { range, timestamp } => {
                 let append_time = Some(timestamp).filter(|_| batch.header().log_append_time().is_some());
@@ -205,24 +209,46 @@ impl Partition {
         (wants_all && !is_enough).then_some(ErrorCode::NotEnoughReplicas)
     }
 
-    /// A producer of which nothing is known does not begin with 0: it may have been forgotten, and is taken at its word (KIP-360). But
-    /// a batch before this one may also be on its way here still, from a broker that did not lead any more, and would be out of
-    /// order for good. A log that nobody ever wrote to has forgotten nobody (KAFKA-15591), and in a young reign time tells.
-    ///
-    /// ```text
-    ///   the leader of the past  ◀── 0..11 ──  producer  ── 12..18 ──▶  the new one: not before 0..11
-    ///                           not the leader ──▶  ── 0..11 ──▶
-    /// ```
+    /// A producer of which nothing is known does not begin with 0: what it sent before may have yet to come (stragglers.rs). A log
+    /// that nobody ever wrote to has forgotten nobody (KAFKA-15591).
     fn too_early(&self, cx: PartitionCx<'_>, header: &Header) -> Option<ErrorCode> {
-        let is_known = self.log.producers().get(header.producer_id).is_some();
-        if !header.has_producer() || header.base_sequence == 0 || is_known {
+        let Role::Leader(leader) = &self.role else { return None };
+        if !self.is_stranger(header) || header.base_sequence == 0 {
             return None;
         }
         if self.log.end() == Offset::ZERO {
             return Some(ErrorCode::OutOfOrderSequenceNumber);
         }
-        let Role::Leader(leader) = &self.role else { return None };
-        (cx.now.mono.since(leader.since) < STRAGGLERS_AWAITED).then_some(ErrorCode::NotLeaderOrFollower)
+        let nobody = Stragglers::default();
+        let stragglers = leader.stragglers.as_deref().unwrap_or(&nobody);
+        let may_come = stragglers.may_come_before(header, leader.since, cx.now.mono);
+        may_come.then_some(ErrorCode::NotLeaderOrFollower)
+    }
+
+    /// It numbers its batches, and is not known.
+    fn is_stranger(&self, header: &Header) -> bool {
+        header.has_producer() && self.log.producers().get(header.producer_id).is_none()
+    }
+
+    /// A batch was refused that may be sent again: of a producer that is not known what follows it is not taken before it.
+    fn await_again(&mut self, cx: PartitionCx<'_>, header: &Header) {
+        let is_stranger = self.is_stranger(header);
+        if let Role::Leader(leader) = &mut self.role
+            && is_stranger
+        {
+            leader.stragglers.get_or_insert_default().refuse(header, cx.now.mono);
+        }
+    }
+
+    /// A batch was taken: its producer is known.
+    fn await_no_more(&mut self, header: &Header) {
+        let Role::Leader(leader) = &mut self.role else { return };
+        if let Some(stragglers) = &mut leader.stragglers {
+            stragglers.forget(header.producer_id);
+            if stragglers.is_empty() {
+                leader.stragglers = None;
+            }
+        }
     }
 
     /// Promises that are kept by now are told.
