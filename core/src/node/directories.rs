@@ -110,7 +110,8 @@ impl Directories {
     /// not remembered.
     pub fn wish(&mut self, topic: Str, partition: i32, at: usize) {
         if self.wishes.len() < WISHES_MAX || self.wishes.contains_key(&(topic.clone(), partition)) {
-            self.wishes.insert((topic, partition), at);
+            // The name is a piece of its request, which is not to be kept for it.
+            self.wishes.insert((topic.detached(), partition), at);
         }
     }
 

@@ -5,7 +5,7 @@
 //!   None ── everything is named (0, 0) ──▶ asked ── the answer carries an id ──▶ Open(id, 1)
 //!    ▲ ▲                                     │                                      │  changes are named (id, n)
 //!    │ └──────── an answer without an id ────┘                                      ▼
-//!    └──────────────── no answer, another id, or an error of the session ─────── Open(id, n + 1)
+//!    └─ (id, 0) ────── no answer, another id, or an error of the session ─────── Open(id, n + 1)
 //! ```
 //!
 //! What the leader holds is exactly what [`FetchSession::asked`] says while an ask is under way, which tells what an answer
@@ -70,14 +70,14 @@ impl FetchSession {
 
     /// What the leader is told next.
     pub fn ask(&mut self) -> SessionAsk {
-        if self.id == 0 {
+        if self.epoch == 0 {
             let known = core::mem::take(&mut self.known);
             for (log, fetch) in known.into_iter().filter(|(log, _)| !self.gone.contains(log)) {
                 self.fresh.entry(log).or_insert(fetch);
             }
             self.gone.clear();
         }
-        let most = if self.id == 0 && self.is_refused { usize::MAX } else { NAMED_AT_ONCE };
+        let most = if self.epoch == 0 && self.is_refused { usize::MAX } else { NAMED_AT_ONCE };
         let mut named = Vec::new();
         while named.len() < most
             && let Some((log, fetch)) = self.fresh.pop_first()
@@ -103,16 +103,16 @@ impl FetchSession {
 
     /// The leader answered under this name of a session.
     pub fn answered(&mut self, id: i32) {
-        match self.id {
+        match self.epoch {
             0 => (self.id, self.epoch, self.is_refused) = (id, i32::from(id != 0), id == 0),
-            known if known == id => self.epoch = self.epoch.checked_add(1).unwrap_or(1),
+            epoch if self.id == id => self.epoch = epoch.checked_add(1).unwrap_or(1),
             _ => self.broken(),
         }
     }
 
-    /// Nobody knows what the leader holds: everything is named anew.
+    /// Nobody knows what the leader holds: everything is named anew, in a session that takes the place of this one.
     pub fn broken(&mut self) {
-        (self.id, self.epoch) = (0, 0);
+        self.epoch = 0;
     }
 }
 

@@ -17,6 +17,7 @@ use crate::partition::FollowerFetch;
 use crate::types::{BrokerId, LogId, Mono};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use core::ops::Bound;
 use core::time::Duration;
 
 /// Who wants to fetch from whom.
@@ -31,6 +32,10 @@ struct Fetcher {
     session: FetchSession,
     /// Logs that only look, which acknowledges nothing and belongs to no session.
     glancing: BTreeMap<LogId, FollowerFetch>,
+    /// The last of them that was asked for: the next look goes on behind it.
+    looked: Option<LogId>,
+    /// The last ask was a look: now it is the session's turn, which acknowledges what is flushed.
+    has_looked: bool,
     /// Logs that put on disk what they were given, and will want more.
     taking: BTreeSet<LogId>,
     /// Logs that were answered with an error: they want this again, but not before then.
@@ -195,20 +200,37 @@ impl Fetcher {
         is_idle && self.session.is_empty() && self.glancing.is_empty() && self.held_back.is_empty()
     }
 
+    /// Some of those that look, in turn: each may be given as much as a whole fetch of its partition.
+    fn look(&mut self) -> Vec<(LogId, FollowerFetch)> {
+        let behind = self.glancing.range((self.looked.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded));
+        let named: Vec<_> = behind
+            .chain(&self.glancing)
+            .take(LOOKING_AT_ONCE.min(self.glancing.len()))
+            .map(|(log, fetch)| (*log, *fetch))
+            .collect();
+        self.looked = named.last().map(|(log, _)| *log);
+        named
+    }
+
     fn ask(&mut self, now: Mono, throttled_until: Option<Mono>) -> ReplicaAsk {
-        if !self.glancing.is_empty() {
-            let named = self.glancing.iter().map(|(log, fetch)| (*log, *fetch)).collect();
-            self.asking = Asking::Glance(self.glancing.clone());
+        if !self.glancing.is_empty() && (self.session.is_empty() || !self.has_looked) {
+            self.has_looked = true;
+            let named = self.look();
+            self.asking = Asking::Glance(named.iter().copied().collect());
             return ReplicaAsk { session: None, named, forgotten: Vec::new(), by: Some(now) };
         }
+        self.has_looked = false;
         self.asking = Asking::Session;
         let ask = self.session.ask();
-        let more_at = ask.has_more.then_some(now);
+        let more_at = (ask.has_more || !self.glancing.is_empty()).then_some(now);
         let opens_at = throttled_until.filter(|_| !self.held_back.is_empty());
         let by = self.delayed.values().map(|(at, _)| *at).chain(more_at).chain(opens_at).min();
         ReplicaAsk { session: Some(ask.session), named: ask.named, forgotten: ask.forgotten, by }
     }
 }
+
+/// So many logs look at once: about as many as an answer has room for.
+const LOOKING_AT_ONCE: usize = 16;
 
 #[cfg(test)]
 #[path = "fetchers_test.rs"]

@@ -3,6 +3,7 @@ use crate::partition::FollowerFetch;
 use crate::types::{BrokerId, LeaderEpoch, LogId, Mono, Offset, Uuid};
 use core::time::Duration;
 use std::vec;
+use std::vec::Vec;
 
 const LEADER: BrokerId = BrokerId(7);
 
@@ -49,6 +50,31 @@ fn after_a_failure_there_is_a_pause_and_nobody_is_kept_in_mind_for_nothing() {
     fetchers.rests(LEADER, log(0));
     fetchers.ended(LEADER, Mono(100), Some(77), Duration::ZERO);
     assert!(fetchers.leaders.is_empty());
+}
+
+#[test]
+fn those_who_only_look_have_their_turn_and_no_more() {
+    let mut fetchers = Fetchers::default();
+    let glance = FollowerFetch { is_glance: true, ..from(0) };
+    fetchers.wants(LEADER, log(100), from(0));
+    (0..20).for_each(|partition| fetchers.wants(LEADER, log(partition), glance));
+    let mut asked = Vec::new();
+    for at in 0..5 {
+        let (_, ask) = fetchers.next(Mono(at), None).expect("somebody wants more");
+        asked.push((ask.session.is_some(), ask.named.iter().map(|(log, _)| log.partition).collect::<Vec<_>>()));
+        assert_eq!(ask.by, Some(Mono(at)), "nobody waits for records while others look");
+        // Nothing comes of it: all of them look again.
+        fetchers.ended(LEADER, Mono(at), Some(77), Duration::ZERO);
+    }
+    let all = (16..20).chain(0..12).collect();
+    let expected = [
+        (false, (0..16).collect()),
+        (true, vec![100]),
+        (false, all),
+        (true, vec![]),
+        (false, (12..20).chain(0..8).collect()),
+    ];
+    assert_eq!(asked, expected);
 }
 
 #[test]

@@ -142,6 +142,8 @@ impl Node {
                     self.following.left(log);
                     self.lose(now, log, out);
                 }
+                // It may have been given up and made elsewhere meanwhile.
+                Todo::Unreadable(log) if !self.directories.is_lost(self.directories.place_of(log)) => {}
                 Todo::Unreadable(log) => self.order(now, log, Order::Unreadable(log, DiskFault::Offline)),
                 Todo::Forget(gone) => {
                     self.with_hosts(now, out, |hosts, cx, said| hosts.topics_deleted(cx, &gone, said));

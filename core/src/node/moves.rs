@@ -109,6 +109,10 @@ impl Node {
             MoveStage::Begun => self.directories.goes(log, Some(directory)),
             MoveStage::Ended => {
                 self.directories.goes(log, None);
+                // It may have yet to be claimed after a start.
+                if let Some(found) = self.directories.found.get_mut(&log) {
+                    found.directory = directory;
+                }
                 let me = self.config.broker.id;
                 let is_held = self.cluster.image().partition(log).is_some_and(|one| one.replicas.contains(&me));
                 if is_held && self.directories.place_of(log) != directory {

@@ -109,6 +109,19 @@ fn a_move_that_ends_where_it_began_changes_nothing() {
 }
 
 #[test]
+fn a_move_that_ends_before_its_log_is_claimed_is_not_forgotten() {
+    let (mut scene, log, other) = with_two();
+    let second = directory_in_image(&scene, other);
+    scene.is_slow = true;
+    scene.restart(&[TWO]);
+    scene.step(Input::Moved { log, directory: 1, stage: MoveStage::Ended });
+    scene.release();
+    scene.pass(Duration::from_secs(3));
+    assert_eq!(held(&described(&mut scene)[0]), []);
+    assert_eq!(directory_in_image(&scene, log), second);
+}
+
+#[test]
 fn what_cannot_be_moved_is_refused_as_by_kafka() {
     let (mut scene, log, other) = with_two();
     assert_eq!(alter(&mut scene, "three", "orders", 0), ErrorCode::LogDirNotFound);

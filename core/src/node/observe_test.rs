@@ -162,6 +162,26 @@ fn a_registration_is_kept_before_anything_is_done_under_it() {
 }
 
 #[test]
+fn a_directory_that_is_lost_during_a_heartbeat_is_told_of_right_behind_it() {
+    let two: Vec<_> = BROKER.iter().copied().chain([("log.dirs", "one,two")]).collect();
+    let (mut controller, mut broker) = (Scene::new(CONTROLLER), Scene::new(&two));
+    talk(&mut broker, &mut controller);
+    broker.pass(Duration::from_millis(2100));
+    let is_heartbeat = |(_, _, body): &(_, _, Request)| matches!(body, Request::BrokerHeartbeat(_));
+    let at = broker.calls.iter().position(is_heartbeat).expect("it is time for one");
+    let (call, _, body) = broker.calls.swap_remove(at);
+    broker.step(Input::DirectoryLost { directory: 1 });
+    let ticket = controller.ask_on(ListenerType::Controller, body.api_key().facts().last, body);
+    let body = controller.answer(ticket).expect("answered by now").expect("not silent");
+    broker.step(Input::Response { call, body: Ok(body) });
+    let told = broker.calls.iter().find_map(|(_, _, body)| match body {
+        Request::BrokerHeartbeat(body) => Some(body.offline_log_dirs.len()),
+        _ => None,
+    });
+    assert_eq!(told, Some(1));
+}
+
+#[test]
 fn a_topic_that_was_made_again_meanwhile_is_not_mistaken_for_what_is_on_disk() {
     let (mut controller, mut broker) = (Scene::new(CONTROLLER), Scene::new(BROKER));
     talk(&mut broker, &mut controller);

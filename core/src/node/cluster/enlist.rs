@@ -35,11 +35,13 @@ pub(super) struct Enlisting {
     calling: Option<BrokerId>,
     /// Nothing is said before then.
     call_at: Mono,
+    /// There is something to be said as soon as that one has answered.
+    is_urgent: bool,
 }
 
 impl Enlisting {
     pub(super) fn new(now: Mono) -> Self {
-        Self { calling: None, call_at: now }
+        Self { calling: None, call_at: now, is_urgent: false }
     }
 
     pub(super) fn deadline(&self) -> Option<Mono> {
@@ -157,12 +159,14 @@ impl Node {
     /// What is to be said is said at once, or as soon as the controller has answered what was said before.
     pub(in crate::node) fn enlist_soon(&mut self, now: Now, out: &mut Effects) {
         self.cluster.enlisting.call_at = now.mono;
+        self.cluster.enlisting.is_urgent = self.cluster.enlisting.calling.is_some();
         self.enlist(now, out);
     }
 
     /// The next thing is said after so long.
     fn enlist_in(&mut self, now: Now, pause: Duration) {
-        self.cluster.enlisting = Enlisting { calling: None, call_at: now.mono + pause };
+        let pause = if self.cluster.enlisting.is_urgent { Duration::ZERO } else { pause };
+        self.cluster.enlisting = Enlisting { calling: None, call_at: now.mono + pause, is_urgent: false };
     }
 
     /// Is this the controller whose answer is waited for?
