@@ -289,6 +289,11 @@ impl Coordinators {
             Ok(Done::Records(records)) if records.is_empty() && host.end > host.committed => {
                 self.ask_committed(log, out);
             }
+            Ok(Done::Records(records)) if records.is_empty() && self.appends.values().any(|one| *one == log) => {
+                // What was appended before this log was read again may have yet to become durable, and belongs before all else.
+                host.state = HostState::Loading(Loading::Until(cx.now.mono + ASK_AGAIN));
+                self.schedule(log);
+            }
             Ok(Done::Records(records)) if records.is_empty() => {
                 host.activate(cx);
                 self.schedule(log);

@@ -52,6 +52,15 @@ fn a_later_append_may_be_refused_before_an_earlier_one_is_committed() {
     let hangups = out.effects.iter().filter(|effect| matches!(effect, Effect::Hangup { .. })).count();
     let reads = out.effects.iter().filter(|effect| matches!(effect, Effect::Read { .. })).count();
     assert_eq!((hangups, reads), (2, 1), "nobody knows what became of either, and the log is read again");
+    let read = out.effects.iter().find_map(|effect| match effect {
+        Effect::Read { op, log, .. } => Some((*op, *log)),
+        _ => None,
+    });
+    let (op, log) = read.expect("it was counted");
+    let nothing = || Ok(Done::Records(Records::EMPTY));
+    scene.node.with_hosts(now, &mut out, |hosts, cx, said| hosts.read(cx, op, nothing(), said));
+    let state = scene.node.coordinators.hosts[&log].state;
+    assert!(matches!(state, HostState::Loading(Loading::Until(_))), "the first is not durable yet: {state:?}");
 }
 
 /// What was appended and never committed may be lost with this leader: nobody is told of it before it is.
