@@ -274,7 +274,23 @@ impl World {
                 Err(text) => return self.model.find("durable", format!("what is durable cannot be opened: {text}")),
             }
         }
+        if let Some(text) = self.strays(&copies) {
+            return self.model.find("strays", text);
+        }
         self.judge_replicas(true, &mut copies);
+    }
+
+    /// A log on disk that its machine does not hold any more.
+    fn strays(&self, copies: &[(Reader, Vec<RecoveredLog>)]) -> Option<String> {
+        self.machines.iter().zip(copies).enumerate().find_map(|(number, (machine, (_, logs)))| {
+            let image = machine.view()?.image();
+            let me = broker_id(number);
+            let is_held = |log: LogId| {
+                log == LogId::METADATA || image.partition(log).is_some_and(|one| one.replicas.contains(&me))
+            };
+            let stray = logs.iter().find(|log| !is_held(log.id))?;
+            Some(format!("node {number} keeps {:?} of {}, which nobody means it to hold", stray.id, stray.spec.topic))
+        })
     }
 
     fn is_outlaw(&self, log: LogId) -> bool {

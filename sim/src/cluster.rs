@@ -2,7 +2,7 @@
 //! that bring about what chance alone hardly ever does.
 
 use crate::chain::{Chain, draw_chains};
-use crate::client::{mover, outlaw, tuner, turnover};
+use crate::client::{mover, outlaw, recycler, tuner, turnover};
 use crate::clock::At;
 use crate::coup::{VOTERS, draw_coups};
 use crate::fault::{Op, Strike, Weather, draw_blackouts, draw_parts, draw_relocations, draw_wipe};
@@ -235,6 +235,7 @@ fn draw_operators(options: &Options, clients: &mut Vec<ClientSpec>, ops: &[Op], 
     draw_tuner(options, clients, !is_wiped, &mut rng.fork("settings"));
     draw_outlaw(options, clients, &mut rng.fork("outlaws"));
     draw_racks(options, clients, &mut rng.fork("racks"));
+    draw_recycler(options, clients, &mut rng.fork("recyclers"));
 }
 
 /// In one cluster of three there is a topic that may be led by whoever lives.
@@ -243,6 +244,21 @@ fn draw_outlaw(options: &Options, clients: &mut Vec<ClientSpec>, rng: &mut Rng) 
         let partitions = rng.between(1, 4) as i32;
         let pace = Duration::from_millis(1 << rng.between(5, 11));
         let role = Role::Outlaw(outlaw::Habits { partitions, replicas: options.replicas, pace, epoch_ms: EPOCH_MS });
+        clients.push(ClientSpec { number: clients.len(), role, seed: rng.next_u64() });
+    }
+}
+
+/// In two clusters of five a topic is deleted and made again all the time.
+fn draw_recycler(options: &Options, clients: &mut Vec<ClientSpec>, rng: &mut Rng) {
+    if rng.chance(2, 5) {
+        let role = Role::Recycler(recycler::Habits {
+            partitions: rng.between(1, 4) as i32,
+            replicas: options.replicas,
+            replicas_min: options.shape.replicas_min,
+            deletes: 1 << rng.between(1, 6),
+            pace: Duration::from_millis(1 << rng.between(5, 11)),
+            epoch_ms: EPOCH_MS,
+        });
         clients.push(ClientSpec { number: clients.len(), role, seed: rng.next_u64() });
     }
 }

@@ -88,6 +88,10 @@ impl Plan {
                     habits.replicas = habits.replicas.min(machines);
                 }
                 Role::Outlaw(habits) => habits.replicas = habits.replicas.min(machines as i16),
+                Role::Recycler(habits) => {
+                    habits.replicas = habits.replicas.min(machines as i16);
+                    habits.replicas_min = habits.replicas_min.min(machines as i16);
+                }
                 Role::Tuner(habits) => {
                     habits.brokers = machines;
                     habits.replicas = habits.replicas.min(machines);
@@ -144,7 +148,7 @@ impl Role {
             Self::Consumer(habits) => Some(&mut habits.topics),
             Self::Member(habits) => Some(&mut habits.topics),
             Self::Trimmer(topics, _) => Some(topics),
-            Self::Mover(_) | Self::Outlaw(_) | Self::Tuner(_) | Self::Turnover(_) => None,
+            Self::Mover(_) | Self::Outlaw(_) | Self::Recycler(_) | Self::Tuner(_) | Self::Turnover(_) => None,
         }
     }
 }

@@ -53,7 +53,7 @@ fn a_plan_of_fewer_topics_has_clients_of_those_alone() {
                 Role::Consumer(habits) => Some(&habits.topics),
                 Role::Member(habits) => Some(&habits.topics),
                 Role::Trimmer(topics, _) => Some(topics),
-                Role::Mover(_) | Role::Outlaw(_) | Role::Tuner(_) | Role::Turnover(_) => None,
+                Role::Mover(_) | Role::Outlaw(_) | Role::Recycler(_) | Role::Tuner(_) | Role::Turnover(_) => None,
             });
             assert!({ topics }.all(|topics| *topics == [0]), "seed {seed}");
         }

@@ -54,7 +54,7 @@ pub const STORE_FLOORS: [(&str, u64); 9] = [
 ];
 
 /// The same for clusters. What few of them have is asked of no fewer than 63: chance would miss it in the gate.
-pub const CLUSTER_FLOORS: [(&str, u64); 32] = [
+pub const CLUSTER_FLOORS: [(&str, u64); 34] = [
     ("acked batches", 200_000),
     ("records read", 2_000_000),
     ("partitions read whole", 4_000),
@@ -87,6 +87,8 @@ pub const CLUSTER_FLOORS: [(&str, u64); 32] = [
     ("settings altered", 3_000),
     ("brokers unregistered", 16),
     ("unclean leaders seen", 10_000),
+    ("topics deleted", 500),
+    ("batches of recycled topics", 5_000),
 ];
 
 /// What a fleet has to say.

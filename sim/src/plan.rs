@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 use std::time::Duration;
 
-use crate::client::{consumer, member, mover, outlaw, producer, tuner, turnover};
+use crate::client::{consumer, member, mover, outlaw, producer, recycler, tuner, turnover};
 
 /// The wall clock at the start of every run: 21 November 2026.
 pub const EPOCH_MS: i64 = 1_795_219_200_000;
@@ -81,6 +81,8 @@ pub enum Role {
     Mover(mover::Habits),
     /// Writes where nothing is promised.
     Outlaw(outlaw::Habits),
+    /// Deletes its topic and makes it anew.
+    Recycler(recycler::Habits),
     /// An operator who alters settings.
     Tuner(tuner::Habits),
     /// An operator who has controllers vote and not vote.

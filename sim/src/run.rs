@@ -6,6 +6,7 @@ use crate::client::member::{self, Member};
 use crate::client::mover::Mover;
 use crate::client::outlaw::Outlaw;
 use crate::client::producer::{self, Producer};
+use crate::client::recycler::Recycler;
 use crate::client::tuner::Tuner;
 use crate::client::turnover::Turnover;
 use crate::client::{Actor, Peer};
@@ -225,6 +226,7 @@ fn peer_of(spec: &ClientSpec) -> Peer {
         Role::Member(habits) => (format!("member-{}", spec.number), Box::new(Member::new(habits.clone()))),
         Role::Turnover(habits) => (format!("turnover-{}", spec.number), Box::new(Turnover::new(habits.clone()))),
         Role::Outlaw(habits) => (format!("outlaw-{}", spec.number), Box::new(Outlaw::new(habits.clone()))),
+        Role::Recycler(habits) => (format!("recycler-{}", spec.number), Box::new(Recycler::new(habits.clone()))),
         Role::Tuner(habits) => (format!("tuner-{}", spec.number), Box::new(Tuner::new(habits.clone()))),
         Role::Mover(habits) => (format!("mover-{}", spec.number), Box::new(Mover::new(habits.clone()))),
         Role::Trimmer(topics, pace) => {

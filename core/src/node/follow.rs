@@ -13,7 +13,7 @@ use crate::metadata::{Delta, LogChange, Partition};
 use crate::partition::{Assignment, PartitionSpec};
 use crate::types::{BrokerId, ConnId, LogId, Mono, Now, Offset, OffsetRange, Str, Uuid};
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 /// What is still to be done about committed changes, in the order in which they were committed. A change of thousands of
@@ -23,6 +23,8 @@ pub struct Following {
     todo: VecDeque<Todo>,
     /// Logs that are to be dropped by what is still to be done, and how often: a replica may be moved away and back meanwhile.
     leaving: BTreeMap<LogId, usize>,
+    /// Logs that lanes were told to drop and have not. None is made before: it may have the name of one of them.
+    dropping: BTreeSet<LogId>,
     /// When the rest is taken up, while there is any.
     at: Option<Mono>,
     /// The settings of the topic that was looked at last: its other partitions come next.
@@ -77,6 +79,19 @@ impl Following {
         }
     }
 
+    /// The store has been told that this log is to be deleted.
+    pub(super) fn dropped(&mut self, now: Now, log: LogId) {
+        self.dropping.remove(&log);
+        if self.dropping.is_empty() && !self.todo.is_empty() {
+            self.at = Some(now.mono);
+        }
+    }
+
+    /// A log is made next, and another is to be dropped before.
+    fn is_held_up(&self) -> bool {
+        matches!(self.todo.front(), Some(Todo::Change(LogChange::Gained { .. }))) && !self.dropping.is_empty()
+    }
+
     /// The connection is gone: nobody waits for what it asked.
     pub fn closed(&mut self, conn: ConnId) {
         for todo in &mut self.todo {
@@ -128,7 +143,7 @@ impl Node {
             self.throttle_moves(out);
         }
         let mut changes = 0;
-        while changes < changes_max {
+        while changes < changes_max && !self.following.is_held_up() {
             let Some(todo) = self.following.todo.pop_front() else { break };
             if let Todo::Change(change) = &todo {
                 out.notes.extend(news_of(self.config.broker.id, change));
@@ -153,7 +168,8 @@ impl Node {
             changes += 1;
         }
         out.notes.append(&mut self.following.notes);
-        self.following.at = (!self.following.todo.is_empty()).then_some(now.mono);
+        let has_more = !self.following.todo.is_empty() && !self.following.is_held_up();
+        self.following.at = has_more.then_some(now.mono);
         if self.following.todo.is_empty() {
             // Of a start, or of many new topics, the room is large.
             self.following.todo.shrink_to(TODO_KEPT);
@@ -208,6 +224,7 @@ impl Node {
     fn lose(&mut self, now: Now, log: LogId, out: &mut Effects) {
         self.with_hosts(now, out, |hosts, _, said| hosts.resign(log, said));
         self.directories.forget(log);
+        self.following.dropping.insert(log);
         self.order(now, log, Order::Delete(log));
     }
 

@@ -90,6 +90,8 @@ pub enum Said {
     Leads(LogId, OffsetRange),
     /// When the lane is to be woken from now on.
     WakeAt(Option<Mono>),
+    /// The log is deleted before anything that is said behind this.
+    Dropped(LogId),
     /// The log is made next, and is to be where its broker has it.
     Place(LogId),
     /// To be done by the world.
@@ -199,6 +201,7 @@ impl Lane {
                     held.partition.delete(scratch);
                 }
                 self.carry(cx, log, scratch, said);
+                said.push(Said::Dropped(log));
             }
             Order::Done(op, outcome) => self.done(cx, op, outcome, scratch, said),
             Order::Unreadable(log, fault) => {

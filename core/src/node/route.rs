@@ -138,6 +138,7 @@ impl Node {
                 }
                 out.note(note);
             }
+            Said::Dropped(log) => self.following.dropped(now, log),
             Said::Place(log) => {
                 let directory = self.directories.place_of(log);
                 if directory > 0 {
@@ -172,6 +173,7 @@ impl Node {
                 self.with_front(now, out, |front, cx, said| front.grew(cx, key, readable, said));
             }
             Said::Effect(_)
+            | Said::Dropped(_)
             | Said::Place(_)
             | Said::Note(_)
             | Said::RetainOn(_)

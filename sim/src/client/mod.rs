@@ -11,6 +11,7 @@ pub mod member;
 pub mod mover;
 pub mod outlaw;
 pub mod producer;
+pub mod recycler;
 pub mod tuner;
 pub mod turnover;
 mod versions;
