@@ -9,10 +9,11 @@
 //!
 //! Changes go on meanwhile, in the other file.
 
+use super::commit::Queued;
 use super::log::Soundness;
 use super::ops::{Key, Purpose};
 use super::{Store, StoreOut};
-use crate::boundary::{FileDone, FileFault, FileId, FileOp, OpenMode};
+use crate::boundary::{Action, DiskFault, FileDone, FileFault, FileId, FileOp, OpenMode};
 use crate::plant::{Bug, planted};
 use crate::types::limit::BLOCK_BYTES;
 use crate::types::{Now, Offset};
@@ -33,6 +34,8 @@ pub(super) struct Checkpoint {
     left: BTreeSet<Key>,
     /// The logs that had changed.
     logs: BTreeSet<u32>,
+    /// Those that are to be cut as soon as all of theirs has got there.
+    to_be_cut: BTreeSet<u32>,
     /// What the directory holds once it is over.
     catalogue: Bytes,
     /// The generation that is replayed from then on.
@@ -95,7 +98,8 @@ impl Store {
         }
         let goals = left.clone();
         let generation = self.journal.generation;
-        self.checkpoint = Some(Checkpoint { left, logs, catalogue, generation, phase: Phase::Segments });
+        self.checkpoint =
+            Some(Checkpoint { left, logs, to_be_cut: BTreeSet::new(), catalogue, generation, phase: Phase::Segments });
         goals.into_iter().for_each(|key| self.drive(key, out));
         self.advance_checkpoint(out);
     }
@@ -107,11 +111,48 @@ impl Store {
         self.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.left.range(low..=high).next().is_some())
     }
 
-    /// A log is deleted, in the journal for good: nothing of it has to be moved any more. The catalogue may still speak of
-    /// it, since the deletion is replayed behind that.
-    pub(super) fn pass_over(&mut self, number: u32) {
+    /// A log, or a segment of it, is gone, in the journal for good: nothing of it has to be moved any more. The catalogue may still
+    /// speak of it, since what says that it is gone is replayed behind that.
+    pub(super) fn pass_over(&mut self, number: u32, segment: Option<Offset>) {
         if let Some(checkpoint) = &mut self.checkpoint {
-            checkpoint.left.retain(|key| key.0 != number);
+            checkpoint.left.retain(|key| key.0 != number || segment.is_some_and(|base| base != key.1));
+        }
+        self.cut_now(number);
+    }
+
+    /// A log that the checkpoint has yet to do with is to be cut: that waits, and what is behind it for this log, and nothing else.
+    pub(super) fn cut_later(&mut self, number: u32, queued: Queued) {
+        let checkpoint = self.checkpoint.as_mut().expect("it has to do with the log");
+        checkpoint.to_be_cut.insert(number);
+        self.logs.get_mut(&number).expect("looked up by the caller").waiting.push_back(queued);
+    }
+
+    /// The checkpoint is done with a log, or with a part of it: a cut that waited for that goes on.
+    fn cut_now(&mut self, number: u32) {
+        if !self.is_checkpointed(number) && self.is_to_be_cut(number) {
+            self.forget_cut(number);
+            let waiting = self.logs.get_mut(&number).map(|log| core::mem::take(&mut log.waiting));
+            waiting.into_iter().flatten().rev().for_each(|queued| self.queue.push_front(queued));
+        }
+    }
+
+    /// Does a cut of this log wait for the checkpoint?
+    fn is_to_be_cut(&self, number: u32) -> bool {
+        self.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.to_be_cut.contains(&number))
+    }
+
+    /// The log is to be deleted on a full disk, which makes room: a cut, which may wait for that in vain, is given up.
+    pub(super) fn make_way(&mut self, number: u32, action: &Action, out: &mut Vec<StoreOut>) {
+        if matches!(action, Action::Delete) && self.is_full() && self.is_to_be_cut(number) {
+            self.forget_cut(number);
+            self.fail_waiting(number, DiskFault::Full, out);
+        }
+    }
+
+    /// None does any more.
+    fn forget_cut(&mut self, number: u32) {
+        if let Some(checkpoint) = &mut self.checkpoint {
+            checkpoint.to_be_cut.remove(&number);
         }
     }
 
@@ -132,6 +173,7 @@ impl Store {
         if let Some(checkpoint) = &mut self.checkpoint {
             checkpoint.left.remove(&key);
         }
+        self.cut_now(key.0);
         self.advance_checkpoint(out);
         if is_closed {
             // The last segment may have waited for this one.

@@ -293,9 +293,10 @@ impl Store {
         let Some(&number) = self.numbers.get(&queued.id) else {
             return self.admit_unknown(building, now, queued, out);
         };
+        self.make_way(number, &queued.action, out);
         let log = self.logs.get_mut(&number).expect("numbers and logs agree");
         if !log.waiting.is_empty() {
-            // In order, behind what waits for something to be read.
+            // In order, behind what waits for something to be read, or moved.
             log.waiting.push_back(queued);
             return Admitted::Taken;
         }
@@ -606,7 +607,7 @@ impl Store {
             }
         }
         flying.done.iter().for_each(|done| out.push(done.out()));
-        flying.doomed.iter().filter(|doomed| doomed.segment.is_none()).for_each(|gone| self.pass_over(gone.log));
+        flying.doomed.iter().for_each(|gone| self.pass_over(gone.log, gone.segment));
         self.doomed.extend(flying.doomed);
         for (op, log) in flying.questions {
             self.answer_facts(op, log, out);

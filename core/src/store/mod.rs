@@ -304,6 +304,11 @@ impl Store {
         self.health.is_offline || is_settled && self.ops.is_empty() && self.journal.at == 0
     }
 
+    /// The logs that it keeps, copies that do not count included.
+    pub fn logs(&self) -> impl Iterator<Item = LogId> {
+        self.numbers.keys().copied()
+    }
+
     /// What must hold between any two calls.
     pub fn check(&self) {
         self.logs.values().for_each(|log| log.check());
@@ -350,7 +355,7 @@ impl Store {
 
     /// What waited for bytes of a log that cannot be had fails, but for its deletion, which needs none, and for what waits for that to
     /// make another log of its name.
-    fn fail_waiting(&mut self, number: u32, fault: DiskFault, out: &mut Vec<StoreOut>) {
+    pub(super) fn fail_waiting(&mut self, number: u32, fault: DiskFault, out: &mut Vec<StoreOut>) {
         let log = self.logs.get_mut(&number).expect("looked up by the caller");
         let stays = |queued: &Queued| queued.id != log.id || matches!(queued.action, Action::Delete);
         let (stay, fall): (Vec<_>, Vec<_>) = core::mem::take(&mut log.waiting).into_iter().partition(stays);

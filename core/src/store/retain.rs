@@ -23,17 +23,15 @@ impl Store {
         queued: Queued,
         out: &mut Vec<StoreOut>,
     ) -> Admitted {
-        // The catalogue under way counts on what its log holds, unless what is behind it says that there is no such log:
-        // a checkpoint that waits for room must not keep a deletion from making some. And batches of this very group are
-        // not in the cache yet.
-        let is_counted_on = self.is_checkpointed(number) && !matches!(queued.action, Action::Delete);
-        if is_counted_on && matches!(queued.action, Action::Retain { .. }) {
-            // It comes again. A checkpoint that waits for room is not to hold up all that is behind this.
-            building.finish(queued.op, &self.logs[&number]);
-            return Admitted::Taken;
-        }
-        if is_counted_on || building.has(number) {
+        if building.has(number) {
+            // Batches of this very group are not in the cache yet.
             return Admitted::Later(queued);
+        }
+        if self.is_checkpointed(number) && matches!(queued.action, Action::Truncate { .. }) {
+            // The catalogue under way counts on what its log holds. It does not on whole segments, or logs, of which what is behind it says
+            // that they are gone: a checkpoint that waits for room must not keep those from making some.
+            self.cut_later(number, queued);
+            return Admitted::Taken;
         }
         match &queued.action {
             Action::Truncate { end } => {

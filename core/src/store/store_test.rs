@@ -756,9 +756,16 @@ fn a_deletion_makes_room_although_a_checkpoint_waits_for_some() {
         world.store.is_checkpointed(number),
         "what the journal holds of the log is to be moved, and there is no room"
     );
-    let retain = Action::Retain { now: Wall(0), limit: world.end_of(log) };
-    assert!(world.act_now(log, retain).is_ok(), "what is old is looked for again later, and holds nothing up");
+    let cut = world.store.queue.len();
+    world.op += 1;
+    let op = OpId(world.op);
+    world.store.submit(op, log, Action::Truncate { end: Offset(1) });
+    world.finish_all();
+    assert!(world.store.queue.len() == cut && !world.done.contains_key(&op), "it waits, and nothing behind it");
+    let vote = Action::Vote { term: LeaderEpoch(1), voted: None };
+    assert!(world.act_now(other, vote).is_ok());
     assert!(world.act_now(log, Action::Delete).is_ok());
+    assert!(world.done.contains_key(&op), "what goes is not cut before");
     for _ in 0..4 {
         world.mono += 6_000_000_000;
         world.finish_all();
@@ -769,6 +776,50 @@ fn a_deletion_makes_room_although_a_checkpoint_waits_for_some() {
     assert!(matches!(world.done.get(&op), Some(Ok(_))), "there is room again: {:?}", world.done.get(&op));
     let recovered = world.crash(true);
     assert!(recovered.logs.iter().all(|found| found.id != log && found.is_online));
+}
+
+#[test]
+fn what_is_dropped_makes_room_although_a_checkpoint_waits_for_some() {
+    for is_retention in [false, true] {
+        let mut world = world(StoreConfig { journal_bytes: 1 << 17, behind_bytes: 1 << 20, ..StoreConfig::default() });
+        let log = world.id(1);
+        let settings = LogSettings {
+            segment_bytes: 20_000,
+            index_interval_bytes: 1,
+            retention_bytes: Some(0),
+            delete: true,
+            ..LogSettings::default()
+        };
+        let spec = LogSpec { topic: "topic1".into(), settings };
+        world.submit(log, Action::Create(spec), vec![State { exists: true, ..State::default() }]);
+        world.finish_all();
+        world.disk.room = Some((1 << 17) + 30_000);
+        assert_eq!(append_until_refused(&mut world, log), DiskFault::Full);
+        for _ in 0..4 {
+            world.mono += 6_000_000_000;
+            world.finish_all();
+        }
+        let number = world.store.numbers[&log];
+        assert!(world.store.is_checkpointed(number), "there is no room for what is to be moved");
+        let end = world.end_of(log);
+        let all = match is_retention {
+            true => Action::Retain { now: Wall(0), limit: end },
+            false => Action::Trim { start: end },
+        };
+        assert!(world.act_now(log, all).is_ok());
+        for _ in 0..4 {
+            world.mono += 6_000_000_000;
+            world.finish_all();
+        }
+        assert!(world.store.checkpoint.is_none(), "nothing is left to be moved");
+        let recovered = world.crash(true);
+        let found = recovered.logs.iter().find(|found| found.id == log).expect("it is there");
+        assert!(found.is_online && (found.start, found.end) == (end, end), "{found:?}");
+        // All that was refused may be asked for again.
+        let op = world.append_unexpected(log, 3000);
+        world.finish_all();
+        assert!(matches!(world.done.get(&op), Some(Ok(_))), "there is room again: {:?}", world.done.get(&op));
+    }
 }
 
 #[test]

@@ -348,6 +348,11 @@ impl Stores {
         self.stores.iter().any(Store::is_full)
     }
 
+    /// The logs that are kept.
+    pub fn logs(&self) -> impl Iterator<Item = LogId> {
+        self.stores.iter().flat_map(Store::logs)
+    }
+
     /// As [`Store::check`].
     pub fn check(&self) {
         self.stores.iter().for_each(Store::check);
