@@ -201,6 +201,14 @@ impl Partition {
         }
     }
 
+    /// Is what there is nothing that anybody counts on? It was left behind by an unclean election, and may be in no ISR before it is
+    /// made again: a leader that recovers lets nobody join who begins later than it.
+    fn may_start_over(&self) -> bool {
+        let assignment = &self.spec.assignment;
+        let is_trusted = assignment.isr.contains(&assignment.me) || assignment.isr_min == usize::MAX;
+        assignment.recovering && !is_trusted
+    }
+
     /// Nothing of the log is common with that of a leader who lacks what was committed, and it begins where that may never be: it is
     /// made again, and everything is fetched.
     fn start_over(&mut self, out: &mut Vec<PartitionOut>) {
@@ -238,6 +246,9 @@ impl Partition {
         }
         let first = fetched.batches.first().map_or(asked.from, CheckedBatch::base_offset);
         let Role::Follower(follower) = &self.role else { unreachable!("asked before") };
+        if follower.anew_at.is_none() && self.log.start() > fetched.log_start && self.may_start_over() {
+            return self.start_over(out);
+        }
         if let Some(at) = follower.anew_at {
             if fetched.batches.is_empty() && fetched.end > first {
                 // Which batch holds the leader's start is what the glance was for: it may begin before that.
@@ -252,7 +263,7 @@ impl Partition {
             let to = first.max(self.log.start());
             return match to < self.log.end() {
                 true => self.cut_back(to, out),
-                false if self.spec.assignment.recovering => self.start_over(out),
+                false if self.may_start_over() => self.start_over(out),
                 false => ignore(Ignored::AnswerUnsound, out),
             };
         }

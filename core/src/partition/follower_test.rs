@@ -297,6 +297,24 @@ impl Scene {
 }
 
 #[test]
+fn an_empty_log_that_begins_behind_an_unclean_leader_does_not_go_on_with_a_hole() {
+    let mut scene = behind_who_lacks_it();
+    scene.emptied();
+    scene.fetched(given(vec![batch(12, 5, 10)], 17, 0));
+    scene.made_again();
+
+    let mut scene = behind_who_lacks_it();
+    scene.emptied();
+    let mut trusted = spec(LEADER, 10);
+    trusted.assignment.recovering = true;
+    trusted.assignment.isr.push(ME);
+    scene.with(|partition, cx, out| partition.assign(cx, trusted, out));
+    scene.fetched(given(vec![batch(12, 5, 10)], 17, 0));
+    scene.stored(17);
+    assert_eq!(scene.asks(), Some((17, 10)), "who is in sync may have dropped what the next leader has yet to drop");
+}
+
+#[test]
 fn a_log_that_begins_behind_the_end_of_an_unclean_leader_is_made_again() {
     let mut scene = behind_who_lacks_it();
     scene.fetched(parting(3, 5));

@@ -106,6 +106,8 @@ impl Leader {
 
     /// The log may be shorter than it was. Followers may have been compared with what is gone: they have to be once more.
     pub(super) fn restart(&mut self, log: &Log, assignment: &Assignment, now: Mono) {
+        // What was refused meanwhile may be behind what is sent now.
+        self.since = now;
         self.followers.clear();
         self.take_up_followers(assignment, now);
         self.start(log, assignment.leader_epoch);
@@ -283,7 +285,9 @@ impl Partition {
         let follower = leader.followers.iter().find(|follower| follower.id == id).expect("it just fetched");
         let floor = leader.started.map(|started| started.end.max(self.high_watermark));
         let floor = floor.filter(|_| !planted(Bug::GrowthIgnoresReign)).unwrap_or(self.high_watermark);
-        if follower.end < floor || !follower.is_comparable || !cx.peers.may_join(follower) {
+        // What lies between is not there, and was perhaps committed since an unclean election.
+        let begins_later = self.spec.assignment.recovering && follower.log_start > self.log.start();
+        if follower.end < floor || !follower.is_comparable || begins_later || !cx.peers.may_join(follower) {
             return;
         }
         let mut members = leader.isr.members().to_vec();

@@ -317,6 +317,22 @@ fn a_follower_that_keeps_what_was_dropped_here_is_not_proposed() {
 }
 
 #[test]
+fn behind_a_leader_that_recovers_nobody_joins_who_begins_later() {
+    for recovering in [false, true] {
+        let mut unclean = spec(ME, 3, 4, &[ME, B]);
+        unclean.assignment.recovering = recovering;
+        let mut scene = Scene::assigned(unclean);
+        scene.produce(1, Acks::Committed, 3);
+        scene.stored(3);
+        scene.fetched_by(B, fetch(3, 3));
+        scene.fetched_by(C, FollowerFetch { log_start: Offset(3), ..fetch(3, -1) });
+        assert_eq!(scene.proposals().is_empty(), recovering, "what lies between may be committed");
+        scene.fetched_by(C, fetch(3, 3));
+        assert_eq!(scene.proposals().is_empty(), !recovering, "once");
+    }
+}
+
+#[test]
 fn a_leader_that_began_anew_knows_nothing_of_who_wrote_before() {
     // Epoch 2 wrote what is here, epoch 3 what was dropped before anybody gave it: a follower has all of that, and another what
     // epoch 2 wrote beyond what was kept.
