@@ -256,7 +256,7 @@ impl World {
                 return say(&|| format!("{name}-{index} is not where it is to be: {partition:?}"));
             }
         }
-        None
+        self.stray().and_then(|text| say(&|| text.clone()))
     }
 
     /// The end of a run of a cluster: all is as it should be, and everybody has it on disk in the same bytes.
@@ -274,22 +274,19 @@ impl World {
                 Err(text) => return self.model.find("durable", format!("what is durable cannot be opened: {text}")),
             }
         }
-        if let Some(text) = self.strays(&copies) {
-            return self.model.find("strays", text);
-        }
         self.judge_replicas(true, &mut copies);
     }
 
-    /// A log on disk that its machine does not hold any more.
-    fn strays(&self, copies: &[(Reader, Vec<RecoveredLog>)]) -> Option<String> {
-        self.machines.iter().zip(copies).enumerate().find_map(|(number, (machine, (_, logs)))| {
+    /// A log in a store whose machine is not meant to have it.
+    fn stray(&self) -> Option<String> {
+        self.machines.iter().enumerate().find_map(|(number, machine)| {
             let image = machine.view()?.image();
-            let me = broker_id(number);
-            let is_held = |log: LogId| {
-                log == LogId::METADATA || image.partition(log).is_some_and(|one| one.replicas.contains(&me))
+            let is_held = |log: &LogId| {
+                *log == LogId::METADATA
+                    || image.partition(*log).is_some_and(|one| one.replicas.contains(&broker_id(number)))
             };
-            let stray = logs.iter().find(|log| !is_held(log.id))?;
-            Some(format!("node {number} keeps {:?} of {}, which nobody means it to hold", stray.id, stray.spec.topic))
+            let stray = machine.stored().find(|log| !is_held(log))?;
+            Some(format!("node {number} keeps {stray:?}, which nobody means it to have"))
         })
     }
 

@@ -17,7 +17,7 @@ use ottla_core::store::{
     Claim, Places, Recovered, RecoveredLog, Recovery, RecoveryRefusal, RecoveryStep, Store, StoreOut, Stores, named,
     unnamed,
 };
-use ottla_core::types::{BrokerId, FileOpId, Now, OffsetRange, Rng, Str, Uuid, Wall};
+use ottla_core::types::{BrokerId, FileOpId, LogId, Now, OffsetRange, Rng, Str, Uuid, Wall};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -364,6 +364,15 @@ impl Machine {
             State::Up(process) => Some(process.node.view()),
             State::Off | State::Booting(_) => None,
         }
+    }
+
+    /// The logs that its store keeps, while it runs.
+    pub fn stored(&self) -> impl Iterator<Item = LogId> {
+        let process = match &self.state {
+            State::Up(process) => Some(process),
+            State::Off | State::Booting(_) => None,
+        };
+        process.into_iter().flat_map(|process| process.stored())
     }
 
     /// The fingerprint of the node.

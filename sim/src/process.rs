@@ -525,6 +525,11 @@ impl Process {
         }
     }
 
+    /// The logs that its store keeps.
+    pub fn stored(&self) -> impl Iterator<Item = LogId> {
+        self.store.logs()
+    }
+
     /// So many logs are on their way to another directory.
     pub fn moving(&self) -> usize {
         self.pace.going.len()
