@@ -21,6 +21,8 @@ use ottla_core::types::{ErrorCode, Str, Uuid};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
+/// From this version on Produce and Fetch name topics by their ids.
+const FIRST_WITH_IDS: i16 = 13;
 /// The name of its topics.
 pub const TOPIC: &str = "recycled";
 
@@ -111,7 +113,9 @@ impl Recycler {
         let index = cx.rng.below(self.habits.partitions as u64) as i32;
         let timestamp = self.habits.epoch_ms + (cx.now.0 / 1_000_000) as i64;
         let value = vec![cx.rng.next_u64() as u8; cx.rng.below(600) as usize];
-        let entry = Entry { timestamp, key: Some(topic_id.0.to_vec()), value: Some(value), headers: Vec::new() };
+        // By its name it may be written to the next of them.
+        let meant = if cx.versions.of(ApiKey::Produce) >= FIRST_WITH_IDS { topic_id } else { Uuid::ZERO };
+        let entry = Entry { timestamp, key: Some(meant.0.to_vec()), value: Some(value), headers: Vec::new() };
         let entries = vec![entry; cx.rng.between(1, 5) as usize];
         let records = encode(&entries, Signature::NONE, Compression::None, &functions());
         let partition_data = vec![PartitionProduceData { index, records: Records::from(records) }];
@@ -199,15 +203,16 @@ fn deletion(cx: &Cx, topic_id: Uuid) -> Request {
 
 /// What is read was written for this topic, and for none before it, unless only its name was said.
 fn read(cx: &mut Cx, id: Uuid, body: &FetchResponse) {
-    if [ApiKey::Produce, ApiKey::Fetch].iter().any(|api| cx.versions.of(*api) < 13) {
+    if cx.versions.of(ApiKey::Fetch) < FIRST_WITH_IDS {
         return;
     }
+    let is_meant = |entry: &Entry| [id, Uuid::ZERO].iter().any(|meant| entry.key.as_deref() == Some(&meant.0[..]));
     for found in body.responses.iter().flat_map(|topic| &topic.partitions) {
         match decode(&found.records.to_bytes(), &functions()) {
             Err(text) => cx.model.find("bytes", format!("{TOPIC}: {text}")),
             Ok(batches) => {
                 let mut entries = batches.iter().flat_map(|batch| &batch.entries);
-                if let Some((offset, _)) = entries.find(|(_, entry)| entry.key.as_deref() != Some(&id.0[..])) {
+                if let Some((offset, _)) = entries.find(|(_, entry)| !is_meant(entry)) {
                     let text =
                         format!("the record {offset} of {TOPIC}-{} was not written for {id}", found.partition_index);
                     cx.model.find("recycled", text);
