@@ -18,6 +18,7 @@ mod moves;
 mod operator;
 mod racks;
 mod records;
+mod recycled;
 mod together;
 mod turnover;
 mod upgrade;
