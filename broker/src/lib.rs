@@ -26,6 +26,7 @@ pub mod life;
 pub mod mail;
 pub mod meta;
 pub mod net;
+pub mod port;
 pub mod room;
 pub mod seam;
 pub mod serve;

@@ -3,6 +3,7 @@
 
 mod process;
 
+use ottla::port::Reserved;
 use ottla_core::conn::client::Client;
 use ottla_core::msg::metadata::MetadataRequest;
 use ottla_core::msg::{ApiKey, Request, Response};
@@ -10,7 +11,7 @@ use ottla_core::record::Records;
 use ottla_core::types::Rng;
 use process::Process;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 /// A whole Metadata request and its correlation id 0.
@@ -209,9 +210,8 @@ fn requests_of_one_connection_are_answered_in_order() {
 
 #[test]
 fn beyond_queued_max_requests_nobody_is_read_and_all_are_answered_in_the_end() {
-    // A port that was free a moment ago.
-    let http = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
-    let process = Process::start(&["queued.max.requests=1", &format!("ottla.http.listener={http}")]);
+    let http = Reserved::any().expect("a port");
+    let process = Process::start(&["queued.max.requests=1", &format!("ottla.http.listener={}", http.address())]);
     let mut streams: Vec<TcpStream> = (0..4).map(|_| process.connect()).collect();
     // Longer than one read, and fewer requests than one connection may have under way.
     let name = "n".repeat(10_000);
@@ -232,7 +232,7 @@ fn beyond_queued_max_requests_nobody_is_read_and_all_are_answered_in_the_end() {
             }
             assert_eq!(answers.len(), 40);
         }
-        let mut metrics = TcpStream::connect(http).expect("it listens");
+        let mut metrics = TcpStream::connect(http.address()).expect("it listens");
         metrics.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").expect("it is sent");
         let mut text = String::new();
         metrics.read_to_string(&mut text).expect("an answer");

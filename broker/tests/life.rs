@@ -3,6 +3,7 @@
 mod process;
 
 use ottla::disk::Disk;
+use ottla::port::Reserved;
 use ottla_core::boundary::{FileDone, FileId, FileOp, OpenMode};
 use ottla_core::store::{CATALOGUE, owner};
 use ottla_core::types::{BrokerId, FileOpId};
@@ -114,16 +115,14 @@ fn a_directory_that_lost_its_catalogue_is_not_taken_for_a_new_one() {
 fn replicas_without_the_metadata_that_claim_them_are_not_touched() {
     let folder = std::env::temp_dir().join(format!("ottla-parted-{}", std::process::id()));
     let [first, other] = ["first", "other"].map(|name| folder.join(name));
-    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = free.local_addr().expect("an address");
-    drop(free);
-    let port = address.port().to_string();
+    let reserved = Reserved::any().expect("a port");
+    let (address, port) = (reserved.address(), reserved.number().to_string());
     let both = format!("log.dirs={},{}", first.display(), other.display());
     let mut broker = ottla().args(["--port", &port, "--set", &both]).spawn().expect("it starts");
-    while std::net::TcpStream::connect(address).is_err() {
+    while std::net::TcpStream::connect(&address).is_err() {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
-    let server = ["--bootstrap-server", &address.to_string()];
+    let server = ["--bootstrap-server", &address];
     let made = ottla().args(["topic", "create", "orders", "--partitions", "4"]).args(server).output().expect("it runs");
     assert!(made.status.success(), "{made:?}");
     let sent = std::process::Command::new("kill").arg(broker.id().to_string()).status().expect("kill runs");

@@ -2,6 +2,7 @@
 
 mod process;
 
+use ottla::port::Reserved;
 use ottla_core::conn::client::Client;
 use ottla_core::msg::describe_quorum::{DescribeQuorumRequest, RequestPartitionData, RequestTopicData};
 use ottla_core::msg::metadata::MetadataRequest;
@@ -9,7 +10,7 @@ use ottla_core::msg::{Request, Response};
 use process::ottla;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -18,9 +19,9 @@ use std::time::{Duration, Instant};
 struct Cluster {
     folder: PathBuf,
     /// Of the listeners of the controllers, which are the first nodes.
-    ports: Vec<u16>,
+    ports: Vec<Reserved>,
     /// Of health and metrics, of all nodes.
-    http: Vec<u16>,
+    http: Vec<Reserved>,
     /// `process.roles` of the controllers.
     roles: &'static str,
 }
@@ -40,8 +41,7 @@ impl Cluster {
     /// The same with controllers that have these roles.
     fn format_as(what: &str, voters: usize, roles: &'static str) -> Self {
         let folder = std::env::temp_dir().join(format!("ottla-several-{}-{what}", std::process::id()));
-        let free: Vec<_> = (0..voters + 3).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
-        let mut ports: Vec<u16> = free.iter().map(|socket| socket.local_addr().expect("an address").port()).collect();
+        let mut ports: Vec<_> = (0..voters + 3).map(|_| Reserved::any().expect("a port")).collect();
         let http = ports.split_off(voters);
         let cluster = Self { folder, ports, http, roles };
         let id = text(ottla().arg("random-uuid"), "");
@@ -55,20 +55,20 @@ impl Cluster {
 
     fn settings(&self, node: usize) -> Vec<String> {
         let folder = self.folder.display();
-        let voters: Vec<_> = self.ports.iter().zip(1..).map(|(port, id)| format!("{id}@127.0.0.1:{port}")).collect();
+        let voters: Vec<_> = self.ports.iter().zip(1..).map(|(port, id)| format!("{id}@{}", port.address())).collect();
         let mut settings = vec![
             format!("node.id={node}"),
             format!("log.dirs={folder}/{node}"),
             format!("controller.quorum.voters={}", voters.join(",")),
             "ottla.journal.bytes=4194304".into(),
-            format!("ottla.http.listener=127.0.0.1:{}", self.http[node - 1]),
+            format!("ottla.http.listener={}", self.http[node - 1].address()),
             "controller.listener.names=CONTROLLER".into(),
             "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT".into(),
         ];
         let broker = if self.roles == "controller" { "" } else { "PLAINTEXT://127.0.0.1:0," };
         settings.extend(match self.ports.get(node - 1) {
             Some(port) => {
-                let listeners = format!("listeners={broker}CONTROLLER://127.0.0.1:{port}");
+                let listeners = format!("listeners={broker}CONTROLLER://{}", port.address());
                 [listeners, format!("process.roles={}", self.roles)]
             }
             None => ["listeners=PLAINTEXT://127.0.0.1:0".into(), "process.roles=broker".into()],
@@ -78,7 +78,7 @@ impl Cluster {
 
     /// What a node answers over HTTP.
     fn get(&self, node: usize, path: &str) -> String {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.http[node - 1])).expect("it listens");
+        let mut stream = TcpStream::connect(self.http[node - 1].address()).expect("it listens");
         write!(stream, "GET {path} HTTP/1.0\r\n\r\n").expect("it reads");
         let mut text = String::new();
         stream.read_to_string(&mut text).expect("an answer");
@@ -248,7 +248,7 @@ fn a_broker_of_another_cluster_is_told_so_and_does_not_serve() {
     let (ours, theirs) = (Cluster::format("ours", 1), Cluster::format("theirs", 1));
     let one = ours.start(1);
     let mut settings = theirs.settings(2);
-    settings.extend(["--set".to_owned(), format!("controller.quorum.voters=1@127.0.0.1:{}", ours.ports[0])]);
+    settings.extend(["--set".to_owned(), format!("controller.quorum.voters=1@{}", ours.ports[0].address())]);
     let mut stranger = ottla().args(settings).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
     let log = BufReader::new(stranger.stderr.take().expect("a pipe"));
     let told = log.lines().map_while(Result::ok).find(|line| line.contains("is the controller of another cluster"));

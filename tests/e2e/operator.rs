@@ -2,9 +2,10 @@
 //! health and metrics.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Command, Output, Stdio};
 
+use ottla::port::Reserved;
 use ottla_tests::harness::broker::{Broker, Kind};
 use ottla_tests::harness::probe;
 use ottla_tests::harness::tools;
@@ -95,8 +96,8 @@ fn the_tools_of_the_binary_do_what_a_person_wants() {
 
 #[test]
 fn health_readiness_and_metrics_are_told_over_http() {
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port();
-    let http = format!("127.0.0.1:{port}");
+    let reserved = Reserved::any().expect("a port");
+    let http = reserved.address();
     let broker = Broker::start_with(&[("ottla.http.listener", &http)]);
     if broker.kind() == Kind::Kafka {
         return;

@@ -1,8 +1,9 @@
 //! Brokers in three racks, and consumers that read from the follower of theirs (KIP-392).
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 
+use ottla::port::Reserved;
 use ottla_tests::harness::broker::{self, Kind, Purpose};
 use ottla_tests::harness::cluster::{Cluster, Shape};
 use ottla_tests::harness::tools::java;
@@ -26,7 +27,8 @@ fn a_consumer_reads_from_the_follower_of_its_rack() {
         ("offsets.topic.replication.factor", "1"),
     ];
     let mut cluster = Cluster::make(shape, &settings);
-    let told: Vec<String> = cluster.nodes().map(|_| free_address()).collect();
+    let reserved: Vec<Reserved> = cluster.nodes().map(|_| Reserved::any().expect("a port")).collect();
+    let told: Vec<String> = reserved.iter().map(Reserved::address).collect();
     for node in cluster.nodes() {
         cluster.set(node, "broker.rack", &format!("rack-{node}"));
         cluster.set(node, "ottla.http.listener", &told[node - 1]);
@@ -73,9 +75,4 @@ fn fetches_of(address: &str) -> u64 {
     socket.read_to_string(&mut answer).expect("an answer in UTF-8");
     let count = |line: &str| line.strip_prefix("ottla_request_time_seconds_count{api=\"Fetch\"}")?.trim().parse().ok();
     answer.lines().find_map(count).unwrap_or(0)
-}
-
-fn free_address() -> String {
-    let socket = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
-    format!("127.0.0.1:{}", socket.expect("a free port").port())
 }

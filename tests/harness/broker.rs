@@ -1,11 +1,12 @@
 //! One broker process with a data folder of its own: started on a free port, killed and restarted at will, removed at the end.
 
 use std::fs::{self, File};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
+
+use ottla::port::Reserved;
 
 use crate::harness::probe;
 use crate::harness::tools::{self, java};
@@ -62,8 +63,8 @@ pub enum Purpose {
 pub struct Broker {
     kind: Kind,
     purpose: Purpose,
-    port: u16,
-    controller: u16,
+    port: Reserved,
+    controller: Reserved,
     home: PathBuf,
     settings: Vec<(String, String)>,
     child: Option<Child>,
@@ -91,7 +92,8 @@ impl Broker {
         let home = tools::target().join("e2e-data").join(format!("{}-{serial}", std::process::id()));
         fs::create_dir_all(home.join("data")).expect("the data folder can be made");
         let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        let broker = Broker { kind, purpose, port: free_port(), controller: free_port(), home, settings, child: None };
+        let [port, controller] = [(); 2].map(|()| Reserved::any().expect("a port"));
+        let broker = Broker { kind, purpose, port, controller, home, settings, child: None };
         if kind == Kind::Kafka {
             broker.format();
         }
@@ -100,12 +102,12 @@ impl Broker {
 
     /// `host:port`, as clients want it.
     pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        self.port.address()
     }
 
     /// Where its controller listens. Ottla does so only if a setting names `controller.listener.names`.
     pub fn controller_address(&self) -> String {
-        format!("127.0.0.1:{}", self.controller)
+        self.controller.address()
     }
 
     /// Which broker this is.
@@ -270,9 +272,4 @@ pub(super) fn kafka_storage() -> Command {
     let mut command = Command::new("java");
     command.args(["-XX:TieredStopAtLevel=1", "-cp", &java::kafka().class_path(), "kafka.tools.StorageTool"]);
     command
-}
-
-/// A port that nobody listens on now.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").expect("a port is free").local_addr().expect("it has a number").port()
 }

@@ -2,13 +2,13 @@
 //! end.
 
 use std::fs::{self, File};
-use std::net::TcpListener;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use ottla::port::Reserved;
 use ottla_core::msg::describe_quorum::{DescribeQuorumRequest, RequestPartitionData, RequestTopicData};
 use ottla_core::msg::find_coordinator::FindCoordinatorRequest;
 use ottla_core::msg::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
@@ -38,10 +38,12 @@ pub struct Cluster {
     shape: Shape,
     home: PathBuf,
     nodes: Vec<Node>,
+    /// Where the controllers listen, of nodes 1 and following.
+    controllers: Vec<Reserved>,
 }
 
 struct Node {
-    port: u16,
+    port: Reserved,
     child: Option<Child>,
     /// The program that it is started with, where that is ours.
     program: PathBuf,
@@ -73,16 +75,16 @@ impl Cluster {
         let serial = CLUSTERS.fetch_add(1, Ordering::Relaxed);
         let home = tools::target().join("e2e-data").join(format!("cluster-{}-{serial}", std::process::id()));
         fs::create_dir_all(&home).expect("the folder can be made");
-        let node = |_| Node { port: quiet_port(), child: None, program: program.to_owned() };
+        let port = || Reserved::any().expect("a port");
+        let node = |_| Node { port: port(), child: None, program: program.to_owned() };
         let nodes = (0..shape.brokers).map(node).collect();
-        let cluster = Cluster { shape, home, nodes };
         let controllers = if shape.turnover { shape.brokers } else { shape.voters };
-        let controllers: Vec<u16> = (0..controllers).map(|_| quiet_port()).collect();
+        let controllers = (0..controllers).map(|_| port()).collect();
+        let cluster = Cluster { shape, home, nodes, controllers };
         let id = cluster.new_id();
         for node in cluster.nodes() {
-            fs::write(cluster.properties(node), cluster.settings(node, &controllers, settings))
-                .expect("the settings can be written");
-            cluster.format(node, &id, &cluster.founding(node, &controllers));
+            fs::write(cluster.properties(node), cluster.settings(node, settings)).expect("the settings can be written");
+            cluster.format(node, &id, &cluster.founding(node));
         }
         cluster
     }
@@ -111,7 +113,7 @@ impl Cluster {
 
     /// `host:port` of a broker.
     pub fn address(&self, node: usize) -> String {
-        format!("127.0.0.1:{}", self.nodes[node - 1].port)
+        self.nodes[node - 1].port.address()
     }
 
     /// The process of a broker.
@@ -301,19 +303,18 @@ impl Cluster {
         self.home.join(format!("{node}.properties"))
     }
 
-    fn settings(&self, node: usize, controllers: &[u16], settings: &[(&str, &str)]) -> String {
-        let voters: Vec<String> =
-            controllers.iter().zip(1..).map(|(port, id): (_, u32)| format!("{id}@127.0.0.1:{port}")).collect();
+    fn settings(&self, node: usize, settings: &[(&str, &str)]) -> String {
+        let doors: Vec<String> = self.controllers.iter().map(Reserved::address).collect();
         let broker = format!("PLAINTEXT://{}", self.address(node));
         let quorum = match self.shape.turnover {
-            false => format!("voters={}", voters.join(",")),
-            true => {
-                let doors: Vec<String> = controllers.iter().map(|port| format!("127.0.0.1:{port}")).collect();
-                format!("bootstrap.servers={}", doors.join(","))
+            false => {
+                let voters: Vec<String> = doors.iter().zip(1..).map(|(door, id)| format!("{id}@{door}")).collect();
+                format!("voters={}", voters.join(","))
             }
+            true => format!("bootstrap.servers={}", doors.join(",")),
         };
-        let (roles, listeners) = match controllers.get(node - 1) {
-            Some(port) => ("broker,controller", format!("{broker},CONTROLLER://127.0.0.1:{port}")),
+        let (roles, listeners) = match doors.get(node - 1) {
+            Some(door) => ("broker,controller", format!("{broker},CONTROLLER://{door}")),
             None => ("broker", broker.clone()),
         };
         let mut file = format!(
@@ -343,10 +344,10 @@ impl Cluster {
     }
 
     /// What its formatting is told of the voters that the quorum begins with.
-    fn founding(&self, node: usize, controllers: &[u16]) -> Vec<String> {
+    fn founding(&self, node: usize) -> Vec<String> {
         let Shape { voters, turnover, .. } = self.shape;
-        let founder = |(port, id): (&u16, usize)| format!("{id}@127.0.0.1:{port}:{}", Cluster::directory_id(id));
-        let founders: Vec<String> = controllers.iter().zip(1..).take(voters).map(founder).collect();
+        let founder = |(port, id): (&Reserved, usize)| format!("{id}@{}:{}", port.address(), Cluster::directory_id(id));
+        let founders: Vec<String> = self.controllers.iter().zip(1..).take(voters).map(founder).collect();
         match turnover {
             false => Vec::new(),
             true if node <= voters => vec!["--initial-controllers".into(), founders.join(",")],
@@ -398,24 +399,7 @@ fn lacking(told: &MetadataResponse) -> usize {
     unknown + is_lacking.count()
 }
 
-/// A port that nobody listens on now, and that the kernel gives to no client's connection: somebody who tries to reach a
-/// broker that is down must not take its port, nor reach itself.
-fn quiet_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let own = (std::process::id() % 1000) as u16 * 20;
-    for _ in 0..PORTS {
-        let port = PORT_FIRST + (own + NEXT.fetch_add(1, Ordering::Relaxed)) % PORTS;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-    panic!("no port below the kernel's own is free");
-}
-
 /// How often a starting broker is asked whether it is there.
 const PROBE_EVERY: Duration = Duration::from_millis(2);
 /// How often a cluster is asked what it lacks.
 const ASK_EVERY: Duration = Duration::from_millis(20);
-/// Linux gives out ports from 32768 on.
-const PORT_FIRST: u16 = 12_000;
-const PORTS: u16 = 20_000;

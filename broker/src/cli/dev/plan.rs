@@ -1,14 +1,14 @@
-//! Which brokers there are, where they listen, and what each is set to. Pure but for the search for free ports.
+//! Which brokers there are, where they listen, and what each is set to. Pure but for the ports that are kept for them.
 
 use super::{DevFlags, Done, Mistake};
 use crate::flags::Serve;
+use crate::port::Reserved;
 use crate::settings;
-use std::net::TcpListener;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 /// A cluster on this machine.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Plan {
     home: PathBuf,
     /// Of brokers 1 and following.
@@ -17,6 +17,8 @@ pub struct Plan {
     controllers: Vec<u16>,
     is_ephemeral: bool,
     set: Vec<String>,
+    /// The ports that the flags left to us; also for a broker that is started again.
+    _kept: Vec<Reserved>,
 }
 
 impl Plan {
@@ -24,11 +26,13 @@ impl Plan {
     pub fn new(flags: &DevFlags, home: &Path) -> Done<Self> {
         let count = usize::from(flags.brokers);
         let voters = voters(count);
-        let ports = match flags.port {
-            0 => free_ports(count + voters).map_err(|fault| Mistake::new(format!("no free ports: {fault}")))?,
-            first => following(first, flags.brokers, voters)?,
-        };
-        Ok(Self::of(flags, home, &ports))
+        if flags.port > 0 {
+            return Ok(Self::of(flags, home, &following(flags.port, flags.brokers, voters)?));
+        }
+        let kept: Result<Vec<_>, _> = (0..count + voters).map(|_| Reserved::any()).collect();
+        let kept = kept.map_err(|fault| Mistake::new(format!("no free ports: {fault}")))?;
+        let ports: Vec<u16> = kept.iter().map(Reserved::number).collect();
+        Ok(Self { _kept: kept, ..Self::of(flags, home, &ports) })
     }
 
     /// The same with these ports.
@@ -40,6 +44,7 @@ impl Plan {
             controllers: controllers.to_vec(),
             is_ephemeral: flags.ephemeral,
             set: flags.set.clone(),
+            _kept: Vec::new(),
         }
     }
 
@@ -134,12 +139,6 @@ fn following(first: u16, brokers: u16, voters: usize) -> Done<Vec<u16>> {
     }
     let of_controllers = (first + CONTROLLERS_ABOVE..).take(voters);
     Ok((first..first + brokers).chain(of_controllers).collect())
-}
-
-/// Ports that nobody listens on now. Somebody else may take one before the broker does: then it says so.
-fn free_ports(count: usize) -> std::io::Result<Vec<u16>> {
-    let sockets: Vec<TcpListener> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
-    sockets.iter().map(|socket| Ok(socket.local_addr()?.port())).collect()
 }
 
 /// How many of the nodes, from the first on, vote in the metadata quorum, if there are so many.
