@@ -141,6 +141,10 @@ impl Producer {
 
     fn append(&mut self, header: &Header) {
         self.enter(header);
+        if header.base_sequence != sequence_after(self.window.last_sequence(), 1) {
+            // Its leader had forgotten it and took it at its word: what it goes on from is this, here as there.
+            self.window.clear();
+        }
         self.window.push(KeptBatch::of(header));
         if header.attributes.is_transactional() && self.txn_start.is_none() {
             self.txn_start = Some(header.base_offset);

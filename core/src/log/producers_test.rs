@@ -94,6 +94,19 @@ fn a_producer_that_nobody_remembers_may_begin_anywhere() {
 }
 
 #[test]
+fn where_its_leader_had_forgotten_it_a_producer_goes_on_from_what_was_taken() {
+    let told = (0..4).map(|index| at(numbered(1, 0, index, 1), 35 + i64::from(index)));
+    let again = at(numbered(1, 0, 1, 1), 57);
+    let producers = after(&told.chain([again]).collect::<Vec<_>>());
+    let range = OffsetRange { start: Offset(57), end: Offset(58) };
+    assert_eq!(producers.check(&header(1, 0, 1, 1)), Verdict::Duplicate { range, timestamp: Wall(3) });
+    for sequence in [0, 3, 4] {
+        assert_eq!(producers.check(&header(1, 0, sequence, 1)), refused(ProducerRefusal::OutOfOrder { last: 1 }));
+    }
+    assert_eq!(producers.check(&header(1, 0, 2, 1)), Verdict::New, "what lay before is not what that leader knows");
+}
+
+#[test]
 fn a_transaction_opens_with_its_first_batch_and_ends_with_its_marker() {
     let begun = [at(numbered(1, 0, 0, 2).transactional(), 10), at(numbered(1, 0, 2, 2).transactional(), 12)];
     let producers = after(&begun);
