@@ -12,7 +12,7 @@ use ottla_core::boundary::{Digest, Note};
 use ottla_core::metadata::Partition;
 use ottla_core::store::RecoveredLog;
 use ottla_core::types::{BrokerId, LeaderEpoch, LogId, Offset, PartitionEpoch, Uuid};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 
 /// What was seen of all machines together.
@@ -28,6 +28,8 @@ pub struct Agreement {
     terms: BTreeMap<LeaderEpoch, usize>,
     /// The newest state of each partition that was told, if somebody wants to hear of it.
     told: BTreeMap<LogId, PartitionEpoch>,
+    /// The partitions that ever had two in sync, or eligible.
+    shared: BTreeSet<LogId>,
 }
 
 impl Agreement {
@@ -175,6 +177,9 @@ impl World {
             let has = |ids: &[BrokerId]| ids.iter().all(|id| partition.replicas.contains(id));
             let is_led = partition.leader == BrokerId::NONE || partition.isr.contains(&partition.leader);
             let is_apart = !partition.eligible.iter().any(|id| partition.isr.contains(id));
+            if partition.isr.len() + partition.eligible.len() > 1 {
+                self.agreement.shared.insert(LogId { topic: topic.id, partition: *index });
+            }
             eligible += u64::from(!partition.eligible.is_empty());
             moving += u64::from(!partition.adding.is_empty() || !partition.removing.is_empty());
             let is_outlaw = topic.name == outlaw::TOPIC;
@@ -206,16 +211,20 @@ impl World {
         self.model.count("leaders short of replicas seen", short);
     }
 
-    /// Did the only one that ever was in sync of a partition, since its other brokers were down, come back with another disk in its first
-    /// reign? Nothing that two must have was ever acknowledged, and nobody may lead before an operator says so.
+    /// Did the only one that ever was in sync of a partition, since its other brokers were down, come back with another disk? Nothing
+    /// that two must have was ever acknowledged, and nobody may lead before an operator says so.
     pub(crate) fn is_bereft(&self) -> bool {
-        let is_lost = |partition: &Partition| {
-            let has_nobody = partition.isr.is_empty() && partition.eligible.is_empty();
-            has_nobody && partition.leader == BrokerId::NONE && partition.leader_epoch <= LeaderEpoch(1)
+        let has_nobody = |partition: &Partition| {
+            partition.isr.is_empty() && partition.eligible.is_empty() && partition.leader == BrokerId::NONE
         };
-        let images = self.machines.iter().filter_map(|machine| machine.view().map(|view| view.image()));
-        let mut partitions = images.flat_map(|image| image.topics().flat_map(|topic| topic.partitions.iter()));
-        self.model.wiped && partitions.any(|(_, partition)| is_lost(partition))
+        let views = self.machines.iter().filter_map(Machine::view);
+        let mut lost = views.flat_map(|view| {
+            let topics = view.image().topics();
+            topics.flat_map(|topic| {
+                topic.partitions.iter().map(|(index, one)| (LogId { topic: topic.id, partition: *index }, one))
+            })
+        });
+        self.model.wiped && lost.any(|(log, one)| has_nobody(one) && !self.agreement.shared.contains(&log))
     }
 
     /// Whether all is as it should be when nothing strikes: every machine knows all metadata that the controller does, every
