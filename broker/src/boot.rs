@@ -3,7 +3,7 @@
 use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::flight::Flight;
-use crate::mail::{Mail, Mailbox};
+use crate::mail::{Facts, Mail, Mailbox};
 use crate::meta;
 use crate::telemetry::Telemetry;
 use ottla_core::boundary::{DiskFault, Effects, FileDone, FileFault, FileOp, Note};
@@ -46,8 +46,23 @@ pub struct World {
     pub telemetry: Telemetry,
 }
 
-/// Recovers the directories and boots a node over them. The error is a line that says what to do.
-pub async fn boot(config: &Config, world: World) -> Result<Engine, String> {
+/// Why there is no broker.
+#[derive(PartialEq, Eq, Debug)]
+pub enum Unborn {
+    /// It cannot be: a line that says what to do.
+    Refused(String),
+    /// It was told to stop before it was. Nothing is left undone that the next start does not do.
+    Stopped,
+}
+
+impl From<String> for Unborn {
+    fn from(line: String) -> Self {
+        Self::Refused(line)
+    }
+}
+
+/// Recovers the directories and boots a node over them.
+pub async fn boot(config: &Config, world: World) -> Result<Engine, Unborn> {
     let World { disk, directory, more, clock, seed, functions, mailbox, telemetry } = world;
     is_first_made(&directory, &more)?;
     let mut rng = Rng::new(seed);
@@ -75,7 +90,7 @@ pub async fn boot(config: &Config, world: World) -> Result<Engine, String> {
     }
     let is_lost = |at: usize| (at == 0 || is_sole) && !opened[at].1.is_empty();
     if !opened[0].1.iter().any(|log| log.id == LogId::METADATA) && (0..opened.len()).any(is_lost) {
-        return Err(without_metadata(&disks[0].1));
+        return Err(without_metadata(&disks[0].1).into());
     }
     let opened = Stores::open(opened, new_uuid(&mut rng));
     let (stores, logs) = opened.map_err(|found| twice(&found.log, &disks[found.directory].1))?;
@@ -159,15 +174,14 @@ struct Rooms<'a> {
 }
 
 impl Rooms<'_> {
-    /// Opens one. The error is a line that says what to do.
+    /// Opens one.
     async fn open(
         &mut self,
         recovery: Recovery,
         at: usize,
         (disk, directory): (&Disk, &Path),
-    ) -> Result<(Store, Recovered), String> {
-        let opened = self.recover(recovery, at, disk).await;
-        let (store, recovered) = opened.map_err(|refusal| explain(&refusal, directory))?;
+    ) -> Result<(Store, Recovered), Unborn> {
+        let (store, recovered) = self.recover(recovery, at, (disk, directory)).await?;
         for log in recovered.logs.iter().filter(|log| !log.is_online) {
             let note = Note::LogOffline { log: log.id, fault: DiskFault::Rot };
             self.telemetry.note(&note, &|_| format!("{}-{}", log.spec.topic, log.id.partition));
@@ -186,8 +200,8 @@ impl Rooms<'_> {
         &mut self,
         mut recovery: Recovery,
         at: usize,
-        disk: &Disk,
-    ) -> Result<(Store, Recovered), RecoveryRefusal> {
+        (disk, directory): (&Disk, &Path),
+    ) -> Result<(Store, Recovered), Unborn> {
         let (mut outs, mut mail) = (Vec::new(), Vec::new());
         recovery.start(&mut outs);
         loop {
@@ -198,7 +212,7 @@ impl Rooms<'_> {
                     StoreOut::Note(_) | StoreOut::Done { .. } | StoreOut::Served { .. } | StoreOut::Moved { .. } => {}
                 }
             }
-            let (id, outcome) = next_file(&mut mail, self.mailbox).await;
+            let Some((id, outcome)) = next_file(&mut mail, self.mailbox).await else { return Err(Unborn::Stopped) };
             let (whose, own) = unnamed(id);
             if whose != at {
                 self.later.push(Mail::File(id, outcome));
@@ -210,7 +224,7 @@ impl Rooms<'_> {
                     self.later.append(&mut mail);
                     return Ok((*store, recovered));
                 }
-                RecoveryStep::Refused(refusal) => return Err(refusal),
+                RecoveryStep::Refused(refusal) => return Err(explain(&refusal, directory).into()),
             }
         }
     }
@@ -224,8 +238,11 @@ pub async fn format(config: &Config, (cluster, id): (Str, Option<Uuid>), world: 
     let claim = Claim { cluster: Some(cluster), new_directory: id.unwrap_or(drawn.new_directory), ..drawn };
     let recovery = Recovery::new(store_config(config), functions, claim);
     let mut rooms = Rooms { mailbox: &mailbox, telemetry: &telemetry, later: Vec::new() };
-    let made = rooms.recover(recovery, 0, &disk).await;
-    made.map(|(_, recovered)| recovered.identity).map_err(|refusal| explain(&refusal, &directory))
+    match rooms.recover(recovery, 0, (&disk, &directory)).await {
+        Ok((_, recovered)) => Ok(recovered.identity),
+        Err(Unborn::Refused(line)) => Err(line),
+        Err(Unborn::Stopped) => unreachable!("nobody can tell it to"),
+    }
 }
 
 /// The listener at which other nodes of the metadata quorum reach this one, and what they are told of it.
@@ -288,15 +305,21 @@ fn found(log: RecoveredLog, directory: usize) -> FoundLog {
     FoundLog { id, log: Log::recovered(OffsetRange { start, end }, epochs, producers), hard, is_online, directory }
 }
 
-/// An operation that ended; others may be left in `mail`. Nobody else sends any before there is a brain.
-async fn next_file(mail: &mut Vec<Mail>, mailbox: &Mailbox) -> (FileOpId, Result<FileDone, FileFault>) {
+/// An operation that ended, or none if the process is to end; other mail may be left in `mail`. Whoever asks how things are is
+/// told that they begin.
+async fn next_file(mail: &mut Vec<Mail>, mailbox: &Mailbox) -> Option<(FileOpId, Result<FileDone, FileFault>)> {
     poll_fn(|cx| {
-        if mail.is_empty() {
-            mailbox.take(mail, cx.waker());
-        }
-        match mail.pop() {
-            Some(Mail::File(id, outcome)) => Poll::Ready((id, outcome)),
-            Some(Mail::Job(..) | Mail::Proved(_) | Mail::Ask(_) | Mail::Count(_) | Mail::Stop) | None => Poll::Pending,
+        loop {
+            if mail.is_empty() {
+                mailbox.take(mail, cx.waker());
+            }
+            match mail.pop() {
+                Some(Mail::File(id, outcome)) => return Poll::Ready(Some((id, outcome))),
+                Some(Mail::Ask(ask) | Mail::Count(ask)) => drop(ask.send(Facts::starting())),
+                Some(Mail::Stop) => return Poll::Ready(None),
+                Some(Mail::Job(..) | Mail::Proved(_)) => unreachable!("nobody asked for any before there is a brain"),
+                None => return Poll::Pending,
+            }
         }
     })
     .await
@@ -334,3 +357,7 @@ fn explain(refusal: &RecoveryRefusal, directory: &Path) -> String {
     };
     format!("{}: {refusal}: {advice}", directory.display())
 }
+
+#[cfg(test)]
+#[path = "boot_test.rs"]
+mod boot_test;

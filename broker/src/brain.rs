@@ -126,7 +126,7 @@ impl Brain {
 
     /// May this connection be read from? If not, it is woken when it may.
     pub fn may_read(&self, link: &Link) -> bool {
-        if self.intake.is_full() && !link.is_muted.replace(true) {
+        if self.intake.is_full() && !link.is_ours && !link.is_muted.replace(true) {
             self.telemetry.muted();
             self.intake.mute(link.id);
         }

@@ -2,7 +2,7 @@
 
 use crate::seam::Instant;
 use ottla_core::types::{Mono, Now, Wall};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Both clocks of this process.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +27,8 @@ impl Clock {
 
     /// A deadline as the runtime's timers want it.
     pub fn instant(&self, deadline: Mono) -> Instant {
-        self.started + deadline.since(Mono(0)).min(FAR)
+        let elapsed = self.started.elapsed();
+        self.started + deadline.since(Mono(0)).min(elapsed + FAR)
     }
 }
 
@@ -39,5 +40,9 @@ pub fn seed() -> u64 {
     getrandom::u64().expect("the operating system gives random bytes")
 }
 
-/// Timers beyond this are as good as never.
-const FAR: std::time::Duration = std::time::Duration::from_secs(365 * 24 * 3600);
+/// Timers that are so far away are as good as never.
+const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
+
+#[cfg(test)]
+#[path = "clock_test.rs"]
+mod clock_test;

@@ -41,6 +41,14 @@ pub struct Facts {
     pub counts: Option<(Census, Vec<Lag>)>,
 }
 
+impl Facts {
+    /// Before there is a brain.
+    pub fn starting() -> Self {
+        // Who leads the quorum is not asked yet, and nothing to be warned of.
+        Self { has_controller: true, ..Self::default() }
+    }
+}
+
 /// How the disk of the data directory is.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum DiskState {

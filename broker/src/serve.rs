@@ -71,7 +71,8 @@ pub fn run(flags: &Serve) -> ExitCode {
 
 fn refuse(mistakes: &[String]) -> ExitCode {
     for mistake in mistakes {
-        eprintln!("ottla: {mistake}");
+        // Whoever started us may not listen, or have no room for it.
+        let _ = writeln!(io::stderr(), "ottla: {mistake}");
     }
     ExitCode::from(2)
 }
@@ -117,7 +118,12 @@ fn start_disk(home: &Home, mailbox: Mailbox) -> Result<boot::Disk, String> {
         Disk::start(home.path(), deliver.clone()).map_err(|fault| format!("no threads for the disk: {fault}"))?;
     match disk.ring(deliver) {
         Ok(ring) => {
-            spawn_local(Rc::clone(&ring).run());
+            let ends = Rc::clone(&ring).run();
+            spawn_local(async {
+                let Err(fault) = ends.await;
+                error!("nothing tells any more that a write has ended: {fault}");
+                std::process::exit(1);
+            });
             Ok(Box::new(move |id, op| disk.submit_through(&ring, id, op)))
         }
         Err(fault) => {
@@ -194,8 +200,8 @@ fn greet(flags: &Serve, config: &Config, home: &Home) {
             serde_json::json!({ "port": port, "pid": std::process::id() }).to_string()
         }
         (false, LogFormat::Text) => {
-            let program = std::env::args().next().unwrap_or_else(|| "ottla".into());
-            welcome::text(config, home.path(), &program)
+            let program = std::env::args_os().next().unwrap_or_else(|| "ottla".into());
+            welcome::text(config, home.path(), &program.to_string_lossy())
         }
         // Where lines are JSON, no line is anything else.
         (false, LogFormat::Json) => return,

@@ -23,7 +23,7 @@ pub fn gather(flags: &Serve) -> Result<(Config, Vec<Notice>), Vec<String>> {
         }
     }
     if !flags.is_bare {
-        settings.extend(from_environment(env::vars(), |key| broker_key(key).is_some()));
+        settings.extend(from_environment(environment(&mut mistakes), |key| broker_key(key).is_some()));
     }
     if let Some(port) = &flags.port {
         // As text until here, so that a wrong one is told along with the mistakes of all sources.
@@ -146,6 +146,21 @@ fn flush(units: &mut Vec<u16>, plain: &mut String) -> Result<(), String> {
     plain.push_str(&text);
     units.clear();
     Ok(())
+}
+
+/// All variables that are text. One that is not is a mistake if it might be a setting, and none of our business otherwise.
+fn environment(mistakes: &mut Vec<String>) -> impl Iterator<Item = (String, String)> {
+    let mut variables = Vec::new();
+    for (name, value) in env::vars_os() {
+        match (name.into_string(), value.into_string()) {
+            (Ok(name), Ok(value)) => variables.push((name, value)),
+            (Ok(name), Err(_)) if name.starts_with("OTTLA_") || name.starts_with("KAFKA_") => {
+                mistakes.push(format!("environment variable {name}: its value must be UTF-8"));
+            }
+            (Ok(_) | Err(_), _) => {}
+        }
+    }
+    variables.into_iter()
 }
 
 /// Settings among environment variables. `OTTLA_LOG_DIRS` and, as Kafka's container image has it, `KAFKA_LOG_DIRS` stand

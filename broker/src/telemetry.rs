@@ -37,6 +37,8 @@ pub fn start_logging(format: LogFormat, level: &str) -> Result<(), String> {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(stderr)
+        // It would be written where the line could not be.
+        .log_internal_errors(false)
         .with_ansi(stderr().is_terminal())
         .with_span_events(FmtSpan::NONE);
     let started = match format {

@@ -5,13 +5,15 @@ mod process;
 
 use ottla::port::Reserved;
 use ottla_core::conn::client::Client;
+use ottla_core::msg::api_versions::ApiVersionsRequest;
 use ottla_core::msg::metadata::MetadataRequest;
 use ottla_core::msg::{ApiKey, Request, Response};
 use ottla_core::record::Records;
 use ottla_core::types::Rng;
-use process::Process;
+use process::{Process, ottla};
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// A whole Metadata request and its correlation id 0.
@@ -242,4 +244,59 @@ fn beyond_queued_max_requests_nobody_is_read_and_all_are_answered_in_the_end() {
         }
     }
     panic!("nobody was ever muted");
+}
+
+/// What it answers to a request that every listener takes, if it answers.
+fn answer(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
+    let body: Request = ApiVersionsRequest::default().into();
+    let (_, chunks) = Client::new("t".into(), 0).request(&body, 0).expect("an encodable request");
+    stream.write_all(&Records::from(chunks).to_bytes())?;
+    let mut len = [0; 4];
+    stream.read_exact(&mut len)?;
+    let mut body = vec![0; u32::from_be_bytes(len) as usize];
+    stream.read_exact(&mut body)?;
+    Ok(body)
+}
+
+#[test]
+fn more_clients_than_there_are_descriptors_are_sent_away_and_its_files_are_not() {
+    let mut command = Command::new("sh");
+    let program = ottla().get_program().to_owned();
+    command.args(["-c", "ulimit -n 160; exec \"$0\" --port 0 --log-level error \"$@\""]).arg(program);
+    let mut process = Process::start_as(command, &["num.partitions=40"]);
+    let mut streams: Vec<TcpStream> = (0..300).map(|_| process.connect()).collect();
+    let answered = streams.iter_mut().filter_map(|stream| answer(stream).ok()).count();
+    assert!((100..=120).contains(&answered), "{answered} are served");
+    let server = ["--bootstrap-server", &process.address()];
+    drop(streams.pop().expect("many"));
+    streams.truncate(80);
+    let made = loop {
+        let made =
+            ottla().args(["topic", "create", "orders", "--partitions", "40"]).args(server).output().expect("it runs");
+        if made.status.success() || !String::from_utf8_lossy(&made.stderr).contains("closed") {
+            break made;
+        }
+    };
+    assert!(made.status.success(), "{made:?}");
+    assert_eq!(process.terminate(), Some(0));
+}
+
+#[test]
+fn clients_do_not_shut_out_controllers() {
+    let controller = Reserved::any().expect("a port");
+    let listeners = format!("listeners=PLAINTEXT://127.0.0.1:0,CONTROLLER://{}", controller.address());
+    let protocols = "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT";
+    let settings = ["max.connections=2", &listeners, protocols, "controller.listener.names=CONTROLLER"];
+    let mut command = ottla();
+    command.args(["--log-level", "error"]);
+    let process = Process::start_as(command, &settings);
+    let mut clients: Vec<TcpStream> = (0..3).map(|_| process.connect()).collect();
+    let answered: Vec<bool> = clients.iter_mut().map(|stream| answer(stream).is_ok()).collect();
+    assert_eq!(answered, [true, true, false]);
+    for _ in 0..5 {
+        let mut stream = TcpStream::connect(controller.address()).expect("it accepts");
+        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a time-out");
+        answer(&mut stream).expect("an answer");
+        clients.push(stream);
+    }
 }

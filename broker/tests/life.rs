@@ -8,8 +8,10 @@ use ottla_core::boundary::{FileDone, FileId, FileOp, OpenMode};
 use ottla_core::store::{CATALOGUE, owner};
 use ottla_core::types::{BrokerId, FileOpId};
 use process::{Process, ottla};
+use std::ffi::OsStr;
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
@@ -27,6 +29,28 @@ fn sigterm_ends_it_with_zero_and_nothing_is_left() {
     assert!(directory.is_dir(), "{}", directory.display());
     assert_eq!(process.terminate(), Some(0));
     assert!(!directory.exists(), "{} stays behind", directory.display());
+}
+
+#[test]
+fn it_serves_where_no_line_can_be_logged() {
+    let mut command = ottla();
+    let full = fs::File::options().write(true).open("/dev/full").expect("the kernel has one");
+    command.args(["--port", "0", "--log-level", "info"]).stderr(full);
+    let mut process = Process::start_as(command, &[]);
+    drop(process.connect());
+    assert_eq!(process.terminate(), Some(0));
+}
+
+#[test]
+fn variables_that_are_not_text_are_none_of_its_business() {
+    let nonsense = OsStr::from_bytes(b"\xff");
+    let mut command = ottla();
+    command.args(["--port", "0"]).env("LESS", nonsense);
+    assert_eq!(Process::start_as(command, &[]).terminate(), Some(0));
+    let told = ottla().env("OTTLA_NUM_PARTITIONS", nonsense).args(["--ephemeral"]).output().expect("it runs");
+    assert_eq!(told.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&told.stderr);
+    assert!(told.contains("OTTLA_NUM_PARTITIONS: its value must be UTF-8"), "{told}");
 }
 
 #[test]

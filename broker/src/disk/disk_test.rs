@@ -1,4 +1,5 @@
 use super::Disk;
+use super::file::Files;
 use bytes::Bytes;
 use ottla_core::boundary::{Entry, FileDone, FileFault, FileId, FileOp, OpenMode};
 use ottla_core::types::FileOpId;
@@ -35,6 +36,23 @@ impl Drop for Scene {
             std::fs::remove_dir_all(&self.root).expect("it can be removed");
         }
     }
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_for_want_of_descriptors_is_opened_later() {
+    let files = Files::new(&std::env::temp_dir());
+    let tries = Cell::new(0);
+    let opened = files.patiently(|| {
+        tries.set(tries.get() + 1);
+        match tries.get() {
+            1 => Err(std::io::Error::from_raw_os_error(rustix::io::Errno::MFILE.raw_os_error())),
+            2 => Err(std::io::Error::from_raw_os_error(rustix::io::Errno::NFILE.raw_os_error())),
+            _ => Ok(()),
+        }
+    });
+    assert!(opened.is_ok() && tries.get() == 3, "{opened:?} after {} tries", tries.get());
+    let gone = files.patiently(|| std::fs::File::open("/nowhere"));
+    assert_eq!(gone.expect_err("there is none").kind(), std::io::ErrorKind::NotFound);
 }
 
 /// Whole blocks in memory that begins on a block.

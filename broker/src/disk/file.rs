@@ -6,7 +6,7 @@ use bytes::Bytes;
 use ottla_core::boundary::{Entry, FileDone, FileFault, FileId, FileOp, OpenMode};
 use ottla_core::types::limit::BLOCK_BYTES;
 use rustix::fs::{Advice, FallocateFlags, OFlags, fadvise, fallocate, fcntl_getfl};
-use rustix::io::{Errno, ReadWriteFlags, preadv2, pwritev2};
+use rustix::io::{Errno, ReadWriteFlags, preadv2, pwritev2, retry_on_intr};
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
@@ -15,7 +15,9 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tracing::warn;
+use std::thread::sleep;
+use std::time::Duration;
+use tracing::{info, warn};
 
 /// The files that the store has open.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub struct Files {
     writes_before: AtomicU64,
     /// Set once the file system refused direct I/O, so that it is told once.
     is_buffered: AtomicBool,
+    /// Set while the system has no descriptor or memory to open a file with, so that it is told once.
+    is_short: AtomicBool,
 }
 
 impl Files {
@@ -44,6 +48,7 @@ impl Files {
             writes: AtomicU64::new(0),
             writes_before: AtomicU64::new(0),
             is_buffered: AtomicBool::new(false),
+            is_short: AtomicBool::new(false),
         }
     }
 
@@ -72,27 +77,49 @@ impl Files {
             FileOp::Sync { file } => done(self.file(file)?.sync_data()),
             FileOp::Settle { file } => done(settle(&*self.file(file)?)),
             FileOp::SyncDir { path } => {
-                done(File::open(self.root.path().join(path)).and_then(|folder| folder.sync_all()))
+                let path = self.root.path().join(path);
+                done(self.patiently(|| File::open(&path)).and_then(|folder| folder.sync_all()))
             }
             FileOp::SetLen { file, len } => done(set_len(&*self.file(file)?, len)),
             FileOp::MakeDir { path } => done(fs::create_dir_all(self.root.path().join(path))),
             FileOp::Rename { from, to } => done(fs::rename(self.root.path().join(from), self.root.path().join(to))),
             FileOp::Remove { path } => done(remove(&self.root.path().join(path))),
-            FileOp::List { path } => list(&self.root.path().join(path)).map(FileDone::Listed).map_err(fault),
+            FileOp::List { path } => {
+                let path = self.root.path().join(path);
+                self.patiently(|| list(&path)).map(FileDone::Listed).map_err(fault)
+            }
+        }
+    }
+
+    /// Opens something. That connections have taken all descriptors, or others all memory, is no fault of the disk, and passes:
+    /// it is waited for.
+    pub(super) fn patiently<T>(&self, open: impl Fn() -> io::Result<T>) -> io::Result<T> {
+        loop {
+            let opened = open();
+            let Some(fault) = opened.as_ref().err().filter(|fault| is_short(fault)) else {
+                if self.is_short.swap(false, Ordering::Relaxed) {
+                    info!("files can be opened again");
+                }
+                return opened;
+            };
+            if !self.is_short.swap(true, Ordering::Relaxed) {
+                warn!("no file can be opened for now ({fault}): close connections, or raise the limit of open files");
+            }
+            sleep(SHORT_PAUSE);
         }
     }
 
     fn open(&self, file: FileId, path: &str, mode: OpenMode) -> Result<FileDone, FileFault> {
         let path = self.root.path().join(path);
         let opened = match mode {
-            OpenMode::Read => File::open(&path),
-            OpenMode::Write => open_writable(&path, OFlags::empty()),
-            OpenMode::Direct => match open_writable(&path, OFlags::DIRECT) {
+            OpenMode::Read => self.patiently(|| File::open(&path)),
+            OpenMode::Write => self.patiently(|| open_writable(&path, OFlags::empty())),
+            OpenMode::Direct => match self.patiently(|| open_writable(&path, OFlags::DIRECT)) {
                 Err(fault) if fault.kind() == ErrorKind::InvalidInput => {
                     if !self.is_buffered.swap(true, Ordering::Relaxed) {
                         warn!("{} has no direct I/O: writes go through the page cache", self.root.path().display());
                     }
-                    open_writable(&path, OFlags::empty())
+                    self.patiently(|| open_writable(&path, OFlags::empty()))
                 }
                 opened => opened,
             },
@@ -275,7 +302,7 @@ fn settle(file: &File) -> io::Result<()> {
 fn set_len(file: &File, len: u64) -> io::Result<()> {
     let have = file.metadata()?.len();
     if len > have {
-        match fallocate(file, FallocateFlags::empty(), have, len - have) {
+        match retry_on_intr(|| fallocate(file, FallocateFlags::empty(), have, len - have)) {
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
             allocated => return Ok(allocated?),
         }
@@ -329,5 +356,12 @@ pub(super) fn fault(fault: io::Error) -> FileFault {
     }
 }
 
+/// Has the system nothing left to open a file with?
+fn is_short(fault: &io::Error) -> bool {
+    let errno = fault.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM))
+}
+
+const SHORT_PAUSE: Duration = Duration::from_millis(100);
 /// The kernel takes no more parts in one call.
 const SLICES_MAX: usize = 1024;

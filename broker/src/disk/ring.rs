@@ -18,17 +18,25 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 use std::{cell::RefCell, mem};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::sync::Notify;
+use tokio::time::sleep;
 
 /// Writes that the kernel works on. One thread's.
 pub struct Ring {
     files: Arc<Files>,
     inner: RefCell<Inner>,
+    /// What the kernel rings when a write has ended. Its count is never read: each addition is an edge of its own, and it does not
+    /// overflow in a lifetime.
+    bell: OwnedFd,
+    /// The kernel did not take all that it was given.
+    is_owed: Notify,
     deliver: Box<dyn Fn(FileOpId, Outcome)>,
 }
 
@@ -53,8 +61,10 @@ impl Ring {
     /// A ring, if this system has one.
     pub(super) fn start(files: Arc<Files>, deliver: impl Fn(FileOpId, Outcome) + 'static) -> io::Result<Rc<Self>> {
         let ring = IoUring::builder().setup_single_issuer().setup_coop_taskrun().build(ENTRIES)?;
-        let inner = Inner { ring, writes: HashMap::new(), number: 0 };
-        Ok(Rc::new(Self { files, inner: RefCell::new(inner), deliver: Box::new(deliver) }))
+        let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        ring.submitter().register_eventfd(bell.as_raw_fd())?;
+        let inner = RefCell::new(Inner { ring, writes: HashMap::new(), number: 0 });
+        Ok(Rc::new(Self { files, inner, bell, is_owed: Notify::new(), deliver: Box::new(deliver) }))
     }
 
     /// Begins a write. False, and nothing done, if the ring has no place for it now.
@@ -72,24 +82,33 @@ impl Ring {
         is_begun
     }
 
-    /// Hands over the ends of writes as they come, for ever.
+    /// Hands over the ends of writes as they come, for ever. The error says that they will not be heard of.
     pub async fn run(self: Rc<Self>) -> io::Result<Infallible> {
-        // Its count is never read: each addition is an edge of its own, and it does not overflow in a lifetime.
-        let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        self.inner.borrow().ring.submitter().register_eventfd(bell.as_raw_fd())?;
-        // SAFETY: the descriptor is owned, and so stays open and the same until the AsyncFd goes.
-        let bell = unsafe { AsyncFd::register_with_interest(bell, Interest::READABLE) }.map_err(io::Error::from)?;
-        // What has ended before the bell was there has not rung it.
+        // SAFETY: the descriptor is owned, and so stays open and the same until the AsyncFd, which borrows it, goes.
+        let bell = unsafe { AsyncFd::register_with_interest(self.bell.as_fd(), Interest::READABLE) };
+        let bell = bell.map_err(io::Error::from)?;
+        // What has ended before somebody listened.
         self.collect();
         loop {
-            // Cleared first: whatever ends from here on rings again.
-            bell.readable().await?.clear_ready();
+            tokio::select! {
+                rung = bell.readable() => {
+                    // Cleared first: whatever ends from here on rings again.
+                    rung?.clear_ready();
+                }
+                () = self.is_owed.notified() => {
+                    sleep(OWED_PAUSE).await;
+                    self.inner.borrow_mut().submit();
+                }
+            }
             self.collect();
         }
     }
 
     fn collect(&self) {
         let ends = self.inner.borrow_mut().collect();
+        if self.inner.borrow_mut().is_owed() {
+            self.is_owed.notify_one();
+        }
         ends.into_iter().for_each(|(id, outcome)| (self.deliver)(id, outcome));
     }
 }
@@ -110,9 +129,17 @@ impl Inner {
         }
         self.writes.insert(self.number, write);
         self.number += 1;
-        // What is not taken now is with the next submission; a ring with room always takes it.
-        let _ = self.ring.submit();
+        self.submit();
         true
+    }
+
+    /// Gives the kernel what it has not taken yet. It may have no memory for it just now: then that is owed.
+    fn submit(&mut self) {
+        let _ = self.ring.submit();
+    }
+
+    fn is_owed(&mut self) -> bool {
+        !self.ring.submission().is_empty()
     }
 
     fn collect(&mut self) -> Vec<(FileOpId, Outcome)> {
@@ -163,6 +190,8 @@ impl Drop for Inner {
     }
 }
 
+/// The kernel is asked again after this time.
+const OWED_PAUSE: Duration = Duration::from_millis(10);
 /// Writes under way at once; beyond that, the threads take them.
 const ENTRIES: u32 = 128;
 /// The longest write of one entry: what the kernel takes in one call, rounded to whole megabytes.

@@ -21,6 +21,8 @@ pub struct Link {
     pub machine: RefCell<Conn>,
     /// Its peer, for people.
     pub peer: String,
+    /// It is of a broker or a controller, which is read from however much clients ask.
+    pub is_ours: bool,
     /// What is to be written, in order; bounded by the machine, which stops reading requests.
     outbox: Outbox,
     /// True while the machine wants no more bytes.
@@ -52,11 +54,12 @@ pub enum End {
 
 impl Link {
     /// A connection just accepted.
-    pub fn new(machine: Conn, peer: String) -> Self {
+    pub fn new(machine: Conn, peer: String, is_ours: bool) -> Self {
         Self {
             id: machine.id(),
             machine: RefCell::new(machine),
             peer,
+            is_ours,
             outbox: Outbox::default(),
             is_paused: Cell::new(false),
             is_muted: Cell::new(false),

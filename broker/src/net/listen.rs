@@ -9,15 +9,26 @@ use ottla_core::record::Functions;
 use ottla_core::types::{ConnId, ListenerType, Str};
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
+use std::{io, mem};
 use tracing::{debug, warn};
 
 /// Binds an address; an empty host is every interface, as Kafka has it.
 pub async fn bind(host: &str, port: u16) -> io::Result<TcpListener> {
     TcpListener::bind((if host.is_empty() { "0.0.0.0" } else { host }, port)).await
+}
+
+/// One listener.
+#[derive(Clone, Copy, Debug)]
+pub struct Door {
+    /// Its number among the configured ones.
+    pub number: usize,
+    /// Whom it serves.
+    pub listener_type: ListenerType,
+    /// Nobody comes there but brokers and controllers: what clients do shuts none of them out (KIP-402).
+    pub is_ours: bool,
 }
 
 /// What every listener of the process shares.
@@ -39,69 +50,76 @@ struct Counts {
 
 impl Listening {
     /// Listeners that give their connections to this brain. `maxima`: connections of all clients, and of one address.
-    pub fn new(brain: Rc<Brain>, limits: ConnLimits, functions: Functions, maxima: (u32, u32)) -> Rc<Self> {
-        let (connections_max, per_address_max) = (maxima.0 as usize, maxima.1 as usize);
+    pub fn new(brain: Rc<Brain>, limits: ConnLimits, functions: Functions, maxima: (usize, usize)) -> Rc<Self> {
+        let (connections_max, per_address_max) = maxima;
         Rc::new(Self { brain, limits, functions, connections_max, per_address_max, counts: RefCell::default() })
     }
 
-    /// Accepts on one listener, number `listener` of the configured ones, for ever.
-    pub async fn run(self: Rc<Self>, listener: (usize, ListenerType), socket: TcpListener) {
+    /// Accepts on one listener, for ever.
+    pub async fn run(self: Rc<Self>, door: Door, socket: TcpListener) {
+        let mut is_in_trouble = false;
         loop {
             match socket.accept().await {
-                Ok((stream, peer)) => self.accepted(listener, stream, peer),
+                Ok((stream, peer)) => {
+                    is_in_trouble = false;
+                    self.accepted(door, stream, peer);
+                }
                 Err(fault) => {
                     // Out of file descriptors, most likely: it passes when a connection closes.
-                    warn!(target: "ottla::net", "cannot accept a connection: {fault}");
+                    if !mem::replace(&mut is_in_trouble, true) {
+                        warn!(target: "ottla::net", "cannot accept connections for now: {fault}");
+                    }
                     sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
     }
 
-    fn accepted(
-        self: &Rc<Self>,
-        (listener, listener_type): (usize, ListenerType),
-        stream: TcpStream,
-        peer: SocketAddr,
-    ) {
+    fn accepted(self: &Rc<Self>, door: Door, stream: TcpStream, peer: SocketAddr) {
         let address = peer.ip().to_canonical();
         if self.brain.is_stopping() {
             return;
         }
-        let Some(conn) = self.admit(address) else {
+        let Some(conn) = self.admit(door, address) else {
             self.brain.telemetry().connection_refused();
             debug!(target: "ottla::net", "connection from {peer} refused: max.connections or max.connections.per.ip");
             return;
         };
         if let Err(fault) = stream.set_nodelay(true) {
             debug!(target: "ottla::net", "connection from {peer} gone at once: {fault}");
-            return self.left(address);
+            return self.left(door, address);
         }
+        let Door { number: listener, listener_type, is_ours } = door;
         let asker = Asker { conn, client_id: Str::new(), host: format!("/{address}").into(), listener, listener_type };
         let machine = Conn::new(asker, self.limits, self.functions, self.brain.now());
-        let link = Rc::new(Link::new(machine, peer.to_string()));
+        let link = Rc::new(Link::new(machine, peer.to_string(), is_ours));
         self.brain.connected(Rc::clone(&link));
         let listening = Rc::clone(self);
         spawn_local(async move {
             link.run(Rc::clone(&listening.brain), stream).await;
-            listening.left(address);
+            listening.left(door, address);
         });
     }
 
     /// The name of one more connection, if the limits allow one.
-    fn admit(&self, address: IpAddr) -> Option<ConnId> {
+    fn admit(&self, door: Door, address: IpAddr) -> Option<ConnId> {
         let mut counts = self.counts.borrow_mut();
         let of_address = counts.by_address.get(&address).copied().unwrap_or(0);
-        if counts.open >= self.connections_max || of_address >= self.per_address_max {
+        if !door.is_ours && (counts.open >= self.connections_max || of_address >= self.per_address_max) {
             return None;
         }
-        counts.open += 1;
         counts.accepted += 1;
-        *counts.by_address.entry(address).or_default() += 1;
+        if !door.is_ours {
+            counts.open += 1;
+            *counts.by_address.entry(address).or_default() += 1;
+        }
         Some(ConnId(counts.accepted))
     }
 
-    fn left(&self, address: IpAddr) {
+    fn left(&self, door: Door, address: IpAddr) {
+        if door.is_ours {
+            return;
+        }
         let mut counts = self.counts.borrow_mut();
         counts.open -= 1;
         if let Some(count) = counts.by_address.get_mut(&address) {

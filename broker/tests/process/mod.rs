@@ -27,7 +27,13 @@ impl Process {
     pub fn start_in(folder: &Path, settings: &[&str]) -> Self {
         let mut command = ottla();
         command.env("TMPDIR", folder);
-        command.args(["--ephemeral", "--port", "0", "--log-level", "error"]);
+        command.args(["--port", "0", "--log-level", "error"]);
+        Self::start_as(command, settings)
+    }
+
+    /// The same, begun like this.
+    pub fn start_as(mut command: Command, settings: &[&str]) -> Self {
+        command.arg("--ephemeral");
         settings.iter().for_each(|setting| {
             command.args(["--set", setting]);
         });
