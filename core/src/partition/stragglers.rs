@@ -50,7 +50,7 @@ impl Stragglers {
         }
         let has_room = self.refused.len() < AWAITED_MAX;
         match self.refused.get_mut(&id) {
-            Some(known) if known.epoch == epoch && known.sequence <= sequence && !known.is_over(now) => {}
+            Some(known) if known.epoch == epoch && known.sequence < sequence && !known.is_over(now) => {}
             Some(known) => *known = Refused { epoch, sequence, at: now },
             None if has_room => drop(self.refused.insert(id, Refused { epoch, sequence, at: now })),
             None => {}
@@ -73,3 +73,7 @@ impl Refused {
         now.since(self.at) >= AWAITED_AGAIN
     }
 }
+
+#[cfg(test)]
+#[path = "stragglers_test.rs"]
+mod stragglers_test;
