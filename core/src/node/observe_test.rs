@@ -1,7 +1,7 @@
 use super::scene_test::Scene;
 use crate::boundary::{Input, Lost, Note, Purpose};
 use crate::msg::broker_heartbeat::BrokerHeartbeatRequest;
-use crate::msg::broker_registration::BrokerRegistrationRequest;
+use crate::msg::broker_registration::{BrokerRegistrationRequest, Listener as RegisteredListener};
 use crate::msg::create_topics::{CreatableReplicaAssignment, CreatableTopic, CreateTopicsRequest};
 use crate::msg::delete_topics::{DeleteTopicState, DeleteTopicsRequest};
 use crate::msg::find_coordinator::FindCoordinatorRequest;
@@ -266,9 +266,19 @@ fn what_comes_late_over_a_connection_that_was_given_up_does_not_fence_its_broker
     let epoch = controller.node.view().image().broker(BrokerId(2)).expect("registered").epoch;
     let beat = BrokerHeartbeatRequest { broker_id: 2, broker_epoch: epoch.0, ..BrokerHeartbeatRequest::default() };
     let beat = Request::BrokerHeartbeat(BrokerHeartbeatRequest { current_metadata_offset: i64::MAX, ..beat });
+    let known = controller.node.view().image().broker(BrokerId(2)).expect("registered").clone();
+    let again = BrokerRegistrationRequest {
+        broker_id: 2,
+        cluster_id: Str::from("ottla-test-cluster-id0"),
+        incarnation_id: known.incarnation,
+        listeners: vec![RegisteredListener::default()],
+        log_dirs: known.directories.clone(),
+        ..BrokerRegistrationRequest::default()
+    };
     controller.ask_over(ConnId(7), ListenerType::Controller, 1, beat.clone());
     controller.ask_over(ConnId(5), ListenerType::Controller, 1, beat);
-    assert_eq!(controller.hangups, [ConnId(5)]);
+    controller.ask_over(ConnId(5), ListenerType::Controller, 4, Request::BrokerRegistration(again));
+    assert_eq!(controller.hangups, [ConnId(5), ConnId(5)]);
     controller.step(Input::Closed { conn: ConnId(5) });
     assert!(controller.node.view().image().broker(BrokerId(2)).expect("registered").is_active());
 }

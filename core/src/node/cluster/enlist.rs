@@ -285,7 +285,8 @@ impl Node {
         }
     }
 
-    /// A broker registers with this controller.
+    /// A broker registers with this controller. As with heartbeats, what comes late over a connection that it has given up says
+    /// nothing.
     pub(in crate::node) fn registered_by(
         &mut self,
         now: Now,
@@ -294,6 +295,9 @@ impl Node {
         out: &mut Effects,
     ) {
         let id = BrokerId(body.broker_id);
+        if self.cluster.leases.is_given_up(id, asker.conn) {
+            return out.push(Effect::Hangup { conn: ticket.conn });
+        }
         let known = self.cluster.controller.as_ref().and_then(|controller| controller.head().broker(id));
         // The same life over another connection, since it lost the one over which it asked first.
         let is_again = known.is_some_and(|known| known.incarnation == body.incarnation_id);

@@ -1,6 +1,6 @@
 //! Fetch: what may be read is asked of every partition; the answer leaves when there is enough, or the time is over.
 
-use super::session::{SessionUse, Wanted};
+use super::session::{Room, SessionUse, Wanted};
 use super::{Body, Front, FrontCx, FrontOut, Pending, key, topic_id};
 use crate::boundary::{Effect, Slot};
 use crate::metadata::Broker;
@@ -214,11 +214,10 @@ impl Front {
         self.throttle.spend(cx.now, rate, throttled);
         let mut response = FetchResponse { session_id: fetch.session.id(), ..FetchResponse::default() };
         let mut slots = Vec::new();
-        // The first that has anything is given it, however little may be told.
-        let mut bytes_left = u64::from(fetch.bytes_max).max(1);
+        let mut room = Room::new(fetch.bytes_max);
         for part in &fetch.parts {
             let one = (&part.wanted, &part.readable);
-            if !self.sessions.is_worth_telling(cx.now.mono, fetch.session, one, &mut bytes_left) {
+            if !self.sessions.is_worth_telling(cx.now.mono, fetch.session, one, &mut room) {
                 continue;
             }
             let topic = place_of(&mut response.responses, part);

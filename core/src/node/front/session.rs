@@ -113,6 +113,36 @@ impl SessionUse {
     }
 }
 
+/// What is left of an answer. Only the store will know how long the batches are: the first partition that has any gives one, however
+/// long; a later one none if its first is longer than what may be told of it.
+#[derive(Debug)]
+pub struct Room {
+    left: u64,
+    is_first: bool,
+    /// Nothing so far may have taken more than it may.
+    is_certain: bool,
+}
+
+impl Room {
+    /// All of an answer of so many bytes.
+    pub fn new(bytes_max: u32) -> Self {
+        Self { left: bytes_max.into(), is_first: true, is_certain: true }
+    }
+
+    /// The next partition has so many bytes, of which so many may be told. Is it certain to be given some?
+    fn surely_gives(&mut self, bytes: u64, bytes_max: u64) -> bool {
+        if bytes == 0 {
+            return false;
+        }
+        let fits = bytes <= bytes_max && bytes <= self.left;
+        let gives = self.is_first || self.is_certain && fits;
+        self.left = self.left.saturating_sub(bytes.min(bytes_max));
+        self.is_certain &= bytes <= bytes_max;
+        self.is_first = false;
+        gives
+    }
+}
+
 impl Sessions {
     /// Takes a fetch request apart: which session it uses, and what it wants in the order of service.
     pub fn open(
@@ -171,14 +201,14 @@ impl Sessions {
         assert!(named <= limit::FETCH_SESSION_PARTITIONS_MAX, "what sessions name is bounded");
     }
 
-    /// Must the client be told of this partition? If so, remembers that it was. Who is given something of what is left of the answer
-    /// goes to the end of the order of service; whoever is not is nearer to its turn.
+    /// Must the client be told of this partition? If so, remembers that it was. Whoever is certain to be given something goes to the
+    /// end of the order of service; all others are nearer to their turn.
     pub fn is_worth_telling(
         &mut self,
         now: Mono,
         usage: SessionUse,
         (wanted, readable): (&Wanted, &Readable),
-        bytes_left: &mut u64,
+        room: &mut Room,
     ) -> bool {
         let Some(session) = self.by_id.get_mut(&usage.id()) else { return true };
         let name = PartName { name: wanted.name.clone(), id: wanted.id, partition: wanted.partition };
@@ -189,9 +219,7 @@ impl Sessions {
         let is_new = readable.is_urgent() || has_bytes || part.told != Some(facts);
         part.told = if readable.error.is_error() { None } else { Some(facts) };
         part.wanted.told = readable.high_watermark;
-        let is_given = has_bytes && *bytes_left > 0;
-        *bytes_left = bytes_left.saturating_sub(readable.bytes.min(u64::from(wanted.bytes_max)));
-        if is_given {
+        if room.surely_gives(readable.bytes, wanted.bytes_max.into()) {
             session.order.remove(&part.turn);
             part.turn = session.turns;
             session.order.insert(session.turns, name);

@@ -75,16 +75,24 @@ fn whoever_was_not_served_for_want_of_room_is_next() {
     let mut scene = with_topic(4);
     scene.produce(1, "orders", (0..4).map(|partition| (partition, batch(9))).collect());
     let all: Vec<_> = (0..4).map(|partition| (partition, 0)).collect();
-    let narrow = |id, epoch, partitions: &[_]| FetchRequest { max_bytes: 1, ..request(id, epoch, partitions) };
     let given = |response: &FetchResponse| told(response).iter().find(|(_, is_given)| *is_given).map(|(one, _)| *one);
-    let first = ask(&mut scene, narrow(0, 0, &all));
-    let id = first.session_id;
-    let mut served = vec![given(&first)];
-    for epoch in 1..8 {
-        // Nobody reads on: all have more than there is room for, all the time.
-        served.push(given(&ask(&mut scene, narrow(id, epoch, &[]))));
+    // Either there is no room in the whole answer, or none for one batch of any partition but the first.
+    for (max_bytes, partition_max_bytes) in [(1, 1 << 20), (1 << 20, 1)] {
+        let narrow = |id, epoch, partitions: &[_]| {
+            let mut narrow = FetchRequest { max_bytes, ..request(id, epoch, partitions) };
+            let named = narrow.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
+            named.for_each(|one| one.partition_max_bytes = partition_max_bytes);
+            narrow
+        };
+        let first = ask(&mut scene, narrow(0, 0, &all));
+        let id = first.session_id;
+        let mut served = vec![given(&first)];
+        for epoch in 1..8 {
+            // Nobody reads on: all have more than there is room for, all the time.
+            served.push(given(&ask(&mut scene, narrow(id, epoch, &[]))));
+        }
+        assert_eq!(served, [0, 1, 2, 3, 0, 1, 2, 3].map(Some), "of {max_bytes} and {partition_max_bytes} bytes");
     }
-    assert_eq!(served, [0, 1, 2, 3, 0, 1, 2, 3].map(Some));
 }
 
 #[test]
