@@ -318,6 +318,8 @@ impl Store {
         if stalled.is_empty() && !is_catalogue {
             // The last try met nothing.
             self.health.retry_at = None;
+        } else {
+            self.make_way_again(out);
         }
         stalled.into_iter().for_each(|key| self.drive(key, out));
         if is_catalogue {

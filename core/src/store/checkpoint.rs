@@ -141,9 +141,20 @@ impl Store {
         self.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.to_be_cut.contains(&number))
     }
 
-    /// The log is to be deleted on a full disk, which makes room: a cut, which may wait for that in vain, is given up.
+    /// The log is to be deleted: a cut, which on a full disk may wait in vain for the room that this makes, is given up.
     pub(super) fn make_way(&mut self, number: u32, action: &Action, out: &mut Vec<StoreOut>) {
         if matches!(action, Action::Delete) && self.is_full() && self.is_to_be_cut(number) {
+            self.forget_cut(number);
+            self.fail_waiting(number, DiskFault::Full, out);
+        }
+    }
+
+    /// The same for deletions that came before the disk was full.
+    pub(super) fn make_way_again(&mut self, out: &mut Vec<StoreOut>) {
+        let is_deletion = |queued: &Queued| matches!(queued.action, Action::Delete);
+        let goes = |number: &u32| self.logs.get(number).is_some_and(|log| log.waiting.iter().any(is_deletion));
+        let cut = self.checkpoint.iter().flat_map(|checkpoint| checkpoint.to_be_cut.iter().copied());
+        for number in cut.filter(goes).collect::<Vec<_>>() {
             self.forget_cut(number);
             self.fail_waiting(number, DiskFault::Full, out);
         }

@@ -354,10 +354,14 @@ impl Store {
     }
 
     /// What waited for bytes of a log that cannot be had fails, but for its deletion, which needs none, and for what waits for that to
-    /// make another log of its name.
+    /// make the log again, or another of its name.
     pub(super) fn fail_waiting(&mut self, number: u32, fault: DiskFault, out: &mut Vec<StoreOut>) {
         let log = self.logs.get_mut(&number).expect("looked up by the caller");
-        let stays = |queued: &Queued| queued.id != log.id || matches!(queued.action, Action::Delete);
+        let mut is_deleted = false;
+        let stays = |queued: &Queued| {
+            is_deleted |= queued.id == log.id && matches!(queued.action, Action::Delete);
+            is_deleted || queued.id != log.id
+        };
         let (stay, fall): (Vec<_>, Vec<_>) = core::mem::take(&mut log.waiting).into_iter().partition(stays);
         fall.into_iter().for_each(|queued| fail(queued.op, fault, out));
         stay.into_iter().rev().for_each(|queued| self.queue.push_front(queued));

@@ -739,6 +739,12 @@ fn a_full_disk_takes_decisions_and_a_deletion_makes_room() {
 
 #[test]
 fn a_deletion_makes_room_although_a_checkpoint_waits_for_some() {
+    for is_known_to_be_full in [true, false] {
+        deletion_makes_room(is_known_to_be_full);
+    }
+}
+
+fn deletion_makes_room(is_known_to_be_full: bool) {
     let mut world = world(StoreConfig { journal_bytes: 1 << 17, behind_bytes: 1 << 20, ..StoreConfig::default() });
     let (log, other) = (world.id(1), world.id(2));
     for log in [log, other] {
@@ -764,7 +770,16 @@ fn a_deletion_makes_room_although_a_checkpoint_waits_for_some() {
     assert!(world.store.queue.len() == cut && !world.done.contains_key(&op), "it waits, and nothing behind it");
     let vote = Action::Vote { term: LeaderEpoch(1), voted: None };
     assert!(world.act_now(other, vote).is_ok());
-    assert!(world.act_now(log, Action::Delete).is_ok());
+    let full_until = world.store.health.retry_at.take_if(|_| !is_known_to_be_full);
+    let delete = world.submit(log, Action::Delete, std::vec![State::default()]);
+    world.finish_all();
+    assert_eq!(world.done.contains_key(&delete), is_known_to_be_full, "before that nothing says that there is no room");
+    if full_until.is_some() {
+        world.store.health.retry_at = full_until;
+        world.mono += 6_000_000_000;
+        world.finish_all();
+    }
+    assert!(world.done[&delete].is_ok());
     assert!(world.done.contains_key(&op), "what goes is not cut before");
     for _ in 0..4 {
         world.mono += 6_000_000_000;
@@ -1045,8 +1060,14 @@ fn bytes_that_rotted_in_a_segment_are_never_served() {
 
 #[test]
 fn a_log_that_cannot_be_read_is_deleted_all_the_same_and_made_again() {
+    for made_again in [4, 0] {
+        deleted_and_made_again(made_again);
+    }
+}
+
+fn deleted_and_made_again(namesake: u8) {
     let mut world = world(StoreConfig { cache_bytes_max: 0, ..roomy() });
-    let (log, namesake) = (world.id(0), world.id(4));
+    let (log, namesake) = (world.id(0), world.id(namesake));
     world.create(log, 100_000);
     world.append(log, 1, 900);
     world.finish_all();
