@@ -177,14 +177,17 @@ impl World {
             let has = |ids: &[BrokerId]| ids.iter().all(|id| partition.replicas.contains(id));
             let is_led = partition.leader == BrokerId::NONE || partition.isr.contains(&partition.leader);
             let is_apart = !partition.eligible.iter().any(|id| partition.isr.contains(id));
+            let log = LogId { topic: topic.id, partition: *index };
             if partition.isr.len() + partition.eligible.len() > 1 {
-                self.agreement.shared.insert(LogId { topic: topic.id, partition: *index });
+                self.agreement.shared.insert(log);
             }
+            // The only one that ever was in sync came back with another disk.
+            let is_bereft = self.model.wiped && !self.agreement.shared.contains(&log);
             eligible += u64::from(!partition.eligible.is_empty());
             moving += u64::from(!partition.adding.is_empty() || !partition.removing.is_empty());
             let is_outlaw = topic.name == outlaw::TOPIC;
             outlaws += u64::from(is_outlaw && partition.recovering);
-            if partition.recovering && !may_be_lost && !is_outlaw {
+            if partition.recovering && !may_be_lost && !is_outlaw && !is_bereft {
                 wrong = Some(format!("{}-{index} has an unclean leader: {partition:?}", topic.name.as_str()));
             } else if !is_led || !is_apart || !has(&partition.isr) || !has(&partition.eligible) {
                 wrong = Some(format!("{}-{index} cannot be so: {partition:?}", topic.name.as_str()));
