@@ -253,6 +253,7 @@ impl Node {
                 partition_epoch: partition.partition_epoch,
                 replicas: partition.replicas.clone(),
                 isr: partition.isr.clone(),
+                eligible: partition.eligible.clone(),
                 lost: self.lost_replicas(partition),
                 // Nothing may be committed while anybody beside the ISR may be elected (KIP-966), whatever this broker is
                 // configured to.

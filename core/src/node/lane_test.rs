@@ -20,6 +20,7 @@ fn spec() -> Box<PartitionSpec> {
             partition_epoch: PartitionEpoch(0),
             replicas: vec![me],
             isr: vec![me],
+            eligible: Vec::new(),
             lost: Vec::new(),
             isr_min: 1,
             recovering: false,

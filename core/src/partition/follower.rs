@@ -205,7 +205,7 @@ impl Partition {
     /// made again: a leader that recovers lets nobody join who begins later than it.
     fn may_start_over(&self) -> bool {
         let assignment = &self.spec.assignment;
-        let is_trusted = assignment.isr.contains(&assignment.me) || assignment.isr_min == usize::MAX;
+        let is_trusted = assignment.isr.contains(&assignment.me) || assignment.eligible.contains(&assignment.me);
         assignment.recovering && !is_trusted
     }
 
@@ -246,7 +246,9 @@ impl Partition {
         }
         let first = fetched.batches.first().map_or(asked.from, CheckedBatch::base_offset);
         let Role::Follower(follower) = &self.role else { unreachable!("asked before") };
-        if follower.anew_at.is_none() && self.log.start() > fetched.log_start && self.may_start_over() {
+        // What is there was compared: only an empty log may lack what its leader has before it.
+        let may_lack = self.log.start() == self.log.end() && self.log.start() > fetched.log_start;
+        if follower.anew_at.is_none() && may_lack && self.may_start_over() {
             return self.start_over(out);
         }
         if let Some(at) = follower.anew_at {

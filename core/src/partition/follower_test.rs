@@ -34,6 +34,7 @@ fn spec(leader: BrokerId, epoch: i32) -> PartitionSpec {
             partition_epoch: PartitionEpoch(epoch),
             replicas: vec![ME, LEADER],
             isr: vec![LEADER],
+            eligible: Vec::new(),
             lost: Vec::new(),
             isr_min: 1,
             recovering: false,
@@ -312,6 +313,27 @@ fn an_empty_log_that_begins_behind_an_unclean_leader_does_not_go_on_with_a_hole(
     scene.fetched(given(vec![batch(12, 5, 10)], 17, 0));
     scene.stored(17);
     assert_eq!(scene.asks(), Some((17, 10)), "who is in sync may have dropped what the next leader has yet to drop");
+
+    for (eligible, is_kept) in [(ME, true), (BrokerId(77), false)] {
+        let mut scene = behind_who_lacks_it();
+        scene.emptied();
+        let mut waiting = spec(LEADER, 10);
+        (waiting.assignment.recovering, waiting.assignment.eligible) = (true, std::vec![eligible]);
+        scene.with(|partition, cx, out| partition.assign(cx, waiting, out));
+        scene.fetched(given(vec![batch(12, 5, 10)], 17, 0));
+        let is_deleted = scene.out.iter().any(|out| matches!(out, PartitionOut::Act(Action::Delete, _)));
+        assert_eq!(!is_deleted, is_kept, "so has who is eligible, and nobody else");
+    }
+}
+
+#[test]
+fn what_an_unclean_leader_has_too_is_not_fetched_again() {
+    let mut scene = behind_who_lacks_it();
+    scene.fetched(given(Vec::new(), 14, 0));
+    scene.fetched(given(vec![batch(14, 5, 10)], 19, 0));
+    assert!(matches!(scene.actions()[..], [Action::Append { .. }]));
+    scene.stored(19);
+    assert_eq!(scene.asks(), Some((19, 10)));
 }
 
 #[test]

@@ -245,7 +245,7 @@ impl Partition {
         // Each time anew: what is dropped here while it was away it has to drop as well before it may lead.
         follower.is_comparable = fetch.log_start >= self.log.start();
         // First this: who joins holds back what is committed.
-        self.grow_by(cx, id, out);
+        self.grow_by(cx, id, fetch.last_fetched, out);
         self.advance(cx, out);
         let readable = self.readable(Reader::Follower(id), fetch.from);
         self.watch(key, Reader::Follower(id), (fetch.from, fetch.watch_below), &readable);
@@ -277,7 +277,7 @@ impl Partition {
     /// Proposes a follower that has caught up for the ISR. It must have what the log held when the reign began, since more
     /// of that may be committed than is known here; and it must have dropped what was dropped here, since nobody can tell
     /// any more whether it had the same.
-    fn grow_by(&mut self, cx: PartitionCx<'_>, id: BrokerId, out: &mut Vec<PartitionOut>) {
+    fn grow_by(&mut self, cx: PartitionCx<'_>, id: BrokerId, last_fetched: LeaderEpoch, out: &mut Vec<PartitionOut>) {
         let Role::Leader(leader) = &mut self.role else { return };
         if !leader.isr.is_settled() || leader.isr.members().contains(&id) {
             return;
@@ -285,9 +285,12 @@ impl Partition {
         let follower = leader.followers.iter().find(|follower| follower.id == id).expect("it just fetched");
         let floor = leader.started.map(|started| started.end.max(self.high_watermark));
         let floor = floor.filter(|_| !planted(Bug::GrowthIgnoresReign)).unwrap_or(self.high_watermark);
-        // What lies between is not there, and was perhaps committed since an unclean election.
-        let begins_later = self.spec.assignment.recovering && follower.log_start > self.log.start();
-        if follower.end < floor || !follower.is_comparable || begins_later || !cx.peers.may_join(follower) {
+        // What an empty log lacks before it was perhaps committed since an unclean election. A log in which there is anything was
+        // compared, and whoever is eligible had all: what they dropped was to be dropped.
+        let Assignment { recovering, eligible, .. } = &self.spec.assignment;
+        let is_proved = last_fetched != LeaderEpoch::NONE || eligible.contains(&id);
+        let has_hole = *recovering && !is_proved && follower.log_start > self.log.start();
+        if follower.end < floor || !follower.is_comparable || has_hole || !cx.peers.may_join(follower) {
             return;
         }
         let mut members = leader.isr.members().to_vec();

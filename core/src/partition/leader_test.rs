@@ -36,6 +36,7 @@ fn spec(leader: BrokerId, epoch: i32, partition_epoch: i32, isr: &[BrokerId]) ->
             partition_epoch: PartitionEpoch(partition_epoch),
             replicas: vec![ME, B, C],
             isr: isr.to_vec(),
+            eligible: Vec::new(),
             lost: Vec::new(),
             isr_min: 2,
             recovering: false,
@@ -317,19 +318,24 @@ fn a_follower_that_keeps_what_was_dropped_here_is_not_proposed() {
 }
 
 #[test]
-fn behind_a_leader_that_recovers_nobody_joins_who_begins_later() {
-    for recovering in [false, true] {
+fn behind_a_leader_that_recovers_nobody_joins_with_a_hole() {
+    let joins = |recovering, eligible: &[BrokerId], (log_start, last_fetched)| {
         let mut unclean = spec(ME, 3, 4, &[ME, B]);
-        unclean.assignment.recovering = recovering;
+        (unclean.assignment.recovering, unclean.assignment.eligible) = (recovering, eligible.to_vec());
         let mut scene = Scene::assigned(unclean);
         scene.produce(1, Acks::Committed, 3);
         scene.stored(3);
         scene.fetched_by(B, fetch(3, 3));
-        scene.fetched_by(C, FollowerFetch { log_start: Offset(3), ..fetch(3, -1) });
-        assert_eq!(scene.proposals().is_empty(), recovering, "what lies between may be committed");
-        scene.fetched_by(C, fetch(3, 3));
-        assert_eq!(scene.proposals().is_empty(), !recovering, "once");
-    }
+        scene.fetched_by(C, FollowerFetch { log_start: Offset(log_start), ..fetch(3, last_fetched) });
+        !scene.proposals().is_empty()
+    };
+    let empty = (3, -1);
+    assert!(joins(false, &[], empty), "what lies before it was dropped by rule");
+    assert!(!joins(true, &[], empty), "what lies before it may be committed");
+    assert!(!joins(true, &[B], empty), "and whoever else is eligible changes nothing of that");
+    assert!(joins(true, &[C], empty), "who is eligible had it");
+    assert!(joins(true, &[], (2, 3)), "what is there is what the leader has");
+    assert!(joins(true, &[], (0, 3)));
 }
 
 #[test]

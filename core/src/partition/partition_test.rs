@@ -41,6 +41,7 @@ fn spec() -> PartitionSpec {
             partition_epoch: PartitionEpoch(0),
             replicas: vec![BrokerId(1)],
             isr: vec![BrokerId(1)],
+            eligible: Vec::new(),
             lost: Vec::new(),
             isr_min: 1,
             recovering: false,

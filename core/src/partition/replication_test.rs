@@ -347,6 +347,7 @@ impl World {
                 partition_epoch: image.partition_epoch,
                 replicas: self.brokers.iter().map(|broker| broker.id).collect(),
                 isr: image.isr.clone(),
+                eligible: Vec::new(),
                 lost: Vec::new(),
                 isr_min: self.isr_min,
                 recovering: false,

@@ -43,6 +43,8 @@ pub struct Assignment {
     pub replicas: Vec<BrokerId>,
     /// The in-sync replicas.
     pub isr: Vec<BrokerId>,
+    /// The eligible leader replicas: they are not in sync, and have all that is committed (KIP-966).
+    pub eligible: Vec<BrokerId>,
     /// Those of the replicas whose data directory is lost: they do not come into sync, however lately they were.
     pub lost: Vec<BrokerId>,
     /// `min.insync.replicas`.
