@@ -89,6 +89,7 @@ pub const CLUSTER_FLOORS: [(&str, u64); 34] = [
     ("unclean leaders seen", 10_000),
     ("topics deleted", 500),
     ("batches of recycled topics", 5_000),
+    ("records of recycled topics that name theirs", 1_500),
 ];
 
 /// What a fleet has to say.

@@ -206,13 +206,15 @@ fn read(cx: &mut Cx, id: Uuid, body: &FetchResponse) {
     if cx.versions.of(ApiKey::Fetch) < FIRST_WITH_IDS {
         return;
     }
-    let is_meant = |entry: &Entry| [id, Uuid::ZERO].iter().any(|meant| entry.key.as_deref() == Some(&meant.0[..]));
+    let names = |entry: &Entry, id: Uuid| entry.key.as_deref() == Some(&id.0[..]);
     for found in body.responses.iter().flat_map(|topic| &topic.partitions) {
         match decode(&found.records.to_bytes(), &functions()) {
             Err(text) => cx.model.find("bytes", format!("{TOPIC}: {text}")),
             Ok(batches) => {
-                let mut entries = batches.iter().flat_map(|batch| &batch.entries);
-                if let Some((offset, _)) = entries.find(|(_, entry)| !is_meant(entry)) {
+                let entries = || batches.iter().flat_map(|batch| &batch.entries);
+                let named = entries().filter(|(_, entry)| names(entry, id)).count();
+                cx.model.count("records of recycled topics that name theirs", named as u64);
+                if let Some((offset, _)) = entries().find(|(_, one)| !names(one, id) && !names(one, Uuid::ZERO)) {
                     let text =
                         format!("the record {offset} of {TOPIC}-{} was not written for {id}", found.partition_index);
                     cx.model.find("recycled", text);
