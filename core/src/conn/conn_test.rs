@@ -22,15 +22,16 @@ fn now(seconds: u64) -> Now {
     Now { mono: Mono(seconds * 1_000_000_000), wall: Wall(0) }
 }
 
-/// Codec number 3 doubles; good enough to see where it runs.
+/// They leave bytes as they are, and one says that they become a megabyte; good enough to see where it runs.
 fn functions() -> Functions {
     Functions {
         compress: |_, bytes, out| {
             out.extend_from_slice(bytes);
             Ok(())
         },
-        decompress: |_, bytes, cap, out| {
-            if bytes.len() > cap {
+        decompress: |codec, bytes, cap, out| {
+            let len = if codec == Compression::Snappy { 1 << 20 } else { bytes.len() };
+            if len > cap {
                 return Err(CodecFault::OverCap);
             }
             out.extend_from_slice(bytes);
@@ -238,6 +239,30 @@ fn batches_are_proved_before_the_node_sees_them() {
     assert!(good.batch.is_ok());
     assert!(matches!(bad.batch, Err(Refusal::Crc { .. })), "{:?}", bad.batch);
     assert!(matches!(none.batch, Err(Refusal::NoBatch)), "{:?}", none.batch);
+}
+
+#[test]
+fn little_that_becomes_much_is_proved_elsewhere() {
+    let many = |codec, count| vec![batch(codec, 10); count];
+    let here = |batches| {
+        let (mut conn, mut client, mut out) = (conn(ConnLimits::default()), client(), Vec::new());
+        conn.received(now(1), sent(&mut client, &produce(-1, batches), 9), &mut out);
+        match out.pop() {
+            Some(ConnOut::Input(Input::Produce { .. })) => true,
+            Some(ConnOut::Prove(job)) => {
+                conn.proved(job.run(&functions(), &mut Vec::new()), &mut out);
+                let [ConnOut::Input(Input::Produce { body, .. })] = &out[..] else { panic!("one produce: {out:?}") };
+                assert!(body.topics[0].partitions.iter().all(|one| one.batch.is_ok()), "{body:?}");
+                false
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(here(many(Compression::Lz4, 16)));
+    assert!(!here(many(Compression::Lz4, 17)), "each may become as much as is allowed");
+    assert!(!here(many(Compression::Snappy, 1)));
+    let one_of_many = [many(Compression::None, 100), many(Compression::Snappy, 1)].concat();
+    assert!(!here(one_of_many) && here(many(Compression::None, 100)));
 }
 
 #[test]

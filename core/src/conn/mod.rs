@@ -398,12 +398,12 @@ impl Conn {
 
     fn prove(&mut self, part: Part, body: crate::msg::produce::ProduceRequest, out: &mut Vec<ConnOut>) {
         let job = ProveJob::new(part, body, self.limits.batch_bytes_max);
-        if job.is_short() {
-            let done = job.run(&self.functions, &mut self.scratch);
-            self.pass(done.input, out);
-        } else {
-            self.held.push_back(Held::Proving(job.seq()));
-            out.push(ConnOut::Prove(job));
+        match job.run_here(&self.functions, &mut self.scratch) {
+            Ok(done) => self.pass(done.input, out),
+            Err(job) => {
+                self.held.push_back(Held::Proving(job.seq()));
+                out.push(ConnOut::Prove(job));
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::boundary::{Asker, Input, Produce, ProducePartition, ProduceTopic};
 use crate::msg::produce::{PartitionProduceData, ProduceRequest};
-use crate::record::{self, Functions, Header, ProveRules};
+use crate::record::{self, Functions, Header, ProveRules, Proved, Refusal};
 use crate::types::{ConnId, Ticket};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -50,21 +50,44 @@ impl ProveJob {
         self.part.ticket.seq
     }
 
-    /// True if it is done at once: checksums and uncompressed records cost next to nothing, unpacking does.
-    pub(super) fn is_short(&self) -> bool {
-        let partitions = self.body.topic_data.iter().flat_map(|topic| &topic.partition_data);
-        let packed = partitions.filter(|partition| is_packed(partition)).map(|partition| partition.records.len());
-        packed.sum::<usize>() <= UNPACKED_INLINE_MAX
+    /// Proves every batch if that is done at once, and gives the job back if it is not: checksums and uncompressed records cost next
+    /// to nothing, unpacking does, and what comes out is known only then.
+    pub(super) fn run_here(self, functions: &Functions, scratch: &mut Vec<u8>) -> Result<ProveDone, Self> {
+        let partitions = || self.body.topic_data.iter().flat_map(|topic| &topic.partition_data);
+        let packed = partitions().filter(|partition| is_packed(partition)).map(|partition| partition.records.len());
+        match packed.fold((0, 0), |(count, bytes), more| (count + 1, bytes + more)) {
+            (0, _) => return Ok(self.run(functions, scratch)),
+            (1..=PACKED_INLINE_MAX, ..=PACKED_INLINE_BYTES_MAX) => {}
+            (_, _) => return Err(self),
+        }
+        let rules = self.rules();
+        let mut batches = Vec::with_capacity(partitions().count());
+        for partition in partitions() {
+            let records = partition.records.to_bytes();
+            let batch = record::prove_within(records, UNPACKED_INLINE_BYTES_MAX, &rules, functions, scratch);
+            if matches!(batch, Err(Refusal::Bomb)) {
+                return Err(self);
+            }
+            batches.push(batch);
+        }
+        let mut batches = batches.into_iter();
+        Ok(self.done(|_| batches.next().expect("one of each partition")))
     }
 
     /// Proves every batch. `scratch` is where records are unpacked.
     pub fn run(self, functions: &Functions, scratch: &mut Vec<u8>) -> ProveDone {
+        let rules = self.rules();
+        self.done(|partition| record::prove(partition.records.to_bytes(), &rules, functions, scratch))
+    }
+
+    fn rules(&self) -> ProveRules {
+        ProveRules { version: self.part.version, batch_bytes_max: self.batch_bytes_max }
+    }
+
+    fn done(self, mut prove: impl FnMut(&PartitionProduceData) -> Result<Proved, Refusal>) -> ProveDone {
         let Part { ticket, asker, version } = self.part;
-        let rules = ProveRules { version, batch_bytes_max: self.batch_bytes_max };
-        let mut prove = |partition: PartitionProduceData| ProducePartition {
-            index: partition.index,
-            batch: record::prove(partition.records.to_bytes(), &rules, functions, scratch),
-        };
+        let mut prove =
+            |partition: PartitionProduceData| ProducePartition { index: partition.index, batch: prove(&partition) };
         let topics = self.body.topic_data.into_iter().map(|topic| ProduceTopic {
             name: topic.name,
             id: topic.topic_id,
@@ -86,5 +109,8 @@ fn is_packed(partition: &PartitionProduceData) -> bool {
     header.is_some_and(|header| header.attributes.compression() != Some(record::Compression::None))
 }
 
-/// Compressed bytes of one request that are unpacked on the connection's own thread.
-const UNPACKED_INLINE_MAX: usize = 4096;
+/// Compressed bytes of one request that are unpacked on the connection's own thread, and in how many batches.
+const PACKED_INLINE_BYTES_MAX: usize = 4096;
+const PACKED_INLINE_MAX: usize = 16;
+/// What one of these batches may become there.
+const UNPACKED_INLINE_BYTES_MAX: usize = 64 * 1024;

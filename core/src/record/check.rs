@@ -96,6 +96,17 @@ impl Proved {
 /// Proves that `bytes` are exactly one batch as clients may send it. The body of the result shares `bytes`. `scratch` is
 /// where compressed records are unpacked; it is left empty and no larger than [`limit::SCRATCH_KEPT_BYTES`].
 pub fn prove(bytes: Bytes, rules: &ProveRules, f: &Functions, scratch: &mut Vec<u8>) -> Result<Proved, Refusal> {
+    prove_within(bytes, usize::MAX, rules, f, scratch)
+}
+
+/// The same where compressed records may become no more than so many bytes: beyond that the batch is taken for a bomb.
+pub fn prove_within(
+    bytes: Bytes,
+    unpacked_bytes_max: usize,
+    rules: &ProveRules,
+    f: &Functions,
+    scratch: &mut Vec<u8>,
+) -> Result<Proved, Refusal> {
     let header = Header::read(&bytes).map_err(|fault| match fault {
         HeaderFault::Short => Refusal::NoBatch,
         HeaderFault::Magic(magic) => Refusal::Magic(magic),
@@ -119,7 +130,8 @@ pub fn prove(bytes: Bytes, rules: &ProveRules, f: &Functions, scratch: &mut Vec<
     let walked = match codec {
         Compression::None => walk(&header, &body),
         Compression::Gzip | Compression::Snappy | Compression::Lz4 | Compression::Zstd => {
-            let walked = unpack(codec, &body, f, scratch).and_then(|()| walk(&header, scratch));
+            let cap = records_bytes_max(body.len()).min(unpacked_bytes_max);
+            let walked = unpack(codec, &body, cap, f, scratch).and_then(|()| walk(&header, scratch));
             scratch.clear();
             scratch.shrink_to(limit::SCRATCH_KEPT_BYTES);
             walked
@@ -154,9 +166,9 @@ fn prove_header(header: &Header, rules: &ProveRules) -> Result<Compression, Refu
     Ok(codec)
 }
 
-fn unpack(codec: Compression, body: &[u8], f: &Functions, scratch: &mut Vec<u8>) -> Result<(), Refusal> {
+fn unpack(codec: Compression, body: &[u8], cap: usize, f: &Functions, scratch: &mut Vec<u8>) -> Result<(), Refusal> {
     scratch.clear();
-    (f.decompress)(codec, body, records_bytes_max(body.len()), scratch)?;
+    (f.decompress)(codec, body, cap, scratch)?;
     Ok(())
 }
 

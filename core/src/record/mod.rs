@@ -15,7 +15,7 @@ mod varint;
 mod walk;
 
 pub use build::{Builder, NewRecord, recompress};
-pub use check::{Facts, Keyless, ProveRules, Proved, TopicRules, admit, prove};
+pub use check::{Facts, Keyless, ProveRules, Proved, TopicRules, admit, prove, prove_within};
 pub use control::{ControlKind, EndTxn, KRAFT_VERSION, quorum_control};
 pub use crc::crc32c;
 pub use functions::{CodecFault, Compress, Decompress, Functions};
