@@ -49,7 +49,7 @@ impl Home {
             }
             _ => format!("the data directory {shown} cannot be used: {fault}"),
         };
-        fs::create_dir_all(path).map_err(explain)?;
+        if is_temporary { fs::create_dir_all(path) } else { make_for_good(path) }.map_err(explain)?;
         access(path, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK).map_err(|fault| explain(fault.into()))?;
         let lock = File::open(path).map_err(explain)?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|fault| match fault {
@@ -60,6 +60,26 @@ impl Home {
         })?;
         let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
         Ok(Self { path, is_temporary, _lock: lock })
+    }
+}
+
+/// Makes a directory and those above it, and flushes the name of each that is new: what is flushed in a directory that nothing leads
+/// to is as lost as if it were not.
+fn make_for_good(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+    above.map_or(Ok(()), make_for_good)?;
+    match fs::create_dir(path) {
+        // Somebody else was faster.
+        Err(_) if path.is_dir() => {}
+        made => made?,
+    }
+    match File::open(above.unwrap_or(Path::new("."))) {
+        // One may be let through a directory without being let look into it.
+        Err(fault) if fault.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        above => above?.sync_all(),
     }
 }
 

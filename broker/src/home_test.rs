@@ -19,6 +19,16 @@ fn a_directory_has_one_user_at_a_time() {
 }
 
 #[test]
+fn a_directory_is_made_with_all_above_it() {
+    let path = somewhere("above");
+    let below = path.join("a").join("b");
+    drop(Home::open(&below).expect("a new directory"));
+    drop(Home::open(&below).expect("the same"));
+    assert!(below.is_dir());
+    fs::remove_dir_all(&path).expect("it can be removed");
+}
+
+#[test]
 fn a_file_is_no_directory() {
     let path = somewhere("file");
     fs::write(&path, "").expect("it can be written");

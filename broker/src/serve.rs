@@ -57,11 +57,11 @@ pub fn run(flags: &Serve) -> ExitCode {
     drop(local);
     runtime.shutdown_background();
     match ended {
-        Ok(Outcome::Stopped) => {
+        Ok((Outcome::Stopped, _homes)) => {
             info!("stopped");
             ExitCode::SUCCESS
         }
-        Ok(Outcome::Halted(fault)) => {
+        Ok((Outcome::Halted(fault), _homes)) => {
             error!("this broker cannot go on: {fault}");
             ExitCode::FAILURE
         }
@@ -77,31 +77,32 @@ fn refuse(mistakes: &[String]) -> ExitCode {
     ExitCode::from(2)
 }
 
-async fn live(flags: Serve, mut config: Config) -> Result<Outcome, String> {
+/// What came of it, and the directories, which nobody else may use as long as anything is under way in them.
+async fn live(flags: Serve, mut config: Config) -> Result<(Outcome, Vec<Home>), String> {
     let clock = Clock::start();
     let seed = seed();
     let sockets = listen(&mut config).await?;
     let http = config.conn.http.as_mut().map(listen_http).transpose()?;
-    let mut homes = homes(&flags, &config, seed)?;
-    let home = homes.remove(0);
+    let homes = homes(&flags, &config, seed)?;
+    let (home, others) = homes.split_first().expect("there is always one");
     let functions = ottla_codecs::functions();
     let (mailbox, telemetry) = (Mailbox::default(), Telemetry::new());
     let threads = thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2).min(JOB_THREADS_MAX));
     let jobs = Jobs::start(threads, functions, &mailbox).map_err(|fault| format!("no threads: {fault}"))?;
-    let disk = start_disk(&home, mailbox.clone())?;
+    let disk = start_disk(home, mailbox.clone())?;
     if let Some(listener) = http {
         let site = (mailbox.clone(), telemetry.clone());
-        let paths = [&home].into_iter().chain(&homes).map(|home| home.path().to_path_buf()).collect();
+        let paths = homes.iter().map(|home| home.path().to_path_buf()).collect();
         http::start(listener, site.0, site.1, paths).map_err(|fault| format!("no HTTP: {fault}"))?;
     }
     let stopper = spawn_local(stop_on_signal(mailbox.clone()));
     let directory = home.path().to_path_buf();
     let more = |home: &Home| Ok((start_disk(home, mailbox.clone())?, home.path().to_path_buf()));
-    let more = homes.iter().map(more).collect::<Result<Vec<_>, String>>()?;
+    let more = others.iter().map(more).collect::<Result<Vec<_>, String>>()?;
     let world = World { disk, directory, more, clock, seed, functions, mailbox, telemetry };
-    let outcome = life::live(Parts { config, world, jobs, sockets }, |config| greet(&flags, config, &home)).await;
+    let outcome = life::live(Parts { config, world, jobs, sockets }, |config| greet(&flags, config, home)).await;
     stopper.abort();
-    outcome
+    Ok((outcome?, homes))
 }
 
 /// The data directories, locked. Where nothing is kept one is enough.

@@ -467,11 +467,11 @@ fn latencies() -> Histogram {
     Histogram::new(exponential_buckets(1e-5, 2.0, 21))
 }
 
-/// From the second number of `/proc/self/statm`, which counts pages of 4 KiB; 0 where there is no such file.
+/// From the second number of `/proc/self/statm`, which counts pages; 0 where there is no such file.
 fn resident_bytes() -> i64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse::<i64>().ok());
-    pages.unwrap_or(0) * 4096
+    pages.unwrap_or(0) * i64::try_from(rustix::param::page_size()).unwrap_or(0)
 }
 
 const END: &str = "# EOF\n";
