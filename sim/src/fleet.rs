@@ -88,8 +88,8 @@ pub const CLUSTER_FLOORS: [(&str, u64); 35] = [
     ("brokers unregistered", 16),
     ("unclean leaders seen", 10_000),
     ("topics deleted", 500),
-    ("batches of recycled topics", 5_000),
-    ("records of recycled topics that name theirs", 1_500),
+    ("batches of recycled topics", 1_000),
+    ("records of recycled topics that name theirs", 100),
 ];
 
 /// What a fleet has to say.
