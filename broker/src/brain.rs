@@ -4,7 +4,7 @@
 
 use crate::clock::Clock;
 use crate::engine::{Engine, Out};
-use crate::intake::{Intake, is_request};
+use crate::intake::{Intake, Waiting, is_request};
 use crate::jobs::Jobs;
 use crate::mail::{Mail, Mailbox};
 use crate::net::{End, Lines, Link};
@@ -126,7 +126,7 @@ impl Brain {
 
     /// May this connection be read from? If not, it is woken when it may.
     pub fn may_read(&self, link: &Link) -> bool {
-        if self.intake.is_full() && !link.is_ours && !link.is_muted.replace(true) {
+        if !link.is_ours && self.intake.is_full(link.proving.get()) && !link.is_muted.replace(true) {
             self.telemetry.muted();
             self.intake.mute(link.id);
         }
@@ -233,7 +233,9 @@ impl Brain {
             let mut inputs = self.inputs.borrow_mut();
             let count = inputs.len().min(STEPS_MAX);
             for input in inputs.drain(..count) {
-                self.intake.ended(usize::from(is_request(&input)));
+                if is_request(&input) {
+                    self.intake.ended(Waiting::Request);
+                }
                 engine.step(now, input, &mut outs);
             }
             engine.turn(now, &mut outs);
@@ -254,8 +256,9 @@ impl Brain {
 
     /// Reads on where it was stopped for want of room.
     fn unmute(&self) {
-        for conn in self.intake.unmuted() {
-            if let Some(link) = self.links.borrow().get(&conn) {
+        let links = self.links.borrow();
+        for conn in self.intake.unmuted(|conn| links.get(&conn)?.proving.get()) {
+            if let Some(link) = links.get(&conn) {
                 link.is_muted.set(false);
                 link.wake();
             }
@@ -267,9 +270,10 @@ impl Brain {
             Mail::File(file_op, outcome) => self.engine.borrow_mut().file_done(now, file_op, outcome, outs),
             Mail::Job(op, done) => self.engine.borrow_mut().job_done(now, op, done, outs),
             Mail::Proved(done) => {
-                self.intake.ended(1);
+                self.intake.ended(Waiting::Proof);
                 let link = self.links.borrow().get(&done.conn).cloned();
                 if let Some(link) = link {
+                    link.proving.set(link.proving.get().map(|proving| proving - 1));
                     self.with_machine(now, &link, |machine, outs| machine.proved(done, outs));
                 }
             }
@@ -385,12 +389,13 @@ impl Brain {
             match out {
                 ConnOut::Input(input) => {
                     if is_request(&input) {
-                        self.intake.began();
+                        self.intake.began(Waiting::Request);
                     }
                     self.input(input);
                 }
                 ConnOut::Prove(job) => {
-                    self.intake.began();
+                    self.intake.began(Waiting::Proof);
+                    link.proving.set(Some(link.proving.get().unwrap_or(0) + 1));
                     self.jobs.prove(job);
                 }
                 ConnOut::Answered { api, asked } => self.telemetry.answered(api, now.mono.since(asked)),

@@ -1,46 +1,68 @@
-//! How many requests of all connections wait to be taken up (`queued.max.requests`). While they are too many nobody is
-//! read from; whoever would have been is woken once there is room.
+//! How much waits to be taken up (`queued.max.requests`): requests for the node, and batches for their proof on a job
+//! thread. While there is too much nobody is read from; whoever would have been is woken once there is room. Proofs wait
+//! long, by the codec and not by the node: they hold up those who send such batches, and nobody else, least of all
+//! a follower or a heartbeat that came by the same listener.
 
 use ottla_core::boundary::Input;
 use ottla_core::types::ConnId;
 use std::cell::{Cell, RefCell};
 
-/// The requests that wait for the node or for the proof of their batches.
+/// What of all connections waits.
 #[derive(Debug)]
 pub struct Intake {
-    waiting: Cell<usize>,
+    requests: Cell<usize>,
+    proofs: Cell<usize>,
     waiting_max: usize,
     /// Connections that were not read from because of it, in the order in which they came.
     muted: RefCell<Vec<ConnId>>,
 }
 
+/// What waits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Waiting {
+    /// A request for the node.
+    Request,
+    /// A request for the proof of its batches; it waits as a [`Waiting::Request`] then.
+    Proof,
+}
+
 impl Intake {
-    /// Nothing waits. From `waiting_max` requests on nothing is read; those of one read come in whole.
+    /// Nothing waits. From `waiting_max` on nothing is read; what one read brought comes in whole.
     pub fn new(waiting_max: usize) -> Self {
-        Self { waiting: Cell::new(0), waiting_max, muted: RefCell::default() }
+        Self { requests: Cell::new(0), proofs: Cell::new(0), waiting_max, muted: RefCell::default() }
+    }
+
+    fn count(&self, what: Waiting) -> &Cell<usize> {
+        match what {
+            Waiting::Request => &self.requests,
+            Waiting::Proof => &self.proofs,
+        }
     }
 
     /// One more waits.
-    pub fn began(&self) {
-        self.waiting.set(self.waiting.get() + 1);
+    pub fn began(&self, what: Waiting) {
+        self.count(what).set(self.count(what).get() + 1);
     }
 
-    /// So many were taken up.
+    /// One was taken up.
     ///
     /// # Panics
-    /// If fewer waited.
-    pub fn ended(&self, count: usize) {
-        self.waiting.set(self.waiting.get().checked_sub(count).expect("what is taken up had waited"));
+    /// If none waited.
+    pub fn ended(&self, what: Waiting) {
+        self.count(what).set(self.count(what).get().checked_sub(1).expect("what is taken up had waited"));
     }
 
-    /// How many wait.
+    /// How many wait, of either kind.
     pub fn waiting(&self) -> usize {
-        self.waiting.get()
+        self.requests.get() + self.proofs.get()
     }
 
-    /// Is there no room for more?
-    pub fn is_full(&self) -> bool {
-        self.waiting.get() >= self.waiting_max
+    /// Is there no room for more of one whose batches are `proving` just now, `None` if it never sent any to be proved?
+    pub fn is_full(&self, proving: Option<usize>) -> bool {
+        match proving {
+            None => self.requests.get() >= self.waiting_max,
+            Some(proving) => proving >= PROVING_MAX || self.waiting() >= self.waiting_max,
+        }
     }
 
     /// A connection that will not be read from until it is woken.
@@ -48,12 +70,9 @@ impl Intake {
         self.muted.borrow_mut().push(conn);
     }
 
-    /// Whoever may be read from again.
-    pub fn unmuted(&self) -> Vec<ConnId> {
-        match self.is_full() {
-            true => Vec::new(),
-            false => self.muted.take(),
-        }
+    /// Whoever may be read from again, of those that are muted; `proving` tells of each what [`Intake::is_full`] asks.
+    pub fn unmuted(&self, proving: impl Fn(ConnId) -> Option<usize>) -> Vec<ConnId> {
+        self.muted.borrow_mut().extract_if(.., |conn| !self.is_full(proving(*conn))).collect()
     }
 }
 
@@ -71,6 +90,10 @@ pub fn is_request(input: &Input) -> bool {
         | Input::Wake => false,
     }
 }
+
+/// Requests of one connection that are being proved before no more is read from it: one that runs and one that waits keep
+/// a thread busy, and the next thread is somebody else's.
+const PROVING_MAX: usize = 2;
 
 #[cfg(test)]
 #[path = "intake_test.rs"]

@@ -27,8 +27,10 @@ pub struct Link {
     outbox: Outbox,
     /// True while the machine wants no more bytes.
     pub is_paused: Cell<bool>,
-    /// True while the broker has no room for more requests, whoever sends them.
+    /// True while the broker has no room for more requests of this one.
     pub is_muted: Cell<bool>,
+    /// How many of its requests are being proved just now; `None` until one was.
+    pub proving: Cell<Option<usize>>,
     /// Set once the connection is to be closed.
     doom: RefCell<Option<End>>,
     /// Set while the task sleeps.
@@ -63,6 +65,7 @@ impl Link {
             outbox: Outbox::default(),
             is_paused: Cell::new(false),
             is_muted: Cell::new(false),
+            proving: Cell::new(None),
             doom: RefCell::default(),
             waker: RefCell::default(),
             held_bytes: Cell::new(0),
