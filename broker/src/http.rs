@@ -1,6 +1,7 @@
 //! Health and metrics over HTTP, on a thread of its own: a scrape never waits for the brain longer than it must, and the
 //! brain never for a scrape.
 
+use crate::clock::Clock;
 use crate::door::Door;
 use crate::mail::{DiskState, Facts, Mail, Mailbox};
 use crate::telemetry::Telemetry;
@@ -9,18 +10,30 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use ottla_core::types::Mono;
 use std::io;
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{Mutex, oneshot};
+use tokio::time::{sleep, timeout};
 
 #[derive(Clone)]
 struct Site {
     mailbox: Mailbox,
     telemetry: Telemetry,
     directories: Vec<PathBuf>,
+    counted: Arc<Mutex<Option<Counted>>>,
+    clock: Clock,
+}
+
+/// The last count: it walks over everything the broker has, and whoever may scrape may scrape all day.
+struct Counted {
+    began: Mono,
+    ended: Mono,
+    facts: Option<Arc<Facts>>,
 }
 
 /// Serves until the process ends. The directories are those whose disks are watched, the one with the metadata first.
@@ -32,7 +45,7 @@ pub fn start(
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let site = Site { mailbox, telemetry, directories };
+    let site = Site { mailbox, telemetry, directories, counted: Arc::default(), clock: Clock::start() };
     let router = Router::new()
         .route("/", get(index))
         .route("/health", get(health))
@@ -58,7 +71,25 @@ impl Site {
     async fn facts(&self, ask_for: fn(oneshot::Sender<Facts>) -> Mail) -> Option<Facts> {
         let (ask, told) = oneshot::channel();
         self.mailbox.put(ask_for(ask));
-        tokio::time::timeout(PATIENCE, told).await.ok()?.ok()
+        timeout(PATIENCE, told).await.ok()?.ok()
+    }
+
+    /// The same, counted after this was asked. Whoever asks while others wait shares their count, and between two counts
+    /// the brain has nine times the last one's time for itself.
+    async fn counted(&self) -> Option<Arc<Facts>> {
+        let asked = self.clock.now().mono;
+        let mut last = self.counted.lock().await;
+        if let Some(last) = last.as_ref() {
+            if last.began >= asked {
+                return last.facts.clone();
+            }
+            let rest = last.ended.since(last.began).saturating_mul(9).min(REST_MAX);
+            sleep(rest.saturating_sub(self.clock.now().mono.since(last.ended))).await;
+        }
+        let began = self.clock.now().mono;
+        let facts = self.facts(Mail::Count).await.map(Arc::new);
+        *last = Some(Counted { began, ended: self.clock.now().mono, facts: facts.clone() });
+        facts
     }
 }
 
@@ -115,13 +146,15 @@ fn said(what: &str, ails: &[String]) -> String {
 }
 
 async fn metrics(State(site): State<Site>) -> impl IntoResponse {
-    let facts = site.facts(Mail::Count).await;
-    let text = site.telemetry.text(facts.as_ref(), &site.directories);
+    let facts = site.counted().await;
+    let text = site.telemetry.text(facts.as_deref(), &site.directories);
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
 }
 
 /// A brain that takes longer to answer is not well.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// The longest that a scrape waits for the one before it to be worn off.
+const REST_MAX: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 #[path = "http_test.rs"]

@@ -1,5 +1,7 @@
-use super::readiness;
-use crate::mail::{DiskState, Facts};
+use super::*;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::{Poll, Waker};
 
 #[test]
 fn only_a_broker_that_serves_is_ready_and_what_ails_it_is_said() {
@@ -30,4 +32,40 @@ fn a_broker_that_knows_no_controller_says_so_whether_it_serves_or_not() {
     assert!(code == 200 && body.contains("no controller is known") && body.contains("offline: 3"), "{body}");
     let (code, body) = told(false, 0);
     assert!(code == 503 && body.starts_with("starting, but no controller is known"), "{body}");
+}
+
+/// Twenty ask at once: how often the brain counted for them.
+async fn counts_for_twenty(site: &Site) -> usize {
+    let scrapers = (0..20).map(|_| site.clone()).map(|site| tokio::spawn(async move { site.counted().await }));
+    let mut scrapers: Vec<_> = scrapers.collect();
+    let mut counts = 0;
+    while let Some(scraper) = scrapers.last_mut() {
+        tokio::task::yield_now().await;
+        let mut mail = Vec::new();
+        site.mailbox.take(&mut mail, Waker::noop());
+        for one in mail {
+            let Mail::Count(ask) = one else { panic!("{one:?} was asked for") };
+            counts += 1;
+            ask.send(Facts { offline: counts, ..Facts::default() }).expect("it waits");
+        }
+        let mut scraper = pin!(scraper);
+        if let Poll::Ready(told) = poll_fn(|cx| Poll::Ready(scraper.as_mut().poll(cx))).await {
+            assert!(told.expect("no panic").is_some(), "everybody is told something");
+            scrapers.pop();
+        }
+    }
+    counts
+}
+
+#[test]
+fn those_who_scrape_at_once_share_what_is_counted_after_they_asked() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let (mailbox, telemetry) = (Mailbox::default(), Telemetry::new());
+    let site = Site { mailbox, telemetry, directories: vec![], counted: Arc::default(), clock: Clock::start() };
+    runtime.block_on(async {
+        // The first is under way when the others ask: theirs is the second.
+        assert_eq!(counts_for_twenty(&site).await, 2);
+        let counts = counts_for_twenty(&site).await;
+        assert!((1..=2).contains(&counts), "{counts}: what is known from before tells nobody anything");
+    });
 }
