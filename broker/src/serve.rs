@@ -10,7 +10,7 @@ use crate::http;
 use crate::jobs::Jobs;
 use crate::life::{self, Parts};
 use crate::mail::{Mail, Mailbox};
-use crate::net::bind;
+use crate::net::{bind, every_interface};
 use crate::seam::{TcpListener, spawn_local};
 use crate::settings;
 use crate::telemetry::{Telemetry, start_logging};
@@ -157,8 +157,11 @@ async fn listen(config: &mut Config) -> Result<Vec<TcpListener>, String> {
 }
 
 fn listen_http(address: &mut Address) -> Result<StdListener, String> {
-    let host = if address.host.is_empty() { "0.0.0.0" } else { address.host.as_str() };
-    let bound = StdListener::bind((host, address.port)).and_then(|socket| Ok((socket.local_addr()?.port(), socket)));
+    let bound = match address.host.as_str() {
+        "" => StdListener::bind((every_interface(), address.port)),
+        host => StdListener::bind((host, address.port)),
+    };
+    let bound = bound.and_then(|socket| Ok((socket.local_addr()?.port(), socket)));
     let (port, socket) = bound.map_err(|fault| explain(address, &fault, "ottla.http.listener"))?;
     address.port = port;
     Ok(socket)

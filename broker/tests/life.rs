@@ -10,7 +10,7 @@ use ottla_core::types::{BrokerId, FileOpId};
 use process::{Process, ottla};
 use std::ffi::OsStr;
 use std::fs;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::mpsc::channel;
@@ -51,6 +51,20 @@ fn variables_that_are_not_text_are_none_of_its_business() {
     assert_eq!(told.status.code(), Some(2));
     let told = String::from_utf8_lossy(&told.stderr);
     assert!(told.contains("OTTLA_NUM_PARTITIONS: its value must be UTF-8"), "{told}");
+}
+
+#[test]
+fn a_listener_without_a_host_is_every_interface_of_both_families() {
+    let mut command = ottla();
+    command.args(["--log-level", "error"]);
+    let mut process = Process::start_as(command, &["listeners=PLAINTEXT://:0"]);
+    drop(process.connect());
+    // A machine without IPv6 has nobody who could come by it.
+    if TcpListener::bind("[::1]:0").is_ok() {
+        let address = process.address().replace("127.0.0.1", "[::1]");
+        drop(TcpStream::connect(address).expect("it accepts"));
+    }
+    assert_eq!(process.terminate(), Some(0));
 }
 
 #[test]

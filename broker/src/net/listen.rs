@@ -2,14 +2,15 @@
 
 use super::Link;
 use crate::brain::Brain;
-use crate::seam::{TcpListener, TcpStream, sleep, spawn_local};
+use crate::seam::{IS_SIMULATED, TcpListener, TcpStream, sleep, spawn_local};
 use ottla_core::boundary::Asker;
 use ottla_core::conn::{Conn, ConnLimits};
 use ottla_core::record::Functions;
 use ottla_core::types::{ConnId, ListenerType, Str};
+use rustix::net::sockopt;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 use std::{io, mem};
@@ -17,7 +18,22 @@ use tracing::{debug, warn};
 
 /// Binds an address; an empty host is every interface, as Kafka has it.
 pub async fn bind(host: &str, port: u16) -> io::Result<TcpListener> {
-    TcpListener::bind((if host.is_empty() { "0.0.0.0" } else { host }, port)).await
+    if host.is_empty() {
+        return TcpListener::bind((every_interface(), port)).await;
+    }
+    TcpListener::bind((host, port)).await
+}
+
+/// The address that stands for every interface: of IPv6 where a socket of it takes IPv4 as well, else of IPv4.
+pub fn every_interface() -> IpAddr {
+    let takes_both = || {
+        let socket = std::net::TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0))?;
+        io::Result::Ok(!sockopt::ipv6_v6only(socket)?)
+    };
+    if !IS_SIMULATED && takes_both().unwrap_or(false) {
+        return Ipv6Addr::UNSPECIFIED.into();
+    }
+    Ipv4Addr::UNSPECIFIED.into()
 }
 
 /// One listener.
@@ -77,6 +93,7 @@ impl Listening {
 
     fn accepted(self: &Rc<Self>, door: Door, stream: TcpStream, peer: SocketAddr) {
         let address = peer.ip().to_canonical();
+        let peer = SocketAddr::new(address, peer.port());
         if self.brain.is_stopping() {
             return;
         }

@@ -6,5 +6,5 @@ mod peer;
 mod stream;
 
 pub use link::{End, Link};
-pub use listen::{Door, Listening, bind};
+pub use listen::{Door, Listening, bind, every_interface};
 pub use peer::Lines;
