@@ -32,7 +32,7 @@ pub async fn live(parts: Parts, on_ready: impl FnOnce(&Config)) -> Result<Outcom
     let held_bytes_max = config.conn.request_bytes_queued_max.and_then(|bytes| usize::try_from(bytes).ok());
     let client_id = format!("broker-{}", config.broker.id.0).into();
     let body = Body {
-        lines: Lines::new(world.telemetry.clone(), client_id),
+        lines: Lines::new(world.telemetry.clone(), client_id, config.conn.request_bytes_max as usize),
         jobs,
         mailbox: world.mailbox.clone(),
         telemetry: world.telemetry.clone(),

@@ -71,7 +71,7 @@ async fn trouble(broker: &NodeHandle, caller: &NodeHandle, rng: &mut Rng) {
 /// Calls over two lines, one after the other and many at once, and waits for the end of each.
 async fn caller(mut rng: Rng) -> Tally {
     let clock = Clock::start();
-    let lines = Lines::new(Telemetry::new(), "broker-2".into());
+    let lines = Lines::new(Telemetry::new(), "broker-2".into(), 1 << 20);
     let line = |purpose| Arc::new(Line { to: BrokerId(1), host: "10.0.0.1".into(), port: 9092, purpose });
     let both = [line(Purpose::Lease), line(Purpose::Forward)];
     // What is under way, with when it must have ended.

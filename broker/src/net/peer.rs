@@ -25,6 +25,7 @@ use tracing::{debug, info, warn};
 pub struct Lines {
     telemetry: Telemetry,
     client_id: Str,
+    answer_bytes_max: usize,
     lines: RefCell<BTreeMap<Arc<Line>, Peer>>,
     /// Ends of calls that the brain has not taken yet.
     ended: RefCell<Vec<Input>>,
@@ -57,11 +58,12 @@ struct Socket {
 }
 
 impl Lines {
-    /// No lines yet. Their requests say `client_id`.
-    pub fn new(telemetry: Telemetry, client_id: Str) -> Rc<Self> {
+    /// No lines yet. Their requests say `client_id`. No batch is longer than `batch_bytes_max`.
+    pub fn new(telemetry: Telemetry, client_id: Str, batch_bytes_max: usize) -> Rc<Self> {
         Rc::new(Self {
             telemetry,
             client_id,
+            answer_bytes_max: batch_bytes_max.saturating_add(BESIDE_A_BATCH_BYTES).max(ANSWER_BYTES_MAX),
             lines: RefCell::default(),
             ended: RefCell::default(),
             waker: RefCell::default(),
@@ -87,7 +89,7 @@ impl Lines {
     }
 
     fn peer(&self) -> Peer {
-        let machine = Outbound::new(self.client_id.clone(), ANSWER_BYTES_MAX);
+        let machine = Outbound::new(self.client_id.clone(), self.answer_bytes_max);
         Peer { machine, socket: None, asked: BTreeMap::new() }
     }
 
@@ -353,8 +355,11 @@ impl Display for Shown<'_> {
     }
 }
 
-/// A longer answer ends its line: more than any fetch of a replica asks for, with all that may be around it.
+/// A longer answer ends its line: more than any fetch of a replica asks for, with all that may be around it. The first
+/// batch of an answer comes however long it is.
 const ANSWER_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// What may be around that batch.
+const BESIDE_A_BATCH_BYTES: usize = 32 * 1024 * 1024;
 /// How long a connection may take to be made, names looked up.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// What one socket may read or write before others have their turn.

@@ -82,7 +82,7 @@ impl Caller {
     fn new(port: u16) -> Self {
         let telemetry = Telemetry::new();
         let line = Line { to: BrokerId(2), host: "127.0.0.1".into(), port, purpose: Purpose::Lease };
-        let lines = Lines::new(telemetry.clone(), "broker-7".into());
+        let lines = Lines::new(telemetry.clone(), "broker-7".into(), 1 << 20);
         Self { clock: Clock::start(), telemetry, lines, line: line.into() }
     }
 
