@@ -284,6 +284,24 @@ fn what_comes_late_over_a_connection_that_was_given_up_does_not_fence_its_broker
 }
 
 #[test]
+fn what_a_life_said_that_is_over_takes_nothing_from_the_one_behind_it() {
+    let (mut controller, mut broker) = (Scene::new(CONTROLLER), Scene::new(BROKER));
+    let late = registration(&mut broker, &mut controller);
+    let late = BrokerRegistrationRequest { incarnation_id: Uuid([9; 16]), ..late };
+    let version = ApiKey::BrokerRegistration.facts().last;
+    // The next life registers, lives and ends; then comes what the one before it had sent.
+    let mut next = Scene::new(BROKER);
+    talk(&mut next, &mut controller);
+    let epoch = next.node.cluster.epoch();
+    let beat = BrokerHeartbeatRequest { broker_id: 2, broker_epoch: epoch.0, ..BrokerHeartbeatRequest::default() };
+    controller.ask_over(ConnId(7), ListenerType::Controller, 1, Request::BrokerHeartbeat(beat));
+    controller.step(Input::Closed { conn: ConnId(7) });
+    controller.ask_over(ConnId(5), ListenerType::Controller, version, Request::BrokerRegistration(late));
+    assert_eq!(controller.hangups, [ConnId(5)]);
+    assert_eq!(controller.node.view().image().broker(BrokerId(2)).expect("registered").epoch, epoch);
+}
+
+#[test]
 fn a_controller_that_is_no_broker_knows_the_settings_of_the_cluster() {
     let alone = [
         VOTERS,

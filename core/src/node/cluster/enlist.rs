@@ -286,7 +286,7 @@ impl Node {
     }
 
     /// A broker registers with this controller. As with heartbeats, what comes late over a connection that it has given up says
-    /// nothing.
+    /// nothing; nor does what may come from a life that ended before the controller was elected. Whoever lives asks again.
     pub(in crate::node) fn registered_by(
         &mut self,
         now: Now,
@@ -295,7 +295,8 @@ impl Node {
         out: &mut Effects,
     ) {
         let id = BrokerId(body.broker_id);
-        if self.cluster.leases.is_given_up(id, asker.conn) {
+        self.cluster.leases.asked_over(asker.conn);
+        if self.cluster.leases.is_given_up(id, asker.conn) || self.cluster.leases.is_from_before(asker.conn) {
             return out.push(Effect::Hangup { conn: ticket.conn });
         }
         let known = self.cluster.controller.as_ref().and_then(|controller| controller.head().broker(id));
@@ -333,6 +334,7 @@ impl Node {
         out: &mut Effects,
     ) {
         let (id, epoch) = (BrokerId(body.broker_id), BrokerEpoch(body.broker_epoch));
+        self.cluster.leases.asked_over(asker.conn);
         if self.cluster.leases.is_given_up(id, asker.conn) {
             return out.push(Effect::Hangup { conn: ticket.conn });
         }

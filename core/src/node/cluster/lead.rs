@@ -1,7 +1,6 @@
 //! The controller at work: what is asked of it is decided, appended, and told once it is committed.
 
 use super::forward::block;
-use super::leases::Leases;
 use super::{From, Phase, RETRY, Then};
 use crate::boundary::{Action, Effect, Effects, Lost, Note};
 use crate::controller::{Ask, Controller, Reply};
@@ -35,7 +34,7 @@ impl Node {
     /// The controller here is none any more: what it decided and nobody has committed may stand or not.
     fn uncrown(&mut self, now: Now, out: &mut Effects) {
         self.cluster.controller = None;
-        self.cluster.leases = Leases::default();
+        self.cluster.leases.abandon();
         for (_, from, _) in core::mem::take(&mut self.cluster.promised) {
             // Nobody knows whether the decision will stand, so nothing may be said of it.
             match from {
@@ -66,7 +65,7 @@ impl Node {
                 }
                 QuorumOut::BeginAnew { start } => self.begin_image_anew(start, out),
                 QuorumOut::Lead { .. } if self.cluster.quorum.is_sole() => self.crown(now, out),
-                QuorumOut::Lead { .. } => {}
+                QuorumOut::Lead { .. } => self.cluster.leases.elected(),
                 QuorumOut::Follow { leader, term } => {
                     out.note(Note::Controller { leader, term });
                     self.cluster.voting.last_leader = Some(leader);
@@ -98,7 +97,7 @@ impl Node {
         let until = now.mono + self.config.broker.session_timeout;
         // The line to the last leader broke, or it would lead still: if its broker lives it is heard of at once.
         let last = self.cluster.voting.last_leader.replace(me).map(|id| (id, now.mono + LAST_LEADER));
-        self.cluster.leases = Leases::begin(&self.cluster.image, me, until, last);
+        self.cluster.leases.begin(&self.cluster.image, me, until, last);
         out.note(Note::Controller { leader: me, term: self.cluster.quorum.term() });
     }
 

@@ -3,6 +3,15 @@
 //! A connection that breaks ends the lease at once: a process that was killed is fenced within a round trip. One that hangs is
 //! fenced after `broker.session.timeout.ms`. A new controller knows nobody's connection: it gives everybody that time, but
 //! little to the leader before it, which could not be reached.
+//!
+//! A process that died may be heard of later still: what it sent was held up on the way. Connections are numbered in the order in
+//! which they are accepted, so its own is older than any of the process behind it, and what comes over it says nothing, however
+//! long ago that one has ended as well:
+//!
+//! ```text
+//!   life 1 ── connects as 5, registers ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ▶ older than 7: void
+//!   life 2 ────────── connects as 7, registers, leads, ends
+//! ```
 
 use super::From;
 use crate::boundary::Effects;
@@ -17,6 +26,12 @@ use alloc::vec::Vec;
 #[derive(Clone, Hash, Debug, Default)]
 pub(super) struct Leases {
     held: BTreeMap<BrokerId, Lease>,
+    /// The latest connection that each broker was heard over, in any reign of this process.
+    latest: BTreeMap<BrokerId, ConnId>,
+    /// The latest connection that anything was asked over.
+    newest: Option<ConnId>,
+    /// What that was when this node was elected: whoever had connected may have ended since, and been registered again elsewhere.
+    newest_before: Option<ConnId>,
 }
 
 #[derive(Clone, Copy, Hash, Debug)]
@@ -29,16 +44,32 @@ struct Lease {
 
 impl Leases {
     /// A reign begins: every broker that is up has until then to be heard of, and one of them perhaps another time.
-    pub(super) fn begin(image: &Image, me: BrokerId, until: Mono, special: Option<(BrokerId, Mono)>) -> Self {
+    pub(super) fn begin(&mut self, image: &Image, me: BrokerId, until: Mono, special: Option<(BrokerId, Mono)>) {
         let up = image.brokers().filter(|broker| !broker.fenced && broker.id != me);
         let until = |id| special.filter(|(known, _)| *known == id).map_or(until, |(_, until)| until);
         let lease = |epoch, id| Lease { epoch, conn: None, until: until(id) };
-        Self { held: up.map(|broker| (broker.id, lease(broker.epoch, broker.id))).collect() }
+        self.held = up.map(|broker| (broker.id, lease(broker.epoch, broker.id))).collect();
+    }
+
+    /// The reign is over, and nobody holds anything.
+    pub(super) fn abandon(&mut self) {
+        self.held.clear();
+    }
+
+    /// This node was elected.
+    pub(super) fn elected(&mut self) {
+        self.newest_before = self.newest;
+    }
+
+    /// Something was asked over this connection.
+    pub(super) fn asked_over(&mut self, conn: ConnId) {
+        self.newest = self.newest.max(Some(conn));
     }
 
     /// A broker was heard of.
     pub(super) fn heard(&mut self, id: BrokerId, epoch: BrokerEpoch, conn: ConnId, until: Mono) {
         self.held.insert(id, Lease { epoch, conn: Some(conn), until });
+        self.latest.insert(id, conn);
     }
 
     /// Is there a broker of this number that lives, over another connection?
@@ -48,7 +79,12 @@ impl Leases {
 
     /// Has the broker come over a later connection than this one?
     pub(super) fn is_given_up(&self, id: BrokerId, conn: ConnId) -> bool {
-        self.held.get(&id).is_some_and(|lease| lease.conn.is_some_and(|known| known > conn))
+        self.latest.get(&id).is_some_and(|known| *known > conn)
+    }
+
+    /// Did this connection stand before the reign began?
+    pub(super) fn is_from_before(&self, conn: ConnId) -> bool {
+        self.newest_before.is_some_and(|newest| conn <= newest)
     }
 
     /// The leases that end now: those of this connection, or those that are over.
@@ -84,3 +120,7 @@ impl Node {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "leases_test.rs"]
+mod leases_test;

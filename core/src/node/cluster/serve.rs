@@ -49,6 +49,7 @@ impl Node {
         request: &FetchRequest,
         out: &mut Effects,
     ) {
+        self.cluster.leases.asked_over(ticket.conn);
         if request.cluster_id.as_ref().is_some_and(|id| *id != self.cluster.id) {
             return refuse(ticket, ErrorCode::InconsistentClusterId, out);
         }
