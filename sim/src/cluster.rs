@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// With many chains of one kind nobody waits for longer before a replica counts as behind.
 const AIMED_LAG_MAX: Duration = Duration::from_secs(2);
+/// A storm comes from this moment on.
+const STORMS_FROM: At = At::secs(9);
 /// The most replicas of a partition.
 const REPLICAS_MAX: u64 = 3;
 
@@ -95,7 +97,7 @@ impl Shape {
 
 impl Plan {
     /// The plan of a seed: several machines that are one cluster.
-    pub fn draw_cluster(seed: u64, chain: Option<Chain>) -> Self {
+    pub fn draw_cluster(seed: u64, chain: Option<Chain>, storm: bool) -> Self {
         let mut rng = Rng::new(seed).fork("cluster");
         let is_coup = chain.is_some_and(Chain::is_coup);
         let machines = [2, 3, 3, 3, 4, 5][rng.below(6) as usize];
@@ -123,11 +125,12 @@ impl Plan {
         }
         let mut nemesis = rng.fork("nemesis");
         let calm_from = draw_calm(&mut nemesis);
-        let span = (STRIKES_FROM, calm_from);
+        // Nothing comes to be in a storm, and what is never made is never harmed.
+        let span = (if storm { STORMS_FROM } else { STRIKES_FROM }, calm_from);
         let relocations = draw_doubled(&mut options, seed, (machines, span));
-        let mut ops = draw_parts(machines, span, &mut nemesis);
+        let mut ops = draw_parts((machines, storm), span, &mut nemesis);
         for machine in 0..machines {
-            ops.extend(Weather::draw(&mut nemesis).forecast(machine, span, &mut nemesis));
+            ops.extend(Weather::draw(&mut nemesis, storm).forecast(machine, span, &mut nemesis));
         }
         if !is_coup {
             ops.extend(draw_chains(chain, span, &mut nemesis));

@@ -30,6 +30,8 @@ pub struct Cut {
     pub cluster: bool,
     /// All its chains of strikes are of this kind, and there are many.
     pub chain: Option<Chain>,
+    /// More strikes of more kinds.
+    pub storm: bool,
 }
 
 impl Plan {
@@ -162,6 +164,9 @@ impl Cut {
         }
         if let Some(chain) = self.chain {
             let _ = write!(text, " --chain {chain:?}");
+        }
+        if self.storm {
+            text.push_str(" --storm");
         }
         let lists = [("strikes", &self.ops), ("clients", &self.clients), ("topics", &self.topics)];
         for (flag, numbers) in lists {

@@ -73,6 +73,7 @@ fn the_flags_of_a_cut_say_all_of_it() {
         recorded: true,
         cluster: true,
         chain: None,
+        storm: false,
     };
     let wanted =
         " --cluster --strikes 3,9 --clients none --topics 1 --partitions 2 --machines 3 --end 41 --liar --recorded";

@@ -137,9 +137,12 @@ const KINDS: [(Kind, u64, u64); 17] = [
 ];
 
 impl Weather {
-    /// Draws which kinds a run has, and how many of each.
-    pub fn draw(rng: &mut Rng) -> Self {
+    /// Draws which kinds a run has, and how many of each. A storm has twice as many kinds, and the most of each or more.
+    pub fn draw(rng: &mut Rng, storm: bool) -> Self {
         let count = |(kind, odds, most): (Kind, u64, u64)| {
+            if storm {
+                return (kind, if rng.chance(odds * 2, 16) { rng.between(most, 3 * most) } else { 0 });
+            }
             let on = rng.chance(odds, 16);
             let magnitude = rng.below(u64::from(most.ilog2()) + 1);
             let count = rng.between(1, most >> magnitude);
@@ -164,8 +167,8 @@ impl Weather {
     }
 }
 
-/// Draws cuts of the network among so many machines.
-pub fn draw_parts(machines: usize, (from, to): (At, At), rng: &mut Rng) -> Vec<Op> {
+/// Draws cuts of the network among so many machines, short ones in a storm.
+pub fn draw_parts((machines, storm): (usize, bool), (from, to): (At, At), rng: &mut Rng) -> Vec<Op> {
     if machines == 1 {
         return Vec::new();
     }
@@ -173,7 +176,7 @@ pub fn draw_parts(machines: usize, (from, to): (At, At), rng: &mut Rng) -> Vec<O
     let part = |_| {
         let some = rng.between(1, (1 << machines) - 2);
         let way = [Way::Both, Way::Both, Way::Out, Way::In][rng.below(4) as usize];
-        let strike = Strike::Part(some, way, wait(rng, 10, 20_000));
+        let strike = Strike::Part(some, way, wait(rng, 10, if storm { 5_000 } else { 20_000 }));
         Op { at: At(rng.between(from.0, to.0)), machine: 0, strike }
     };
     (0..count).map(part).collect()

@@ -11,7 +11,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// A cluster of two, of which the second follows the metadata of the first, and nothing that strikes.
 fn pair(seed: u64) -> World {
-    let mut plan = Plan::draw_cluster(seed, None);
+    let mut plan = Plan::draw_cluster(seed, None, false);
     (plan.options.machines, plan.options.shape) = (2, Shape::default());
     plan.options.net = Quality::default();
     plan.clients.clear();

@@ -48,6 +48,9 @@ struct Flags {
     /// Unkept.
     #[arg(long, requires = "cluster", value_parser = chain)]
     chain: Option<Chain>,
+    /// With --cluster: more strikes of more kinds, and shorter cuts.
+    #[arg(long, requires = "cluster")]
+    storm: bool,
     /// The store alone, with actions that one broker never asks for.
     #[arg(long)]
     store: bool,
@@ -406,6 +409,7 @@ fn whole(flags: &Flags) -> Cut {
         recorded: flags.flights.recorded,
         cluster: flags.cluster,
         chain: flags.chain,
+        storm: flags.storm,
         ..Cut::default()
     }
 }

@@ -120,7 +120,7 @@ impl Plan {
     pub fn of(seed: u64, cut: &Cut) -> Self {
         match cut.cluster {
             false => Self::draw(seed),
-            true => Self::draw_cluster(seed, cut.chain),
+            true => Self::draw_cluster(seed, cut.chain, cut.storm),
         }
         .cut(cut)
     }
@@ -134,7 +134,7 @@ impl Plan {
         let relaxed = rng.fork("durability").chance(1, 6);
         let mut options = Options { relaxed, ..options };
         let calm_from = draw_calm(&mut nemesis);
-        let mut ops = Weather::draw(&mut nemesis).forecast(0, (STRIKES_FROM, calm_from), &mut nemesis);
+        let mut ops = Weather::draw(&mut nemesis, false).forecast(0, (STRIKES_FROM, calm_from), &mut nemesis);
         let relocations = draw_doubled(&mut options, seed, (1, (STRIKES_FROM, calm_from)));
         if !relocations.is_empty() {
             ops.extend(relocations);
