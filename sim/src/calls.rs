@@ -40,6 +40,8 @@ pub struct Calls {
     open: BTreeMap<CallId, (Mono, ApiKey)>,
     /// Every call of this process.
     asked: BTreeSet<CallId>,
+    /// When the first of them wants to be woken.
+    due: Option<Mono>,
 }
 
 /// A line and its socket.
@@ -66,6 +68,7 @@ impl Calls {
             links: BTreeMap::new(),
             open: BTreeMap::new(),
             asked: BTreeSet::new(),
+            due: None,
         }
     }
 
@@ -114,9 +117,10 @@ impl Calls {
 
     /// Time has passed. What is then still without an answer although its time is over is a finding.
     pub fn woken(&mut self, now: Mono, out: &mut Vec<CallsOut>) {
-        let is_due = |wire: &Wire| wire.outbound.deadline().is_some_and(|at| at <= now);
+        let is_due = |due: Option<Mono>| due.is_some_and(|at| at <= now);
+        let wires = self.wires.iter().filter(|_| is_due(self.due));
         let due: Vec<Arc<Line>> =
-            self.wires.iter().filter(|(_, wire)| is_due(wire)).map(|(line, _)| line.clone()).collect();
+            wires.filter(|(_, wire)| is_due(wire.outbound.deadline())).map(|(line, _)| line.clone()).collect();
         for line in due {
             let mut said = Vec::new();
             self.wires.get_mut(&line).expect("it was just found").outbound.wake(now, &mut said);
@@ -129,7 +133,7 @@ impl Calls {
 
     /// When to call [`Calls::woken`].
     pub fn deadline(&self) -> Option<Mono> {
-        self.wires.values().filter_map(|wire| wire.outbound.deadline()).min()
+        self.due
     }
 
     /// How many calls wait for their answer.
@@ -181,6 +185,7 @@ impl Calls {
         if wire.outbound.is_idle() {
             self.wires.remove(line);
         }
+        self.due = self.wires.values().filter_map(|wire| wire.outbound.deadline()).min();
     }
 }
 

@@ -104,6 +104,9 @@ struct Pace {
     turns: u64,
     /// When the node wants to be woken, as of its last step.
     node_due: Option<Mono>,
+    /// No connection wants to be woken before then: that is when the first one did as it came, and each is patient from its last
+    /// sign of life on.
+    conns_due: Option<Mono>,
     /// Data directories that were given up.
     lost: BTreeSet<usize>,
     /// Where logs are going that move, as the store said last.
@@ -167,6 +170,7 @@ impl Process {
             listener_type: self.listeners[listener].1,
         };
         let conn = Conn::new(asker, self.limits, self.functions, now);
+        self.pace.conns_due = self.pace.conns_due.or(conn.deadline());
         self.sockets.insert(id, Socket { link, conn, paused: false, held: VecDeque::new() });
         self.links.insert(link, id);
     }
@@ -261,7 +265,8 @@ impl Process {
         if self.pace.node_due.is_some_and(|at| at <= now.mono) {
             self.inputs.push_back(Input::Wake);
         }
-        let due = |socket: &&mut Socket| socket.conn.deadline().is_some_and(|at| at <= now.mono);
+        let may_be_due = self.pace.conns_due.is_some_and(|at| at <= now.mono);
+        let due = |socket: &&mut Socket| may_be_due && socket.conn.deadline().is_some_and(|at| at <= now.mono);
         let mut said = Vec::new();
         for socket in self.sockets.values_mut().filter(due) {
             let mut one = Vec::new();
@@ -298,8 +303,11 @@ impl Process {
 
     /// When to wake it.
     pub fn deadline(&self) -> Option<Mono> {
-        let conns = self.sockets.values().filter_map(|socket| socket.conn.deadline());
-        conns.chain(self.pace.node_due).chain(self.store.deadline()).chain(self.calls.deadline()).min()
+        let others = [self.pace.node_due, self.store.deadline(), self.calls.deadline()].into_iter().flatten().min();
+        if others <= self.pace.conns_due && others.is_some() || self.pace.conns_due.is_none() {
+            return others;
+        }
+        self.sockets.values().filter_map(|socket| socket.conn.deadline()).chain(others).min()
     }
 
     /// What is led here is handed over; then there are no more requests, what is owed is answered, and everything is put where it
