@@ -251,12 +251,13 @@ impl Partition {
         if follower.anew_at.is_none() && may_lack && self.may_start_over() {
             return self.start_over(out);
         }
-        if let Some(at) = follower.anew_at {
+        if follower.anew_at.is_some() {
             if fetched.batches.is_empty() && fetched.end > first {
                 // Which batch holds the leader's start is what the glance was for: it may begin before that.
                 return;
             }
-            if at <= self.log.end() && self.log.start() < self.log.end() {
+            if first <= self.log.end() && self.log.start() < self.log.end() {
+                // Nothing here was compared with what the leader has: nothing of the leader's comes behind it.
                 return self.leave_behind(first, out);
             }
         }

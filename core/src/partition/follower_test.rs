@@ -472,6 +472,20 @@ fn a_log_that_ends_where_the_leaders_begins_is_begun_anew_before_anything_of_it_
 }
 
 #[test]
+fn a_batch_that_holds_the_leaders_start_does_not_go_on_with_what_was_not_compared() {
+    // The leader has 6 and 7 in one batch and dropped the first of them: nothing tells of whom 5 is here.
+    let ours = [batch(0, 5, 1), batch(5, 1, 1)];
+    let mut scene = Scene::of(&ours);
+    scene.fetched(Fetched { error: ErrorCode::OffsetOutOfRange, ..given(Vec::new(), 9, 7) });
+    scene.fetched(given(vec![batch(6, 3, 4)], 9, 7));
+    let actions = scene.actions();
+    let [Action::Trim { start: Offset(6) }, Action::Truncate { end: Offset(6) }] = &actions[..] else {
+        panic!("all of it goes: {actions:?}");
+    };
+    assert_eq!(scene.partition.high_watermark(), Offset(0), "nobody reads it meanwhile");
+}
+
+#[test]
 fn a_glance_where_the_leader_has_dropped_more_meanwhile_goes_on_there() {
     let mut scene = Scene::of(&[batch(0, 5, 1), batch(5, 4, 1)]);
     scene.fetched(Fetched { log_start: Offset(3), ..parting(1, 3) });
