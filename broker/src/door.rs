@@ -1,30 +1,33 @@
 //! The door of metrics and health: few connections at a time, and none for long, so that whoever asks slowly, or never
-//! asks, takes neither memory nor file descriptors from those who bring records.
+//! asks, takes neither memory nor file descriptors from those who bring records, nor the places of those who only want to know
+//! how things are: while all are taken, whoever comes gets that of who came first.
 
 use axum::serve::Listener;
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::oneshot;
 use tokio::time::{Sleep, sleep};
 
-/// Accepts as long as there is room.
+/// Accepts, and sends away.
 pub struct Door {
     listener: TcpListener,
-    places: Arc<Semaphore>,
+    /// Those who are here, in the order in which they came: whose other half is dropped is sent away.
+    here: VecDeque<oneshot::Sender<()>>,
+    places: usize,
     stay_max: Duration,
 }
 
-/// One connection. Past its time it fails, whatever it was at.
+/// One connection. Past its time, or when it is sent away, it fails, whatever it was at.
 pub struct Visit {
     stream: TcpStream,
     end: Pin<Box<Sleep>>,
-    _place: OwnedSemaphorePermit,
+    stays: oneshot::Receiver<()>,
 }
 
 impl Door {
@@ -34,7 +37,18 @@ impl Door {
     }
 
     fn with(listener: TcpListener, places: usize, stay_max: Duration) -> Self {
-        Self { listener, places: Arc::new(Semaphore::new(places)), stay_max }
+        Self { listener, here: VecDeque::new(), places, stay_max }
+    }
+
+    /// Takes in one more.
+    fn admit(&mut self, stream: TcpStream) -> Visit {
+        self.here.retain(|visit| !visit.is_closed());
+        if self.here.len() == self.places {
+            self.here.pop_front();
+        }
+        let (here, stays) = oneshot::channel();
+        self.here.push_back(here);
+        Visit { stream, end: Box::pin(sleep(self.stay_max)), stays }
     }
 }
 
@@ -43,9 +57,8 @@ impl Listener for Door {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Visit, SocketAddr) {
-        let place = Arc::clone(&self.places).acquire_owned().await.expect("nobody closes it");
         let (stream, peer) = Listener::accept(&mut self.listener).await;
-        (Visit { stream, end: Box::pin(sleep(self.stay_max)), _place: place }, peer)
+        (self.admit(stream), peer)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -55,10 +68,8 @@ impl Listener for Door {
 
 impl Visit {
     fn poll_end(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        match self.end.as_mut().poll(cx) {
-            Poll::Ready(()) => Err(io::ErrorKind::TimedOut.into()),
-            Poll::Pending => Ok(()),
-        }
+        let is_over = self.end.as_mut().poll(cx).is_ready() || Pin::new(&mut self.stays).poll(cx).is_ready();
+        if is_over { Err(io::ErrorKind::TimedOut.into()) } else { Ok(()) }
     }
 }
 

@@ -97,10 +97,15 @@ impl Remote {
     /// Waits for the next answer. Ctrl-C shortens the wait.
     pub fn receive(&mut self, patience: Duration) -> Done<Response> {
         let started = Instant::now();
-        let mut asked_at = None;
+        let (mut asked_at, mut is_told) = (None, false);
         while self.answers.is_empty() {
             if started.elapsed() > patience {
-                return Err(Mistake::lost(format!("{} does not answer", self.address)).then("is it overloaded?"));
+                let silent = Mistake::lost(format!("{} does not answer", self.address));
+                return Err(silent.then("is it overloaded, or without a controller? its log says, and its /health"));
+            }
+            if started.elapsed() > SILENCE && !is_told {
+                is_told = true;
+                eprintln!("{} has not answered for {SILENCE:?}; waiting for {patience:?} at most", self.address);
             }
             if interrupt::is_asked() && asked_at.get_or_insert_with(Instant::now).elapsed() > GRACE {
                 return Err(Mistake::interrupted());
@@ -152,6 +157,8 @@ fn lost(address: &str, fault: &io::Error) -> Mistake {
 const HELLO_VERSION: i16 = 3;
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 const ANSWER_MAX: Duration = Duration::from_secs(40);
+/// After so long it is said that there is no answer yet.
+const SILENCE: Duration = Duration::from_secs(5);
 /// How long one read waits, and so how late Ctrl-C is seen at most.
 const SLICE: Duration = Duration::from_millis(200);
 /// What an answer still gets after Ctrl-C, so that offsets are committed and groups left.
