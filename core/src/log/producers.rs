@@ -139,6 +139,19 @@ impl Producer {
         first.is_some_and(|first| first.range.start >= end)
     }
 
+    /// What is left of it when all from `end` on is cut off, as far as its window tells; none if that is nothing.
+    fn left_before(&self, end: Offset) -> Option<Self> {
+        let window = self.window.before(end);
+        let last = window.kept().last()?;
+        Some(Self {
+            last_timestamp: last.timestamp,
+            last_offset: Offset(last.range.end.0 - 1),
+            txn_start: self.txn_start.filter(|start| *start < end),
+            window,
+            ..self.clone()
+        })
+    }
+
     fn append(&mut self, header: &Header) {
         self.enter(header);
         if header.base_sequence != sequence_after(self.window.last_sequence(), 1) {
@@ -267,6 +280,19 @@ impl Producers {
     /// Does anything that is remembered rest on offsets from `end` on? Then cutting the log there needs a rebuild.
     pub fn reach_behind(&self, end: Offset) -> bool {
         self.entries.values().any(|producer| producer.last_offset >= end)
+    }
+
+    /// Adds to what was `found` before a cut of those whose newest batches go with it what is remembered of them here: all that such
+    /// a producer may send again was among its last batches, however far apart those lie.
+    pub fn eked_out(&self, mut found: Self, end: Offset) -> Self {
+        for (id, producer) in self.entries.iter().filter(|(_, producer)| producer.last_offset >= end) {
+            let Some(left) = producer.left_before(end) else { continue };
+            let known = found.entries.get(id).map_or(0, |found| found.window.kept().len());
+            if left.window.kept().len() > known {
+                found.entries.insert(*id, left);
+            }
+        }
+        found
     }
 
     /// Takes in what was found out about some of them.

@@ -1,7 +1,7 @@
 //! The last batches of one producer: what duplicates are recognised by.
 
 use crate::record::{Header, NO_SEQUENCE};
-use crate::types::{OffsetRange, Wall, limit};
+use crate::types::{Offset, OffsetRange, Wall, limit};
 use alloc::vec::Vec;
 
 /// At most [`limit::PRODUCER_BATCHES_KEPT`] batches of one producer in one epoch, oldest first.
@@ -58,6 +58,11 @@ impl Window {
     /// The batch with exactly these numbers.
     pub fn find(&self, base_sequence: i32, last_sequence: i32) -> Option<&KeptBatch> {
         self.kept.iter().find(|kept| kept.base_sequence == base_sequence && kept.last_sequence == last_sequence)
+    }
+
+    /// Those of them that end before an offset.
+    pub(super) fn before(&self, end: Offset) -> Self {
+        Self { kept: self.kept.iter().copied().filter(|kept| kept.range.end <= end).collect() }
     }
 
     pub(super) fn push(&mut self, batch: KeptBatch) {

@@ -92,7 +92,9 @@ impl Store {
                 return self.wait_for_producers(number, queued, cut, now.wall, out);
             }
             // More of them than the journal holds are new to the log again.
-            found => found.filter(|found| found.len() * PRODUCER_COST < self.journal.half_bytes as usize / 2),
+            found => found
+                .map(|found| log.producers.eked_out(found, cut.end))
+                .filter(|found| found.len() * PRODUCER_COST < self.journal.half_bytes as usize / 2),
         };
         let mut bytes = Vec::new();
         producers.iter().for_each(|found| found.encode(&mut bytes));

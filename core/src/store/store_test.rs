@@ -1618,6 +1618,27 @@ fn a_truncation_looks_back_no_further_than_to_the_last_batches_of_those_who_lose
     }
 }
 
+/// A producer may send again what lies segments before a cut: its last batches, each as long as a segment.
+#[test]
+fn a_cut_leaves_what_a_producer_may_send_again_however_far_apart_it_lies() {
+    let mut world = world(StoreConfig::default());
+    let (log, who) = (world.id(0), ProducerId(7));
+    world.create(log, 4096);
+    world.finish_all();
+    for at in 0..5 {
+        let mut builder = Builder::new().at(Offset(at), LeaderEpoch(0)).numbered(who, ProducerEpoch(0), at as i32);
+        builder.push(&NewRecord { timestamp: world.now().wall, value: Some(&[1; 4000]), ..NewRecord::default() });
+        world.act_now(log, Action::Append { batches: vec![builder.build_plain(&Functions::slow())] }).unwrap();
+    }
+    world.act_now(log, Action::Truncate { end: Offset(4) }).unwrap();
+    let after = world.producer(log, who).expect("it is known still");
+    let kept: Vec<i32> = after.window.kept().iter().map(|kept| kept.base_sequence).collect();
+    assert_eq!((kept, after.last_offset), (vec![0, 1, 2, 3], Offset(3)));
+    world.act_now(log, Action::Truncate { end: Offset(1) }).unwrap();
+    let after = world.producer(log, who).expect("it is known still");
+    assert_eq!((after.window.last_sequence(), after.last_offset), (0, Offset(0)));
+}
+
 impl World {
     fn producer(&mut self, log: LogId, id: ProducerId) -> Option<Producer> {
         match self.ask_one(log, Query::Log) {
