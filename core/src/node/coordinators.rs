@@ -111,6 +111,8 @@ impl HostCx<'_> {
 pub enum HostOut {
     /// Something for the lane that owns the log.
     Ask(LogId, PartKey, PartAsk),
+    /// The lane that owns the log is to know that it cannot be read.
+    Unreadable(LogId, DiskFault),
     /// Something for the world.
     Effect(Effect),
     /// An answer to a client.
@@ -303,7 +305,11 @@ impl Coordinators {
                 Err(Unloadable) => self.fail(log, DiskFault::Rot, cx),
             },
             Ok(_) => self.fail(log, DiskFault::Rot, cx),
-            Err(fault) => self.fail(log, fault, cx),
+            Err(fault) => {
+                // What cannot be read here can be elsewhere: the partition is given up, and another leads it.
+                host.state = HostState::Failed;
+                out.push(HostOut::Unreadable(log, fault));
+            }
         }
     }
 
@@ -339,6 +345,7 @@ impl Coordinators {
         self.read_on(log, out);
     }
 
+    /// What was read means nothing to this version, here or anywhere.
     fn fail(&mut self, log: LogId, fault: DiskFault, cx: &mut HostCx<'_>) {
         if let Some(host) = self.hosts.get_mut(&log) {
             host.state = HostState::Failed;

@@ -1,5 +1,5 @@
-use super::{Coordinators, HostState, Loading};
-use crate::boundary::{Done, Effect, Effects};
+use super::{Coordinators, HostOut, HostState, Loading};
+use crate::boundary::{DiskFault, Done, Effect, Effects};
 use crate::msg::Request;
 use crate::msg::find_coordinator::FindCoordinatorRequest;
 use crate::msg::offset_commit::{OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic};
@@ -92,5 +92,25 @@ fn nobody_is_told_what_was_read_and_is_not_committed() {
         let HostState::Loading(Loading::Piece(op)) = hosts.hosts[&log].state else { panic!("it is read on") };
         hosts.read(cx, op, outcome, &mut said);
         assert_eq!(hosts.hosts[&log].state, HostState::Active);
+    });
+}
+
+/// Nobody else would find out: groups read and write nothing of a log that is not loaded.
+#[test]
+fn a_partition_that_cannot_be_loaded_is_given_up_so_that_another_leads_it() {
+    let mut scene = crate::node::node_test::with_topic(1);
+    let found = FindCoordinatorRequest { key: Str::from("readers"), ..Default::default() };
+    scene.ask(2, Request::FindCoordinator(found));
+    let log = *scene.node.coordinators.hosts.keys().next().expect("they are hosted");
+    let (mut out, now) = (Effects::default(), scene.now);
+    scene.node.with_hosts(now, &mut out, |hosts, cx, _| {
+        let mut said = Vec::new();
+        hosts.resign(log, &mut said);
+        hosts.lead(cx, log, Some(OffsetRange { start: Offset(5), end: Offset(0) }), &mut said);
+        let HostState::Loading(Loading::Piece(op)) = hosts.hosts[&log].state else { panic!("it is read") };
+        said.clear();
+        hosts.read(cx, op, Err(DiskFault::Rot), &mut said);
+        assert_eq!(hosts.hosts[&log].state, HostState::Failed);
+        assert!(matches!(said[..], [HostOut::Unreadable(given_up, DiskFault::Rot)] if given_up == log), "{said:?}");
     });
 }

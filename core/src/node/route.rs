@@ -230,6 +230,7 @@ impl Node {
         for one in said {
             match one {
                 HostOut::Ask(log, key, ask) => self.order(now, log, Order::Ask(log, key, ask)),
+                HostOut::Unreadable(log, fault) => self.order(now, log, Order::Unreadable(log, fault)),
                 HostOut::Effect(effect) => out.push(effect),
                 HostOut::Reply(ticket, body) => {
                     if let Some((ticket, body)) = self.groups.joined(ticket, body, self.cluster.image()) {
