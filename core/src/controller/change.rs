@@ -249,6 +249,11 @@ impl Next<'_> {
         }
     }
 
+    /// Another state of the partition begins, even if nothing is otherwise in it.
+    pub(super) fn confirm(&mut self) {
+        self.after.partition_epoch = self.before.partition_epoch.next();
+    }
+
     /// The record that makes it so; none if nothing changes.
     pub(super) fn record(&self, log: LogId) -> Option<MetadataRecord> {
         let (before, after) = (self.before, &self.after);

@@ -78,7 +78,9 @@ fn altered(
     let mut draft = Draft::new(image, partition, Terms::of(image, config, &topic.name));
     draft.isr = partition.replicas.iter().copied().filter(|id| is_named(members, *id)).collect();
     draft.recovered = true;
-    let next = draft.finish(|id| may_lead(image, partition, id));
+    let mut next = draft.finish(|id| may_lead(image, partition, id));
+    // Who proposes what is already so wants to be sure that nothing comes true any more that was proposed before.
+    next.confirm();
     records.extend(next.record(log));
     let after = next.after;
     if after.leader != leader {

@@ -18,7 +18,14 @@
 //!
 //! A refusal that settles a proposal says that it was not carried out and never will be. That holds because a controller
 //! takes the proposals of one leader in the order in which they were made: one that comes out of a connection which its
-//! broker has given up is void.
+//! broker has given up is void. Of a proposal whose answer was lost it says less: it may still be on its way to a controller
+//! that led before and will again. Then the members are proposed as they are. That makes another state of the partition, and
+//! nothing that rests on the one before comes true any more; until it is there the one that was to join counts:
+//!
+//! ```text
+//!   leader ── {A, B, C} on state 5 ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ▶ controller 1, elected again: state 6 is there, void
+//!          ── the same ──▶ controller 2: C is not fit ── {A, B} on 5 ──▶ state 6
+//! ```
 
 use crate::plant::{Bug, planted};
 use crate::types::{BrokerEpoch, BrokerId, ErrorCode, LeaderEpoch, PartitionEpoch};
@@ -37,7 +44,7 @@ pub struct Isr {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum Change {
     None,
-    Growing { joins: BrokerId, ask: IsrAsk },
+    Growing { joins: BrokerId, ask: IsrAsk, was_lost: bool },
     Shrinking { ask: IsrAsk },
 }
 
@@ -80,7 +87,7 @@ pub enum Settled {
     Kept,
     /// The leader is out of date: it waits for the news that will tell.
     Waits,
-    /// The same is to be asked again, after a while.
+    /// This is to be asked, after a while.
     Again(IsrAsk),
     /// It belongs to a proposal that was settled before.
     Stale,
@@ -123,7 +130,7 @@ impl Isr {
     /// Proposes one more member; from now on it counts.
     pub fn grow(&mut self, joins: BrokerId, ask: IsrAsk) {
         assert!(self.is_settled() && !self.members.contains(&joins), "one proposal at a time, of somebody new");
-        self.change = Change::Growing { joins, ask };
+        self.change = Change::Growing { joins, ask, was_lost: false };
     }
 
     /// Proposes fewer members; until that is committed all of them count.
@@ -150,17 +157,28 @@ impl Isr {
                 Settled::Changed
             }
             IsrAnswer::Refused(error) => self.refused(asked, error),
-            IsrAnswer::Lost => Settled::Again(asked.clone()),
+            IsrAnswer::Lost => {
+                if let Change::Growing { was_lost, .. } = &mut self.change {
+                    *was_lost = true;
+                }
+                Settled::Again(asked.clone())
+            }
         }
     }
 
     fn refused(&mut self, asked: &IsrAsk, error: ErrorCode) -> Settled {
         match error {
             // Said only where the state is the one that the proposal named: nothing was changed by it.
-            ErrorCode::IneligibleReplica | ErrorCode::OperationNotAttempted => {
-                self.change = Change::None;
-                Settled::Kept
-            }
+            ErrorCode::IneligibleReplica | ErrorCode::OperationNotAttempted => match &mut self.change {
+                Change::Growing { joins, ask, was_lost: true } => {
+                    ask.members.retain(|(member, _)| member != joins);
+                    Settled::Again(ask.clone())
+                }
+                Change::Growing { .. } | Change::Shrinking { .. } | Change::None => {
+                    self.change = Change::None;
+                    Settled::Kept
+                }
+            },
             ErrorCode::FencedLeaderEpoch
             | ErrorCode::InvalidUpdateVersion
             | ErrorCode::InvalidRequest

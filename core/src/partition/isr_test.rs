@@ -84,7 +84,27 @@ fn a_lost_answer_is_asked_for_again_with_the_same_registrations() {
     let asked = ask(5, &[A, B, C]);
     assert_eq!(isr.answered(&asked, IsrAnswer::Lost), Settled::Again(asked.clone()));
     assert_eq!(isr.answered(&asked, IsrAnswer::Refused(ErrorCode::NotController)), Settled::Again(asked));
-    assert_eq!(isr, growing());
+    assert_eq!(counted(&isr), vec![A, B, C]);
+}
+
+#[test]
+fn what_was_asked_without_an_answer_is_not_over_because_another_refuses_it() {
+    let mut isr = growing();
+    let (asked, as_it_is) = (ask(5, &[A, B, C]), ask(5, &[A, B]));
+    isr.answered(&asked, IsrAnswer::Lost);
+    let refused = IsrAnswer::Refused(ErrorCode::IneligibleReplica);
+    assert_eq!(isr.answered(&asked, refused.clone()), Settled::Again(as_it_is.clone()));
+    assert_eq!(counted(&isr), vec![A, B, C], "whoever has the first may carry it out");
+    assert_eq!(isr.answered(&asked, refused.clone()), Settled::Stale);
+    assert_eq!(
+        isr.answered(&as_it_is, refused),
+        Settled::Again(as_it_is.clone()),
+        "B is not fit either: there will be news"
+    );
+    assert_eq!(isr.answered(&as_it_is, IsrAnswer::Refused(ErrorCode::InvalidUpdateVersion)), Settled::Waits);
+    assert_eq!(counted(&isr), vec![A, B, C]);
+    assert_eq!(isr.answered(&as_it_is, is(6, &[A, B])), Settled::Changed);
+    assert_eq!(isr, Isr::new(PartitionEpoch(6), vec![A, B]));
 }
 
 #[test]

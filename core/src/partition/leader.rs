@@ -147,10 +147,12 @@ impl Leader {
         self.started.is_some_and(|started| started.end <= high_watermark)
     }
 
-    /// What all replicas that are up have dropped, this one to `here`.
-    pub(super) fn low_watermark(&self, peers: &Peers, here: Offset) -> Offset {
-        let alive = self.followers.iter().filter(|follower| peers.is_alive(follower.id));
-        alive.map(|follower| follower.log_start).fold(here, Offset::min)
+    /// What all replicas that may lead next have dropped, this one to `here`. One that is down by now is eligible perhaps, as long as it
+    /// is in the ISR as far as is known here. One that its broker has lost comes with nothing, if at all.
+    pub(super) fn low_watermark(&self, peers: &Peers, lost: &[BrokerId], here: Offset) -> Offset {
+        let is_up = |id: BrokerId| peers.is_alive(id) && !lost.contains(&id);
+        let awaited = self.followers.iter().filter(|follower| is_up(follower.id) || self.isr.counts(follower.id));
+        awaited.map(|follower| follower.log_start).fold(here, Offset::min)
     }
 
     pub(super) fn is_awaited(&self) -> bool {

@@ -280,8 +280,13 @@ fn a_follower_that_caught_up_is_proposed_once_and_counts_at_once() {
     scene.answered(&asked, IsrAnswer::Lost);
     assert_eq!(scene.proposals(), vec![asked.clone()], "nobody knows: the same again");
     scene.answered(&asked, IsrAnswer::Refused(ErrorCode::IneligibleReplica));
-    assert_eq!(scene.committed(), 0, "it is still about to catch up");
+    let as_it_is = ask(5, &[(ME, 7), (B, -1)]);
+    assert_eq!(scene.proposals(), vec![as_it_is.clone()], "whoever has the first is not to carry it out");
     scene.now += 101;
+    scene.wake();
+    assert_eq!(scene.committed(), 0, "it may have");
+    let (leader_epoch, partition_epoch) = (LeaderEpoch(3), PartitionEpoch(6));
+    scene.answered(&as_it_is, IsrAnswer::Is { leader_epoch, partition_epoch, members: vec![ME, B] });
     scene.wake();
     assert_eq!(scene.committed(), 1, "and then it is not");
 }
@@ -615,7 +620,9 @@ fn records_are_dropped_for_a_client_when_every_live_replica_has_dropped_them() {
     let gone = |id| Peer { id, epoch: BrokerEpoch(7), may_join: id != C };
     scene.peers = Peers::new([ME, B, C].map(gone).to_vec());
     scene.wake();
-    assert!(confirmed(&scene), "a broker that is down is not waited for");
+    assert!(!confirmed(&scene), "one that is down is eligible perhaps");
+    scene.assign(spec(ME, 3, 6, &[ME, B]));
+    assert!(confirmed(&scene), "a broker that is down, and may not lead, is not waited for");
     scene.with(|partition, cx, out| partition.trim(cx, key(6), Offset(4), out));
     let trimmed = Done::Stored { start: Offset(4), end: Offset(4) };
     scene.with(|partition, cx, out| partition.done(cx, Then::Trimmed(key(6)), Ok(trimmed), out));

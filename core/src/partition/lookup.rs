@@ -168,7 +168,7 @@ impl Partition {
     }
 
     /// False while more may be committed than is known here (KIP-207).
-    fn knows_committed(&self) -> bool {
+    pub(super) fn knows_committed(&self) -> bool {
         match &self.role {
             Role::Leader(leader) => leader.knows_committed(self.high_watermark()),
             Role::Follower(_) => false,

@@ -1,5 +1,5 @@
-//! `DeleteRecords` (KIP-107): the leader drops records, its followers do as it did, and the client hears of it when every live
-//! replica has. So whoever leads next does not show them again.
+//! `DeleteRecords` (KIP-107): the leader drops records, its followers do as it did, and the client hears of it when every replica
+//! has that lives, or may be in sync. So whoever leads next does not show them again.
 
 use super::answer::{Answer, PartKey};
 use super::role::Role;
@@ -18,11 +18,15 @@ pub(super) struct Trim {
 impl Partition {
     /// Everything before `to` goes for good; `NONE` means the high watermark.
     pub fn trim(&mut self, cx: PartitionCx<'_>, key: PartKey, to: Offset, out: &mut Vec<PartitionOut>) {
+        let is_unknown = !self.knows_committed() && (to == Offset::NONE || to > self.high_watermark());
         let to = if to == Offset::NONE { self.high_watermark() } else { to };
         let refused = if self.spec.compacted_only {
             Some(ErrorCode::PolicyViolation)
         } else if self.closed().is_some() {
             self.closed()
+        } else if is_unknown {
+            // More may be committed than is known here (KIP-207): a client that asks again will be told.
+            Some(ErrorCode::NotLeaderOrFollower)
         } else if to < Offset::ZERO || to > self.high_watermark() {
             Some(ErrorCode::OffsetOutOfRange)
         } else {
@@ -53,7 +57,7 @@ impl Partition {
         if leader.trims.is_empty() || !leader.isr_size(&self.spec.assignment).is_enough() {
             return;
         }
-        let low = leader.low_watermark(cx.peers, self.log.start());
+        let low = leader.low_watermark(cx.peers, &self.spec.assignment.lost, self.log.start());
         leader.trims.retain(|trim| {
             let is_gone = trim.start <= low;
             if is_gone {
