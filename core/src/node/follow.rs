@@ -196,10 +196,11 @@ impl Node {
         self.order(now, log, Order::Hold(log, spec, found));
     }
 
-    /// This broker leads the log from now on and knows what is committed of it. A coordinator's begins to be loaded.
+    /// This broker leads the log from now on and knows what is committed of it. A coordinator's begins to be loaded, unless another
+    /// leads by now and the lane has yet to hear of that.
     pub(super) fn leads(&mut self, now: Now, log: LogId, range: OffsetRange, out: &mut Effects) {
         let is_group = self.cluster.image().topic(log.topic).is_some_and(|topic| topic.name == OFFSETS_TOPIC);
-        if is_group && !self.coordinators.is_hosting(log) {
+        if is_group && self.is_leading(log) && !self.coordinators.is_hosting(log) {
             let found = (range.start < range.end || range.start > Offset::ZERO).then_some(range);
             self.with_hosts(now, out, |hosts, cx, said| hosts.lead(cx, log, found, said));
         }

@@ -9,9 +9,9 @@ use super::verify::fits;
 use crate::boundary::{CopyId, LogSpec, Mark};
 use crate::log::{Log as Facts, Producers};
 use crate::record::{Functions, Header, check_stored};
-use crate::types::{LogId, Offset, Wall};
+use crate::types::{LogId, Offset, Str, Wall};
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use bytes::Bytes;
 
@@ -25,6 +25,8 @@ pub(super) struct Replay {
     pub(super) bytes: usize,
     pub(super) mark: Mark,
     pub(super) index_interval_bytes_min: u32,
+    /// Those that something was lost of, by name.
+    given_up: BTreeMap<(Str, i32), u32>,
 }
 
 /// An entry does not fit to what was before it.
@@ -41,6 +43,7 @@ impl Replay {
             bytes: 0,
             mark,
             index_interval_bytes_min: config.index_interval_bytes_min,
+            given_up: BTreeMap::new(),
         }
     }
 
@@ -99,6 +102,7 @@ impl Replay {
         };
         if fits.is_err() {
             log.soundness = Soundness::Rotten;
+            self.given_up.insert(log.name(), number);
         }
         self.doomed.extend(Doomed::segments(number, &folder, gone));
     }
@@ -110,7 +114,9 @@ impl Replay {
         let all: Vec<u32> = self.logs.keys().copied().collect();
         let known = numbers.filter(|numbers| numbers.iter().all(|number| self.logs.contains_key(number)));
         for number in known.unwrap_or(&all) {
-            self.logs.get_mut(number).expect("it was looked for").soundness = Soundness::Rotten;
+            let log = self.logs.get_mut(number).expect("it was looked for");
+            log.soundness = Soundness::Rotten;
+            self.given_up.insert(log.name(), *number);
             self.changed.insert(*number);
         }
         !all.is_empty()
@@ -130,10 +136,15 @@ impl Replay {
         None
     }
 
+    /// A log is made. Of one of its name that something was lost of, that was the deletion: no two have a name at once.
     fn create(&mut self, number: u32, id: LogId, spec: LogSpec, at: Wall, salt: u64) {
+        let log = Box::new(Log::newborn(id, spec, at, salt));
+        if let Some(gone) = self.given_up.remove(&log.name()) {
+            self.delete(gone);
+        }
         self.changed.insert(number);
         self.number = self.number.max(number + 1);
-        self.logs.insert(number, Box::new(Log::newborn(id, spec, at, salt)));
+        self.logs.insert(number, log);
     }
 
     fn delete(&mut self, number: u32) {

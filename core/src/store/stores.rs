@@ -203,6 +203,7 @@ impl Stores {
             self.places.remove(&log);
             let copy = self.stores[at].log_of(log).map(|_| self.stores[at].copy_id(log));
             self.dying.insert(op, (log, copy));
+            self.discard_others(log, at);
         }
         assert!(self.marks.is_done(), "INV-18: every directory knows of this life before anything is changed in it");
         let over = if let Action::Create(_) = action { self.buried(log, at) } else { Vec::new() };
@@ -210,6 +211,14 @@ impl Stores {
         if !over.is_empty() {
             self.count_over(log, at, over);
         }
+    }
+
+    /// A log that is deleted goes with every copy of it that does not count: one that a move left behind when the directory failed that
+    /// it went to, or over which a damaged one counts.
+    fn discard_others(&mut self, log: LogId, at: usize) {
+        let holds = |other: usize| !self.stores[other].is_offline() && self.stores[other].log_of(log).is_some();
+        let others: Vec<usize> = (0..self.stores.len()).filter(|other| *other != at && holds(*other)).collect();
+        others.into_iter().for_each(|other| self.discard(log, other));
     }
 
     /// Copies of a log in directories that were given up: they are there still when those come back.
