@@ -488,3 +488,25 @@ fn a_process_that_is_to_end_does_not_wait_for_a_move_and_the_next_goes_on_with_i
         assert_eq!((yard.places[&id], held(&yard)), (1, 1));
     }
 }
+
+/// A copy that does not count is left in a directory when the one fails that its log went to before it is gone.
+#[test]
+fn what_a_move_left_behind_goes_with_the_log() {
+    let mut yard = Yard::new(5);
+    let (id, next) = (log(0), log(LOGS));
+    let spec = || LogSpec { topic: "topic0".into(), settings: LogSettings::default() };
+    let made = |yard: &mut Yard, id: LogId, at: usize| {
+        yard.stores.place(id, at);
+        yard.submit(id, Action::Create(spec()), vec![State { exists: true, ..State::default() }]);
+        yard.finish_all();
+    };
+    made(&mut yard, id, 1);
+    let op = yard.stores.moves.ask(id);
+    yard.stores.stores[0].submit(op, id, Action::Create(spec()));
+    yard.finish_all();
+    let held = |yard: &Yard, id| (0..DIRECTORIES).filter(|at| yard.stores.stores[*at].log_of(id).is_some()).count();
+    assert_eq!(held(&yard, id), 2);
+    yard.submit(id, Action::Delete, vec![State::default()]);
+    made(&mut yard, next, 0);
+    assert_eq!((held(&yard, id), held(&yard, next)), (0, 1));
+}
