@@ -1,10 +1,10 @@
 //! A broker tells in which of its data directories replicas are (KIP-858): it has moved them, or chose another directory than the
 //! controller did.
 
-use super::elect::lose_in;
+use super::elect::{found_in, lose_in};
 use super::{Reply, Verdict};
 use crate::config::Config;
-use crate::metadata::{Image, MetadataRecord, Partition};
+use crate::metadata::{Image, MetadataRecord, Partition, advance};
 use crate::msg::Response;
 use crate::msg::assign_replicas_to_dirs::{
     AssignReplicasToDirsRequest, AssignReplicasToDirsResponse, DirectoryResult, PartitionResult, TopicResult,
@@ -35,10 +35,13 @@ pub(super) fn assign(image: &Image, config: &Config, request: &AssignReplicasToD
                 let error = match found(image, log, me) {
                     Err(error) => error,
                     Ok(partition) => {
-                        records.extend(placed(log, partition, (me, asked.id)));
-                        if !broker.has_online(asked.id) {
-                            records.extend(lose_in(image, config, me, (log, partition)));
-                        }
+                        let moved = placed(log, partition, (me, asked.id));
+                        let follows = match broker.has_online(asked.id) {
+                            false => lose_in(image, config, me, (log, partition)),
+                            // It was taken for lost where it is not.
+                            true => moved.as_ref().and_then(|moved| found_in(&after(image, moved), config, me, log)),
+                        };
+                        records.extend(moved.into_iter().chain(follows));
                         ErrorCode::None
                     }
                 };
@@ -51,6 +54,12 @@ pub(super) fn assign(image: &Image, config: &Config, request: &AssignReplicasToD
     }
     let response = AssignReplicasToDirsResponse { directories, ..Default::default() };
     Verdict { records, replies: alloc::vec![Reply::Response(Response::AssignReplicasToDirs(response))] }
+}
+
+fn after(image: &Image, record: &MetadataRecord) -> Image {
+    let record = core::slice::from_ref(record);
+    let (after, _) = advance(&Arc::new(image.clone()), image.end(), record).expect("a replica may be elsewhere");
+    Arc::unwrap_or_clone(after)
 }
 
 fn found(image: &Image, log: LogId, me: BrokerId) -> Result<&Arc<Partition>, ErrorCode> {

@@ -1,7 +1,7 @@
 //! Brokers that tell where their replicas are (KIP-858).
 
 use super::super::controller_test::Rig;
-use super::super::directories_test::{ONE, OTHER, come, led};
+use super::super::directories_test::{ONE, OTHER, beat, come, led};
 use super::super::replicas_test::ids;
 use super::super::{Ask, Reply};
 use crate::msg::Response;
@@ -60,6 +60,19 @@ fn a_replica_that_went_to_a_directory_which_is_lost_leads_no_more() {
         assert!([ONE, OTHER].contains(&after.directory_of(BrokerId(2))));
         assert_eq!((after.leader, &after.isr), (BrokerId(3), &ids(&[3])));
     }
+}
+
+#[test]
+fn a_replica_that_was_taken_for_lost_and_is_not_leads_again() {
+    let (mut rig, logs, epoch) = led();
+    let third = rig.image().broker(BrokerId(3)).expect("it is there").epoch;
+    rig.leave(3, third);
+    let was_in = rig.image().partition(logs[0]).expect("it is there").directory_of(BrokerId(2));
+    beat(&mut rig, epoch, &[was_in]);
+    assert_eq!(rig.image().partition(logs[0]).expect("it is there").leader, BrokerId::NONE);
+    assert_eq!(error(&assign(&mut rig, epoch, logs[0], other_than(was_in))), ErrorCode::None);
+    let after = rig.image().partition(logs[0]).expect("it is there").clone();
+    assert_eq!((after.leader, &after.isr), (BrokerId(2), &ids(&[2])), "it was in the other all the time");
 }
 
 #[test]

@@ -47,6 +47,13 @@ pub(super) fn lose_in(
     change(image, (log, partition), Terms::of(image, config, &topic.name), (who, Turn::Goes))
 }
 
+/// A replica of a broker that is up turned out to be where it can be read: it leads, if nobody does and it may.
+pub(super) fn found_in(image: &Image, config: &Config, who: BrokerId, log: LogId) -> Option<MetadataRecord> {
+    let partition = image.partition(log).filter(|partition| concerns(partition, who, Turn::Comes))?;
+    let topic = image.topic(log.topic).filter(|_| may_lead(image, partition, who))?;
+    change(image, (log, partition), Terms::of(image, config, &topic.name), (who, Turn::Comes))
+}
+
 /// The changes of those of its partitions that are meant.
 pub(super) fn changes_of(
     image: &Image,

@@ -11,6 +11,7 @@ use crate::msg::alter_partition::{
     AlterPartitionRequest, AlterPartitionResponse, PartitionData, PartitionResult, TopicResult,
 };
 use crate::types::{BrokerEpoch, BrokerId, ErrorCode, LogId};
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -23,10 +24,16 @@ pub(super) fn alter(image: &Image, config: &Config, request: &AlterPartitionRequ
         response.error_code = ErrorCode::StaleBrokerEpoch.code();
         return Verdict::reply(Reply::Response(Response::AlterPartition(response)));
     }
+    let mut seen = BTreeSet::new();
     for topic in &request.topics {
         let partitions = topic.partitions.iter().map(|asked| {
             let log = LogId { topic: topic.topic_id, partition: asked.partition_index };
-            match judge(image, leader, log, asked) {
+            let judged = match seen.insert(log) {
+                true => judge(image, leader, log, asked),
+                // A second change would rest on the state before the first.
+                false => Err(ErrorCode::InvalidRequest),
+            };
+            match judged {
                 Ok(members) => altered(image, config, log, (leader, &members), &mut records),
                 Err(error) => refused(asked.partition_index, error),
             }

@@ -105,6 +105,30 @@ pub fn three_with(settings: &[(&str, &str)]) -> (Rig, LogId, [BrokerEpoch; 2]) {
 }
 
 #[test]
+fn of_two_proposals_for_one_partition_the_second_is_refused() {
+    let (mut rig, log, [second, _]) = three();
+    let partition = rig.partition(log);
+    let data = |isr: &[i32]| PartitionData {
+        partition_index: log.partition,
+        leader_epoch: partition.leader_epoch.0,
+        new_isr_with_epochs: isr
+            .iter()
+            .map(|broker_id| BrokerState { broker_id: *broker_id, broker_epoch: -1 })
+            .collect(),
+        partition_epoch: partition.partition_epoch.0,
+        ..PartitionData::default()
+    };
+    let topics = vec![TopicData { topic_id: log.topic, partitions: vec![data(&[2]), data(&[2, 3])] }];
+    let request = AlterPartitionRequest { broker_id: 2, broker_epoch: second.0, topics };
+    let Reply::Response(Response::AlterPartition(response)) = rig.ask(&Ask::AlterPartition(request)) else {
+        panic!("another reply")
+    };
+    let errors: Vec<i16> = response.topics[0].partitions.iter().map(|one| one.error_code).collect();
+    assert_eq!(errors, [0, ErrorCode::InvalidRequest.code()]);
+    assert_eq!(rig.partition(log).isr, ids(&[2]));
+}
+
+#[test]
 fn a_broker_leads_nothing_before_it_knows_of_its_registration() {
     let mut rig = Rig::new(&[]);
     let epoch = rig.register_as(2, None, false);

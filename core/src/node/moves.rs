@@ -17,7 +17,7 @@ use crate::msg::alter_replica_log_dirs::{
 };
 use crate::msg::assign_replicas_to_dirs::{AssignReplicasToDirsRequest, DirectoryData, PartitionData, TopicData};
 use crate::node::calls::CallFor;
-use crate::types::{BrokerEpoch, ErrorCode, LogId, Mono, Now, Str, Ticket, Uuid};
+use crate::types::{BrokerEpoch, BrokerId, ErrorCode, LogId, Mono, Now, Str, Ticket, Uuid};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -178,7 +178,7 @@ impl Node {
         out.push(Effect::Call { call, line, body: Request::AssignReplicasToDirs(body), wait });
     }
 
-    /// A broker tells this controller where its replicas are.
+    /// A broker tells this controller where its replicas are. What comes over a connection that it has given up is no longer so.
     pub(super) fn assigned_by(
         &mut self,
         now: Now,
@@ -186,6 +186,9 @@ impl Node {
         body: AssignReplicasToDirsRequest,
         out: &mut Effects,
     ) {
+        if self.is_given_up(BrokerId(body.broker_id), ticket.conn) {
+            return out.push(Effect::Hangup { conn: ticket.conn });
+        }
         self.ask_controller(now, From::Client(ticket), &Ask::Assign(body), out);
     }
 }

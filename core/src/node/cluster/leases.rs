@@ -102,6 +102,11 @@ impl Leases {
 }
 
 impl Node {
+    /// Is what this broker says over this connection void, since it has come over a later one?
+    pub(in crate::node) fn is_given_up(&self, id: BrokerId, conn: ConnId) -> bool {
+        self.cluster.leases.is_given_up(id, conn)
+    }
+
     /// A connection is gone, and with it the leases of whoever was at its other end.
     pub(in crate::node) fn leases_closed(&mut self, now: Now, conn: ConnId, out: &mut Effects) {
         let over = self.cluster.leases.end(|lease| lease.conn == Some(conn));
