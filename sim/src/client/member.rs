@@ -41,6 +41,14 @@ pub struct Habits {
     pub leaves: u64,
 }
 
+impl Habits {
+    /// `heartbeat.interval.ms`. A rebalance has to outlast it on a broker whose clock runs at twice the world's pace, or those
+    /// who hear of it too late are left out, come back and leave out the others, for ever.
+    fn beat(&self) -> Duration {
+        (self.session / 5).min(self.rebalance / 4)
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Stage {
     Learning,
@@ -247,7 +255,7 @@ impl Member {
         }
         cx.model.mark("assignments");
         self.positions = logs.into_iter().map(|log| (log, 0)).collect();
-        self.next_beat = cx.now + self.habits.session / 5;
+        self.next_beat = cx.now + self.habits.beat();
         self.fetch_offsets(cx);
     }
 
@@ -351,7 +359,7 @@ impl Member {
         }
         if self.next_beat <= cx.now && !self.beating {
             self.beating = true;
-            self.next_beat = cx.now + self.habits.session / 5;
+            self.next_beat = cx.now + self.habits.beat();
             let tag = self.tag();
             let body = HeartbeatRequest {
                 group_id: self.group(),
