@@ -56,7 +56,8 @@ pub struct IsrAsk {
     /// The state that is to be followed by the proposed one: the controller refuses if there is another by now.
     pub partition_epoch: PartitionEpoch,
     /// The proposed members, each as it registered when it was last heard of (KIP-841, KIP-903). A proposal that is made
-    /// again names the same registrations: one that restarted since has yet to show what it kept.
+    /// again names the same registrations: one that restarted since has yet to show what it kept. [`BrokerEpoch::NONE`] in
+    /// the members as they are, of whom nobody has to show anything.
     pub members: Vec<(BrokerId, BrokerEpoch)>,
 }
 
@@ -170,8 +171,9 @@ impl Isr {
         match error {
             // Said only where the state is the one that the proposal named: nothing was changed by it.
             ErrorCode::IneligibleReplica | ErrorCode::OperationNotAttempted => match &mut self.change {
-                Change::Growing { joins, ask, was_lost: true } => {
-                    ask.members.retain(|(member, _)| member != joins);
+                // The members in whatever life they are: one that registered anew and is a member still was found whole.
+                Change::Growing { ask, was_lost: true, .. } => {
+                    ask.members = self.members.iter().map(|member| (*member, BrokerEpoch::NONE)).collect();
                     Settled::Again(ask.clone())
                 }
                 Change::Growing { .. } | Change::Shrinking { .. } | Change::None => {
