@@ -80,3 +80,13 @@ ottla.durability=relaxed gives that up for Kafka's behaviour.
 
 Any Kafka client works too:
   kcat -b 127.0.0.1:9092 -L";
+
+#[cfg(test)]
+mod flags_test {
+    use clap::CommandFactory;
+
+    #[test]
+    fn no_tool_has_two_flags_of_one_name() {
+        super::Flags::command().debug_assert();
+    }
+}

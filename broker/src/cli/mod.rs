@@ -1,11 +1,13 @@
 //! The command line for people: tools beside the broker. They speak to it as any client does, and to Kafka as well.
 //!
 //! ```text
-//!   topic, produce, consume, group ──▶ cluster ──▶ remote (one blocking connection a broker) ──▶ ottla_core::conn::client
+//!   topic, partition, broker, quorum,
+//!   produce, consume, group ──▶ cluster ──▶ remote (one blocking connection a broker) ──▶ ottla_core::conn::client
 //!   log dump, format ──▶ files
 //!   dev ──▶ processes, one a broker
 //! ```
 
+mod broker;
 mod cluster;
 mod consume;
 mod dev;
@@ -14,8 +16,10 @@ mod group;
 mod interrupt;
 mod log;
 mod mistake;
+mod partition;
 mod produce;
 mod progress;
+mod quorum;
 mod remote;
 mod show;
 mod topic;
@@ -31,6 +35,15 @@ pub enum Command {
     /// List, create, describe, alter and delete topics
     #[command(subcommand)]
     Topic(topic::TopicCommand),
+    /// Where the replicas of partitions are and who leads: list, move, elect
+    #[command(subcommand)]
+    Partition(partition::PartitionCommand),
+    /// List the brokers of a cluster; forget one that is gone
+    #[command(subcommand)]
+    Broker(broker::BrokerCommand),
+    /// Describe the controllers; let them vote or not
+    #[command(subcommand)]
+    Quorum(quorum::QuorumCommand),
     /// Write records, one for each line of the standard input
     Produce(produce::ProduceFlags),
     /// Read records and print them
@@ -71,6 +84,9 @@ pub struct Reach {
 pub fn run(command: Command) -> ExitCode {
     let done = match command {
         Command::Topic(command) => topic::run(command),
+        Command::Partition(command) => partition::run(command),
+        Command::Broker(command) => broker::run(command),
+        Command::Quorum(command) => quorum::run(command),
         Command::Produce(flags) => produce::run(&flags),
         Command::Consume(flags) => consume::run(&flags),
         Command::Group(command) => group::run(command),

@@ -73,7 +73,7 @@ impl Remote {
         let version = theirs.map_or(-1, |range| range.max_version).min(last);
         if version < facts.first || theirs.is_none_or(|range| version < range.min_version) {
             let what = format!("{} does not speak {} in a version that this tool does", self.address, facts.name);
-            return Err(Mistake::new(what).then("it needs Ottla, or Kafka 3.0 or later"));
+            return Err(Mistake::new(what).then("it needs Ottla, or a newer Kafka"));
         }
         self.write(&body, version)
     }
