@@ -18,15 +18,22 @@ pub struct Cluster {
     /// What the last Metadata answer says of them.
     addresses: BTreeMap<i32, String>,
     others: BTreeMap<i32, Remote>,
+    /// How long it is worth while to ask again.
+    patience: Duration,
 }
 
 impl Cluster {
     /// Reaches a cluster through the first of these brokers that answers.
     pub fn connect(bootstrap: &str) -> Done<Self> {
         let (addresses, others) = (BTreeMap::new(), BTreeMap::new());
-        let mut cluster = Self { bootstrap: bootstrap.into(), first: None, addresses, others };
+        let mut cluster = Self { bootstrap: bootstrap.into(), first: None, addresses, others, patience: PATIENCE };
         cluster.any()?;
         Ok(cluster)
+    }
+
+    /// The same, but asks again for so long only.
+    pub fn within(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// A broker that was named.
@@ -80,7 +87,7 @@ impl Cluster {
         let started = Instant::now();
         loop {
             match ask(self) {
-                Err(mistake) if mistake.is_retriable() && started.elapsed() < PATIENCE => {
+                Err(mistake) if mistake.is_retriable() && started.elapsed() < self.patience => {
                     if super::interrupt::is_asked() {
                         return Err(Mistake::interrupted());
                     }

@@ -167,7 +167,7 @@ impl Cluster {
         let mut text = format!("\n{} brokers are ready\n\n", self.children.len());
         text += &format!("  bootstrap   {servers}\n");
         text += &format!("  data        {data}/1 …, settings in {data}/1.properties …\n");
-        text += &format!("  try         ottla topic create orders --replicas {}\n", self.plan.replicas());
+        text += &format!("  try         {} topic create orders --replicas {}\n", program(), self.plan.replicas());
         text += &format!("  break       kill -9 {}\n", self.children.last().map_or(0, Child::pid));
         text += "  stop        Ctrl-C\n";
         show::line(&text)
@@ -181,9 +181,10 @@ impl Cluster {
                 if let Some(node) = child.has_ended() {
                     let path = self.plan.properties_path(node);
                     say(&format!(
-                        "broker {node} (process {}) ended: {}; the others go on. Start it again: ottla {}",
+                        "broker {node} (process {}) ended: {}; the others go on. Start it again: {} {}",
                         child.pid(),
                         child.how(),
+                        program(),
                         path.display()
                     ));
                 }
@@ -231,6 +232,11 @@ impl Cluster {
 fn say(line: &str) {
     // A closed terminal is no reason to end the brokers.
     let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// The program as the person at the terminal calls it.
+fn program() -> String {
+    std::env::args().next().unwrap_or_else(|| "ottla".into())
 }
 
 /// No more are started.

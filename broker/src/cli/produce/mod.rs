@@ -62,7 +62,7 @@ struct Batches<'a> {
 
 /// Runs `ottla produce`.
 pub fn run(flags: &ProduceFlags) -> Done<()> {
-    let mut cluster = Cluster::connect(&flags.reach.bootstrap_server)?;
+    let mut cluster = Cluster::connect(&flags.reach.bootstrap_server)?.within(flags.timeout);
     let topic = cluster.topic(&flags.topic, true)?;
     let count = topic.partitions.len();
     if let Some(wanted) = flags.partition.filter(|wanted| *wanted as usize >= count) {
