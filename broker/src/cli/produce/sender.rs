@@ -45,7 +45,7 @@ struct Sent {
 impl Sender {
     /// Finds the leaders and, with `acks=all`, a number for this producer.
     pub fn new(mut cluster: Cluster, topic: &MetadataResponseTopic, acks: i16, timeout: Duration) -> Done<Self> {
-        let producer = if acks == -1 { Some(number(&mut cluster)?) } else { None };
+        let producer = if acks == -1 { Some(number(&mut cluster, timeout)?) } else { None };
         let leaders: Vec<i32> = topic.partitions.iter().map(|partition| partition.leader_id).collect();
         let sequences = vec![0; leaders.len()];
         let topic = topic.name.clone().unwrap_or_default();
@@ -158,7 +158,7 @@ impl Sender {
     }
 }
 
-fn number(cluster: &mut Cluster) -> Done<(ProducerId, ProducerEpoch)> {
+fn number(cluster: &mut Cluster, timeout: Duration) -> Done<(ProducerId, ProducerEpoch)> {
     cluster.patiently(|cluster| {
         let request = InitProducerIdRequest {
             transactional_id: None,
@@ -167,7 +167,8 @@ fn number(cluster: &mut Cluster) -> Done<(ProducerId, ProducerEpoch)> {
             ..Default::default()
         };
         let remote = cluster.any()?;
-        let Response::InitProducerId(told) = remote.call(request)? else { return Err(remote.odd()) };
+        remote.send(request)?;
+        let Response::InitProducerId(told) = remote.receive(timeout)? else { return Err(remote.odd()) };
         check(told.error_code, None, "InitProducerId")?;
         Ok((ProducerId(told.producer_id), ProducerEpoch(told.producer_epoch)))
     })
