@@ -96,7 +96,7 @@ pub(super) fn commit(groups: &GroupMap, desk: &mut Desk<'_, '_>, caller: &Caller
     }
     // A commit is remembered as a whole or not at all.
     if !desk.fits(&records) {
-        return desk.reply(caller.ticket, commit_refused(request, ErrorCode::UnknownServerError));
+        return desk.reply(caller.ticket, commit_refused(request, ErrorCode::InvalidCommitOffsetSize));
     }
     desk.write(records, vec![(caller.ticket, response.into())]);
 }

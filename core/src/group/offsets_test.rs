@@ -114,7 +114,7 @@ fn a_commit_that_no_batch_can_hold_is_refused_as_a_whole() {
     let mut stage = Stage::new();
     let mut request = offset(-1, "", 5);
     request.topics[0].partitions = vec![request.topics[0].partitions[0].clone(); 20_000];
-    assert_eq!(stage.commit(9, request), ErrorCode::UnknownServerError);
+    assert_eq!(stage.commit(9, request), ErrorCode::InvalidCommitOffsetSize);
     assert!(stage.log.is_empty());
 }
 

@@ -3,6 +3,7 @@ use super::scene_test::Scene;
 use crate::boundary::{Input, Lost, Purpose};
 use crate::msg::create_topics::{CreatableTopic, CreateTopicsRequest, CreateTopicsResponse};
 use crate::msg::delete_topics::{DeletableTopicResult, DeleteTopicsRequest, DeleteTopicsResponse};
+use crate::msg::init_producer_id::InitProducerIdRequest;
 use crate::msg::update_features::{FeatureUpdateKey, UpdateFeaturesRequest, UpdateFeaturesResponse};
 use crate::msg::{ApiKey, Request, Response};
 use crate::types::{CallId, ConnId, ErrorCode, ListenerType, Str, Uuid};
@@ -93,6 +94,22 @@ fn who_asks_while_there_is_no_controller_is_answered_once_there_is() {
     talk(&mut broker, &mut controller);
     assert!(broker.answer(ticket).is_some() && broker.hangups.is_empty());
     assert_eq!(broker.node.view().image().topics().count(), 1);
+}
+
+#[test]
+fn a_producer_is_to_ask_for_its_number_again_where_nobody_gives_one_out() {
+    let (mut broker, _controller) = broker();
+    let ticket =
+        broker.ask(4, Request::InitProducerId(InitProducerIdRequest { transactional_id: None, ..Default::default() }));
+    let answer = loop {
+        all_lost(&mut broker);
+        broker.pass(Duration::from_secs(1));
+        if let Some(answer) = broker.answer(ticket) {
+            break answer;
+        }
+    };
+    let Some(Response::InitProducerId(told)) = answer else { panic!("another answer") };
+    assert_eq!(told.error_code, ErrorCode::CoordinatorLoadInProgress.code());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use crate::boundary::{Action, DiskFault, Done, LogSettings, LogSpec, Note};
+use crate::boundary::{Action, DiskFault, Done, LogSettings, LogSpec, Note, Query};
 use crate::log::Log;
 use crate::partition::{
     Acks, Answer, Assignment, Fetched, FollowerFetch, IsrAnswer, IsrAsk, PartKey, Partition, PartitionCx, PartitionOut,
@@ -280,7 +280,7 @@ fn a_follower_that_caught_up_is_proposed_once_and_counts_at_once() {
     scene.answered(&asked, IsrAnswer::Lost);
     assert_eq!(scene.proposals(), vec![asked.clone()], "nobody knows: the same again");
     scene.answered(&asked, IsrAnswer::Refused(ErrorCode::IneligibleReplica));
-    let as_it_is = ask(5, &[(ME, 7), (B, -1)]);
+    let as_it_is = ask(5, &[(ME, -1), (B, -1)]);
     assert_eq!(scene.proposals(), vec![as_it_is.clone()], "whoever has the first is not to carry it out");
     scene.now += 101;
     scene.wake();
@@ -551,15 +551,19 @@ fn the_end_is_not_told_before_all_that_may_be_committed_is_known() {
     scene.produce(1, Acks::Committed, 3);
     scene.stored(3);
     scene.assign(spec(ME, 3, 5, &[ME, B]));
-    let latest = |scene: &mut Scene| {
-        scene.with(|partition, _, out| {
-            partition.offset_for(key(4), LeaderEpoch::NONE, WantedOffset::Latest, out);
-        });
-        scene.answers()
+    let ask = |scene: &mut Scene, wanted| {
+        scene.with(|partition, _, out| partition.offset_for(key(4), LeaderEpoch::NONE, wanted, out));
     };
-    assert!(latest(&mut scene).contains(&(4, ErrorCode::OffsetNotAvailable)));
+    for wanted in [WantedOffset::Latest, WantedOffset::MaxTime] {
+        ask(&mut scene, wanted);
+        assert!(scene.answers().contains(&(4, ErrorCode::OffsetNotAvailable)));
+    }
     scene.fetched_by(B, fetch(3, 2));
-    assert_eq!(latest(&mut scene), vec![(1, ErrorCode::None)]);
+    ask(&mut scene, WantedOffset::Latest);
+    assert_eq!(scene.answers(), vec![(1, ErrorCode::None)]);
+    ask(&mut scene, WantedOffset::MaxTime);
+    let looks = |out: &PartitionOut| matches!(out, PartitionOut::Ask(Query::MaxTime { end: Offset(3) }, _));
+    assert!(scene.out.iter().any(looks));
 }
 
 #[test]

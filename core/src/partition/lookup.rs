@@ -210,7 +210,10 @@ impl Partition {
         let answer = match self.asked_of_leader(current_epoch) {
             Err(error) => Err(error),
             Ok(()) => match wanted {
-                WantedOffset::Latest if !self.knows_committed() => Err(ErrorCode::OffsetNotAvailable),
+                // What was acknowledged in the reign before may be the answer, and nobody can tell yet how far that goes.
+                WantedOffset::Latest | WantedOffset::MaxTime if !self.knows_committed() => {
+                    Err(ErrorCode::OffsetNotAvailable)
+                }
                 WantedOffset::Latest => Ok((Wall(-1), self.last_stable(), self.latest_epoch())),
                 WantedOffset::Earliest => Ok((Wall(-1), self.log.start(), self.earliest_epoch())),
                 WantedOffset::Tiered => Ok(NOTHING),

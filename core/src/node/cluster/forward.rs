@@ -11,6 +11,7 @@
 
 use super::From;
 use super::features::features_told;
+use super::numbers::NO_NUMBERS;
 use crate::boundary::{Effect, Effects, Line, Lost, Purpose};
 use crate::controller::{Ask, ProducerIds, deletions_told, missing};
 use crate::msg::allocate_producer_ids::{AllocateProducerIdsRequest, AllocateProducerIdsResponse};
@@ -171,9 +172,9 @@ impl Node {
                     first: ProducerId(body.producer_id_start),
                     count: i64::from(body.producer_id_len),
                 }),
-                _ => Err(ErrorCode::CoordinatorNotAvailable),
+                _ => Err(NO_NUMBERS),
             },
-            Ok(_) | Err(Lost::NotSent | Lost::Unknown) => Err(ErrorCode::CoordinatorNotAvailable),
+            Ok(_) | Err(Lost::NotSent | Lost::Unknown) => Err(NO_NUMBERS),
         };
         self.numbered(now, ids, out);
     }

@@ -12,7 +12,7 @@ use crate::node::follow::CHANGES_PER_STEP_MAX;
 use crate::node::groups::OFFSETS_TOPIC;
 use crate::quorum::{Quorum, QuorumOut};
 use crate::shard::Cx;
-use crate::types::{BrokerEpoch, BrokerId, ErrorCode, LogId, Now, Offset, Str};
+use crate::types::{BrokerEpoch, BrokerId, LogId, Now, Offset, Str};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -43,7 +43,7 @@ impl Node {
                 From::Own | From::Nobody => {}
             }
         }
-        self.refuse_numbers(ErrorCode::CoordinatorNotAvailable, out);
+        self.refuse_numbers(out);
     }
 
     pub(super) fn carry_quorum(&mut self, now: Now, said: Vec<QuorumOut>, out: &mut Effects) {
@@ -204,7 +204,7 @@ impl Node {
         match from {
             From::Client(ticket) => out.push(Effect::Hangup { conn: ticket.conn }),
             From::Call(call) => self.called(now, call, Err(Lost::NotSent), out),
-            From::Own => self.refuse_numbers(ErrorCode::CoordinatorNotAvailable, out),
+            From::Own => self.refuse_numbers(out),
             From::Nobody => {}
         }
     }

@@ -46,7 +46,11 @@ impl Node {
     }
 
     /// Nobody can give out numbers now.
-    pub(super) fn refuse_numbers(&mut self, error: ErrorCode, out: &mut Effects) {
+    pub(super) fn refuse_numbers(&mut self, out: &mut Effects) {
+        self.numbered_none(NO_NUMBERS, out);
+    }
+
+    fn numbered_none(&mut self, error: ErrorCode, out: &mut Effects) {
         for ticket in core::mem::take(&mut self.cluster.numbers.waiting) {
             refuse_number(ticket, error, out);
         }
@@ -61,10 +65,14 @@ impl Node {
                     self.init_producer_id(now, ticket, out);
                 }
             }
-            Err(error) => self.refuse_numbers(error, out),
+            Err(error) => self.numbered_none(error, out),
         }
     }
 }
+
+/// Ask again, as Kafka says it too. At CoordinatorNotAvailable Java's producer would look for the coordinator of a transaction
+/// that it does not have.
+pub(super) const NO_NUMBERS: ErrorCode = ErrorCode::CoordinatorLoadInProgress;
 
 fn refuse_number(ticket: Ticket, error: ErrorCode, out: &mut Effects) {
     let response =

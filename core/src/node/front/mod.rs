@@ -64,8 +64,8 @@ enum Body {
     /// `acks=0`: the flag tells whether a part was refused.
     Silent(bool),
     Fetch(Box<PendingFetch>),
-    /// The flag tells whether the version has leader epochs.
-    ListOffsets(ListOffsetsResponse, bool),
+    /// With the version that was asked in.
+    ListOffsets(ListOffsetsResponse, i16),
     EpochEnds(OffsetForLeaderEpochResponse),
     DeleteRecords(DeleteRecordsResponse),
     Producers(DescribeProducersResponse),
@@ -278,8 +278,8 @@ impl Body {
             (Self::Produce(response), Answer::Produced(outcome)) => produce::fill(response, key, outcome),
             (Self::Silent(refused), Answer::Produced(outcome)) => *refused |= outcome.is_err(),
             (Self::Fetch(fetch), Answer::Readable(readable)) => fetch.learn(key, readable),
-            (Self::ListOffsets(response, has_epochs), Answer::Offset(outcome)) => {
-                offsets::fill_offset(response, *has_epochs, key, outcome);
+            (Self::ListOffsets(response, version), Answer::Offset(outcome)) => {
+                offsets::fill_offset(response, *version, key, outcome);
             }
             (Self::EpochEnds(response), Answer::EpochEnd(outcome)) => offsets::fill_epoch(response, key, outcome),
             (Self::DeleteRecords(response), Answer::Trimmed(outcome)) => offsets::fill_trim(response, key, outcome),

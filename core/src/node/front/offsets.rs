@@ -53,7 +53,7 @@ impl Front {
             }
             response.topics.push(ListOffsetsTopicResponse { name: topic.name, partitions: answers });
         }
-        self.ask_all(cx, ticket, Body::ListOffsets(response, version >= 4), parts, out);
+        self.ask_all(cx, ticket, Body::ListOffsets(response, version), parts, out);
     }
 
     /// `OffsetForLeaderEpoch`.
@@ -244,7 +244,7 @@ fn wanted_offset(timestamp: i64) -> Result<WantedOffset, ErrorCode> {
 
 pub(super) fn fill_offset(
     response: &mut ListOffsetsResponse,
-    has_epochs: bool,
+    version: i16,
     key: PartKey,
     outcome: Result<(Wall, Offset, LeaderEpoch), ErrorCode>,
 ) {
@@ -252,13 +252,22 @@ pub(super) fn fill_offset(
     match outcome {
         Ok((time, offset, epoch)) => {
             (answer.timestamp, answer.offset) = (time.0, offset.0);
-            if has_epochs {
+            if version >= FIRST_WITH_EPOCHS {
                 answer.leader_epoch = epoch.0;
             }
+        }
+        // Clients of before KIP-207 know another code for it.
+        Err(ErrorCode::OffsetNotAvailable) if version < FIRST_WITH_NOT_AVAILABLE => {
+            answer.error_code = ErrorCode::LeaderNotAvailable.code();
         }
         Err(error) => answer.error_code = error.code(),
     }
 }
+
+/// The first version of `ListOffsets` that tells leader epochs (KIP-320).
+const FIRST_WITH_EPOCHS: i16 = 4;
+/// The first whose clients know OFFSET_NOT_AVAILABLE (KIP-207).
+const FIRST_WITH_NOT_AVAILABLE: i16 = 5;
 
 pub(super) fn fill_epoch(
     response: &mut OffsetForLeaderEpochResponse,
@@ -316,3 +325,7 @@ pub(super) fn fill_size(response: &mut DescribeLogDirsResponse, key: PartKey, ou
 
 /// The time-out of DeleteRecords is meant for followers. What one replica needs to drop its records is never too long.
 const DISK_WAIT: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+#[path = "offsets_test.rs"]
+mod offsets_test;
