@@ -155,9 +155,11 @@ impl Quorum {
                 self.begin_anew(told.log_start, out);
                 Taken::Well
             }
-            // What is here beyond the leader's beginning is of another history: only what is committed stays.
+            // What is here beyond the leader's beginning is of another history. What lies before may be committed, although that is
+            // not known after a start, and be all that tells who votes: it goes when the log begins anew, which remembers that.
             (ErrorCode::OffsetOutOfRange, _) if self.log.end() > self.high_watermark => {
-                self.cut(self.high_watermark, out);
+                let before = Offset(told.log_start.0 - 1).clamp(self.log.start(), self.log.end());
+                self.cut(self.high_watermark.max(before), out);
                 Taken::Well
             }
             (ErrorCode::None, Some((term, end))) => self.diverged(term, end, out),

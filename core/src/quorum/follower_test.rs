@@ -125,6 +125,18 @@ fn a_leader_that_begins_behind_the_end_is_begun_with() {
 }
 
 #[test]
+fn what_lies_before_the_leaders_beginning_is_kept_until_the_log_begins_anew() {
+    // As after a start: whether any of this is committed is not known, and it may be all that tells who votes.
+    let mut quorum = observer();
+    take(&mut quorum, told(1, 0, vec![batch(0, 4, 1), batch(4, 3, 1)]));
+    let gone = FetchTold { error: ErrorCode::OffsetOutOfRange, log_start: Offset(5), ..told(2, 60, vec![]) };
+    let (_, out) = take(&mut quorum, gone.clone());
+    assert_eq!(out, vec![QuorumOut::Truncate { from: Offset(7), end: Offset(4) }]);
+    let (_, out) = take(&mut quorum, gone);
+    assert_eq!(out, vec![QuorumOut::BeginAnew { start: Offset(5) }]);
+}
+
+#[test]
 fn who_has_only_a_part_of_the_snapshot_that_its_log_begins_with_does_not_stand() {
     let me = Voter { id: BrokerId(2), directory: Uuid([2; 16]) };
     let mut leader = leader();

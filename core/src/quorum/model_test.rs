@@ -131,7 +131,6 @@ impl Disk {
             Op::Append(batches) => self.batches.extend(batches.iter().cloned()),
             Op::Truncate(end) => {
                 self.batches.retain(|batch| batch.end_offset() <= *end);
-                assert_eq!(self.end(), *end, "a batch is kept whole or not at all");
             }
             Op::Anew(start) => {
                 self.dropped = self.batches.last().map(|last| last.header().leader_epoch).or(self.dropped);
@@ -417,7 +416,7 @@ impl World {
         }
         let op = member.disk.queue.pop_front().expect("an operation ends once");
         member.disk.act(&op);
-        let end = member.disk.end();
+        let (end, log) = (member.disk.end(), member.disk.log());
         let me = member.me.id;
         if let Op::Trim(start) = op
             && member.disk.start == start
@@ -431,6 +430,8 @@ impl World {
         }
         self.with(number, |quorum, cx, out| match op {
             Op::Vote(vote) => quorum.voted(vote, cx, out),
+            // A batch that was cut through is gone as a whole.
+            Op::Truncate(wanted) if end < wanted => quorum.reload(log, cx, out),
             Op::Append(_) | Op::Truncate(_) | Op::Anew(_) => quorum.stored(end, out),
             Op::Trim(start) => quorum.trimmed(start),
         });

@@ -347,7 +347,7 @@ impl Node {
                 }
             }
             (Then::Changed(end), Ok(Done::Stored { end: kept, .. })) if kept < end => {
-                // Only a leader that contradicts itself has its followers cut within a batch.
+                // A batch that is cut through is kept away as a whole: the leader's log begins within it.
                 self.cluster.read(Query::Log, Then::Reload, out);
             }
             (Then::Changed(end), Ok(_)) => self.with_quorum(now, out, |quorum, _, said| quorum.stored(end, said)),
