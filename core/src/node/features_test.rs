@@ -2,6 +2,7 @@ use super::observe_test::{BROKER, CONTROLLER, talk};
 use super::scene_test::Scene;
 use crate::boundary::{Input, Lost, Purpose};
 use crate::msg::begin_quorum_epoch::{self as begin, BeginQuorumEpochRequest};
+use crate::msg::create_topics::{CreatableTopic, CreateTopicsRequest};
 use crate::msg::describe_quorum::{DescribeQuorumRequest, RequestPartitionData, RequestTopicData};
 use crate::msg::update_features::{FeatureUpdateKey, UpdateFeaturesRequest, UpdateFeaturesResponse};
 use crate::msg::{Request, Response};
@@ -73,6 +74,23 @@ fn voters_of_the_settings_come_and_go_from_then_on_and_a_controller_joins_by_its
     let told = asked(&mut one, raise("kraft.version", 1));
     assert_eq!((told.error_code, &*told.results[0].feature), (0, "kraft.version"));
     assert!(one.node.cluster.quorum().is_changing());
+
+    let topic =
+        CreatableTopic { name: "t".into(), num_partitions: 1, replication_factor: 1, ..CreatableTopic::default() };
+    one.ask(
+        7,
+        Request::CreateTopics(CreateTopicsRequest { topics: std::vec![topic], ..CreateTopicsRequest::default() }),
+    );
+    let mut settings = CONTROLLER.to_vec();
+    settings[0] = ("controller.quorum.bootstrap.servers", "node-1:9093");
+    one.restart(&settings);
+    for _ in 0..100 {
+        one.pass(Duration::from_millis(100));
+    }
+    let image = one.node.view().image().clone();
+    let partition = &image.topic_named("t").expect("it was made").partitions.get(&0).expect("it has one");
+    assert_eq!(partition.leader, BrokerId(1));
+    assert!(!partition.recovering, "it lost nothing, and it has a registration to show");
 
     let mut two = Scene::new(&joiner("PLAINTEXT://node-2:9092,CONTROLLER://node-2:9093"));
     until(&mut one, &mut two, |one| one.node.cluster.quorum().voters().contains(BrokerId(2)));

@@ -107,6 +107,8 @@ impl Quorum {
             Change::Add(node) => {
                 let who = Voter { id: node.id, directory: node.directory };
                 match () {
+                    // It started as the only voter of its settings, and does not speak with others before it starts with new ones.
+                    () if self.is_sole => Err(ErrorCode::UnsupportedVersion),
                     () if voters.contains(node.id) => Err(ErrorCode::DuplicateVoter),
                     () if !leader.is_close(who, (now.mono, &self.times)) => Err(ErrorCode::RequestTimedOut),
                     () => Ok(voters.with(node.clone())),

@@ -15,7 +15,7 @@ use super::candidate::Count;
 use super::change::voters_at;
 use super::{Ballot, Candidate, Leader, Quorum, QuorumCx, QuorumOut, Role, Unattached};
 use crate::plant::{Bug, planted};
-use crate::types::{BrokerId, LeaderEpoch, Offset};
+use crate::types::{BrokerId, ErrorCode, LeaderEpoch, Offset};
 use alloc::vec::Vec;
 
 /// A voter asks another for its vote.
@@ -105,7 +105,7 @@ impl Quorum {
 
     /// A voter asks for a vote. The answer is [`Quorum::verdict`], once that says something.
     pub fn vote_asked(&mut self, ask: &VoteAsk, cx: &mut QuorumCx<'_>, out: &mut Vec<QuorumOut>) {
-        if !self.may_judge(ask) || self.asleep_until.is_some() {
+        if !self.may_judge(ask) || self.asleep_until.is_some() || self.believable(ask.term).is_err() {
             return;
         }
         self.outdone(ask.term, None, cx, out);
@@ -165,7 +165,7 @@ impl Quorum {
         cx: &mut QuorumCx<'_>,
         out: &mut Vec<QuorumOut>,
     ) -> bool {
-        if self.asleep_until.is_some() || self.is_absurd(term) {
+        if self.asleep_until.is_some() || term > TERM_MAX {
             return false;
         }
         if term > self.ballot.term {
@@ -179,11 +179,15 @@ impl Quorum {
         }
     }
 
-    /// No quorum comes to such a term: a mistake that was believed would use up the terms there are. Whoever knows of none yet
-    /// believes anything else.
-    fn is_absurd(&self, term: LeaderEpoch) -> bool {
+    /// Who speaks up unasked is not believed much: a stranger could use up the terms there are, or drive voters so far apart that none
+    /// believes another. A member that fell so far behind asks the others itself, and whoever is asked is believed. One that knows of no
+    /// term yet believes anything.
+    pub(super) fn believable(&self, term: LeaderEpoch) -> Result<(), ErrorCode> {
         let leap = term.0.saturating_sub(self.ballot.term.0);
-        term > TERM_MAX || self.ballot.term > LeaderEpoch::FIRST && leap > LEAP_MAX
+        match self.ballot.term > LeaderEpoch::FIRST && leap > LEAP_MAX {
+            true => Err(ErrorCode::InvalidRequest),
+            false => Ok(()),
+        }
     }
 
     /// No round, no reign: waits, and stands again unless a leader is heard of.
@@ -195,7 +199,8 @@ impl Quorum {
 
     /// This member cannot lead for now: its disk does not let it.
     pub fn give_up(&mut self, cx: &mut QuorumCx<'_>, out: &mut Vec<QuorumOut>) {
-        if self.is_leader() {
+        // Nor may one be elected for what its disk refused.
+        if matches!(self.role, Role::Leader(_) | Role::Candidate(_)) {
             self.rest(cx, out);
         }
     }
@@ -236,10 +241,9 @@ impl Quorum {
         self.role = role;
     }
 
-    /// Votes are asked by voters, of voters. Where those come and go whoever asks may know better who they are (KIP-853).
+    /// Votes are asked of voters. Whoever asks may know better who they are (KIP-853), and needs a majority of those.
     fn may_judge(&self, ask: &VoteAsk) -> bool {
-        let is_known = self.electorate.is_changing() || self.electorate.now().contains(ask.from);
-        self.may_vote && is_known && ask.from != self.me.id
+        self.may_vote && ask.from != self.me.id
     }
 
     /// Does whoever asks have at least what is here (Raft, section 5.4.1)? Of a log that was dropped to begin anew its last term is known still:
@@ -267,8 +271,8 @@ impl Quorum {
 
 /// Ten elections a second for three years.
 const TERM_MAX: LeaderEpoch = LeaderEpoch(1 << 30);
-/// So many elections nobody misses.
-const LEAP_MAX: i32 = 1 << 20;
+/// So many elections hardly anybody misses.
+const LEAP_MAX: i32 = 16;
 
 #[cfg(test)]
 #[path = "election_test.rs"]

@@ -109,6 +109,7 @@ fn the_only_voter_goes_back_to_what_its_disk_has() {
     assert_eq!((quorum.term(), quorum.told()), (LeaderEpoch(5), (LeaderEpoch(4), None)));
     with(at(1001), |cx| quorum.reload(Log::empty(Offset::ZERO), cx, &mut Vec::new()));
     assert_eq!((quorum.term(), quorum.is_leader()), (LeaderEpoch(4), false), "its vote did not become durable");
+    assert!(quorum.is_sole() && quorum.asleep_until().is_none(), "nobody else is to be asked");
 }
 
 #[test]
@@ -224,9 +225,9 @@ fn a_leader_that_resigns_names_who_is_next_and_that_one_stands_at_once() {
 }
 
 #[test]
-fn a_term_that_no_quorum_comes_to_is_not_believed() {
+fn who_speaks_unasked_of_a_term_to_come_is_not_believed_and_who_is_asked_is() {
     let mut quorum = voter();
-    for term in [5 + (1 << 20), i32::MAX] {
+    for term in [4 + 17, i32::MAX] {
         for is_pre in [true, false] {
             let (_, out) = asked(&mut quorum, &ask(FIRST, term, is_pre));
             assert_eq!((quorum.term(), out), (LeaderEpoch(4), vec![]), "{term}");
@@ -237,8 +238,38 @@ fn a_term_that_no_quorum_comes_to_is_not_believed() {
         assert_eq!((begun, ended), (Err(ErrorCode::InvalidRequest), Err(ErrorCode::InvalidRequest)));
         assert_eq!(quorum.term(), LeaderEpoch(4));
     }
-    let (_, out) = asked(&mut quorum, &ask(FIRST, 1 << 20, false));
+    let (_, out) = asked(&mut quorum, &ask(FIRST, 4 + 16, false));
     assert!(!out.is_empty(), "so many may have been missed");
+    let (mut out, pre) = (Vec::new(), ask(ME.id, 20, true));
+    let told = |term| VoteTold { term: LeaderEpoch(term), leader: None, is_granted: false };
+    with(at(120), |cx| quorum.vote_told((THIRD, &pre), told(1 << 29), cx, &mut out));
+    assert_eq!(quorum.term(), LeaderEpoch(1 << 29), "or it would be apart from the others for ever");
+    with(at(130), |cx| quorum.vote_told((THIRD, &pre), told(i32::MAX), cx, &mut out));
+    assert_eq!(quorum.term(), LeaderEpoch(1 << 29), "no quorum comes to that one");
+}
+
+#[test]
+fn a_leader_that_the_settings_do_not_name_is_followed_if_one_that_they_name_says_so() {
+    let mut quorum = voter();
+    let (mut out, leader) = (Vec::new(), BrokerId(4));
+    let begun = with(at(110), |cx| quorum.begun((leader, LeaderEpoch(5)), cx, &mut out));
+    assert_eq!((begun, quorum.term()), (Err(ErrorCode::InconsistentVoterSet), LeaderEpoch(4)));
+    let told = VoteTold { term: LeaderEpoch(5), leader: Some(leader), is_granted: false };
+    with(at(120), |cx| quorum.vote_told((THIRD, &ask(ME.id, 4, true)), told, cx, &mut out));
+    assert_eq!(quorum.leader(), Some(leader));
+}
+
+#[test]
+fn a_candidate_whose_disk_is_full_stands_no_more() {
+    let mut quorum = voter();
+    let mut out = Vec::new();
+    with(at(1000), |cx| quorum.wake(cx, &mut out));
+    let Some(QuorumOut::AskVote { ask: pre, .. }) = out.first().cloned() else { panic!("{out:?}") };
+    with(at(1001), |cx| quorum.give_up(cx, &mut out));
+    out.clear();
+    let told = VoteTold { term: pre.term, leader: None, is_granted: true };
+    with(at(1002), |cx| quorum.vote_told((THIRD, &pre), told, cx, &mut out));
+    assert_eq!(out, [], "what it has in memory may not be on its disk");
 }
 
 #[test]

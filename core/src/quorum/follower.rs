@@ -158,7 +158,7 @@ impl Quorum {
             // What is here beyond the leader's beginning is of another history. What lies before may be committed, although that is
             // not known after a start, and be all that tells who votes: it goes when the log begins anew, which remembers that.
             (ErrorCode::OffsetOutOfRange, _) if self.log.end() > self.high_watermark => {
-                let before = Offset(told.log_start.0 - 1).clamp(self.log.start(), self.log.end());
+                let before = Offset(told.log_start.0.saturating_sub(1)).clamp(self.log.start(), self.log.end());
                 self.cut(self.high_watermark.max(before), out);
                 Taken::Well
             }
@@ -268,7 +268,7 @@ impl Quorum {
 
 /// Whether a leader of that term has such batches: one behind the other without a gap, of terms that do not go back, and of voters that can be read.
 fn is_sound(asked: FetchAsk, told: &FetchTold) -> bool {
-    let (mut next, mut term) = (asked.from, asked.last);
+    let (mut next, mut term) = (asked.from, asked.last.max(LeaderEpoch::FIRST));
     told.batches.iter().all(|batch| {
         let is_next = batch.base_offset() == next && batch.end_offset() > next;
         let is_grown = term <= batch.header().leader_epoch && batch.header().leader_epoch <= told.term;

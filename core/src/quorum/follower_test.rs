@@ -94,6 +94,7 @@ fn batches_that_no_leader_of_the_term_has_are_not_taken() {
         ("a gap between", vec![batch(0, 1, 1), batch(2, 1, 1)]),
         ("a term that goes back", vec![batch(0, 1, 2), batch(1, 1, 1)]),
         ("a term to come", vec![batch(0, 1, 4)]),
+        ("no term", vec![batch(0, 1, -1)]),
     ] {
         let mut quorum = observer();
         assert_eq!(take(&mut quorum, told(3, 9, batches)), (Taken::Unsound, vec![]), "{why}");

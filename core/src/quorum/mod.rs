@@ -309,7 +309,10 @@ impl Quorum {
     pub fn reload(&mut self, log: Log, cx: &mut QuorumCx<'_>, out: &mut Vec<QuorumOut>) {
         if self.is_sole {
             let vote = Some((self.ballot.told, self.ballot.voted.filter(|_| self.ballot.is_kept)));
-            *self = Self::boot(self.member(), vote, log, cx);
+            let mut electorate = self.electorate.clone();
+            electorate.cut(log.end());
+            *self = Self::boot(Member { is_fixed: true, ..self.member() }, vote, log, cx);
+            self.electorate = electorate;
             return;
         }
         if matches!(self.role, Role::Leader(_)) {

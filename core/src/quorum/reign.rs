@@ -32,6 +32,7 @@ impl Quorum {
         out: &mut Vec<QuorumOut>,
     ) -> Result<(), ErrorCode> {
         self.may_lead(leader)?;
+        self.believable(term)?;
         self.outdone(term, Some(leader), cx, out);
         match () {
             () if term < self.ballot.term => Err(ErrorCode::FencedLeaderEpoch),
@@ -49,6 +50,7 @@ impl Quorum {
         out: &mut Vec<QuorumOut>,
     ) -> Result<(), ErrorCode> {
         self.may_lead(leader)?;
+        self.believable(term)?;
         self.outdone(term, None, cx, out);
         match () {
             () if term < self.ballot.term => return Err(ErrorCode::FencedLeaderEpoch),
@@ -68,7 +70,7 @@ impl Quorum {
         Ok(())
     }
 
-    /// Only voters lead. Where those come and go a leader may be one of whom this member has yet to hear.
+    /// Whoever says of itself that it leads is a voter. Where those come and go it may be one of whom this member has yet to hear.
     fn may_lead(&self, leader: BrokerId) -> Result<(), ErrorCode> {
         match self.asleep_until {
             Some(_) => Err(ErrorCode::BrokerNotAvailable),
@@ -94,9 +96,10 @@ impl Quorum {
         self.enter(Role::Unattached(Unattached::until(until)), out);
     }
 
-    /// Follows this leader of the current term, if it can be one. True if it is followed now.
+    /// Follows this leader of the current term. Who is asked at an address of the settings is believed, whoever it names: those
+    /// may vote by now of whom the settings say nothing. True if it is followed now.
     pub(super) fn attach(&mut self, leader: BrokerId, cx: &mut QuorumCx<'_>, out: &mut Vec<QuorumOut>) -> bool {
-        if leader == self.me.id || self.may_lead(leader).is_err() {
+        if leader == self.me.id || self.asleep_until.is_some() {
             return false;
         }
         match &self.role {

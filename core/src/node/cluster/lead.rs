@@ -225,6 +225,8 @@ impl Node {
             Reply::Registered(epoch) if !self.cluster.quorum.is_sole() => self.enlisted_as(now, epoch, out),
             Reply::Registered(epoch) => {
                 self.cluster.epoch = epoch;
+                // It has it in its log; this is for a start with settings that name other voters too.
+                self.cluster.store(Action::Registration { epoch }, Then::Stray, out);
                 self.trusted(out);
                 self.cluster.phase = Phase::Following;
                 self.drop_strays(out);

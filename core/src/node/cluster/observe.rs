@@ -58,7 +58,11 @@ impl Node {
             return;
         };
         self.cluster.observing.asking = Some((whom, ask));
-        let body = Request::Fetch(request(&self.cluster.id, self.cluster.life.me, ask));
+        // One that is no controller cannot be made a voter: it names no directory to vote with.
+        let Voter { id, directory } = self.cluster.life.me;
+        let votes = self.config.broker.roles.is_controller();
+        let me = Voter { id, directory: if votes { directory } else { Uuid::ZERO } };
+        let body = Request::Fetch(request(&self.cluster.id, me, ask));
         let wait = FETCH_WAIT + self.config.quorum.fetch_timeout;
         let call = self.calls.begin(CallFor::Metadata(whom, ask));
         out.push(Effect::Call { call, line, body, wait });

@@ -222,6 +222,7 @@ impl Node {
         let ask = match partition {
             _ if self.is_elsewhere(body.cluster_id.as_ref()) => Err(ErrorCode::InconsistentClusterId),
             None => Err(ErrorCode::InvalidRequest),
+            _ if self.is_not_me(body.voter_id) => Err(ErrorCode::InvalidVoterKey),
             Some(partition) if self.is_another(partition.voter_directory_id) => Err(ErrorCode::InvalidVoterKey),
             Some(partition) => Ok(VoteAsk {
                 from: BrokerId(partition.replica_id),
@@ -261,6 +262,7 @@ impl Node {
         let (error, told) = match partition {
             _ if self.is_elsewhere(body.cluster_id.as_ref()) => (ErrorCode::InconsistentClusterId, None),
             None => (ErrorCode::InvalidRequest, None),
+            _ if self.is_not_me(body.voter_id) => (ErrorCode::InvalidVoterKey, None),
             Some(one) if self.is_another(one.voter_directory_id) => (ErrorCode::InvalidVoterKey, None),
             Some(one) => {
                 let endpoint = body.leader_endpoints.first().map(|one| (one.host.clone(), one.port));
@@ -328,6 +330,11 @@ impl Node {
             ..EndQuorumEpochResponse::default()
         };
         out.push(Effect::Reply { ticket, body: Some(Response::EndQuorumEpoch(body)) });
+    }
+
+    /// Is another voter meant? An address of the settings may be wrong, and its answer must not count for two.
+    fn is_not_me(&self, id: i32) -> bool {
+        id >= 0 && id != self.config.broker.id.0
     }
 
     /// Is a voter of this number meant that has another directory?
