@@ -195,6 +195,13 @@ impl Model {
         id.and_then(|id| self.led.get(&(id, log.partition))).is_some_and(|(_, leader)| leader != host)
     }
 
+    /// May whoever answers as the partition's leader know less than was promised? One of the past that has not heard of its end may,
+    /// and in a cluster one that leads although records were lost with a disk, or that was trusted no longer.
+    pub fn may_lack(&self, log: LogName, host: &str) -> bool {
+        let is_unclean = self.damaged || self.marks.contains_key("brokers to be unregistered");
+        self.is_led_elsewhere(log, host) || self.replicated && is_unclean
+    }
+
     /// Has another host than this one begun to coordinate the group since? This one may not have heard of it, and knows nothing of what
     /// was committed there.
     pub fn is_coordinated_elsewhere(&self, group: &str, host: &str) -> bool {

@@ -280,7 +280,7 @@ impl Consumer {
                     Asked::End => ("end", floor.watermark.max(floor.acked_end)),
                     Asked::Start | Asked::Fetch | Asked::Nothing => ("start", floor.start),
                 };
-                if answer.offset < lowest && cx.model.replicated {
+                if answer.offset < lowest && cx.model.may_lack(log, &cx.at.0) {
                     // One that was a leader and has not heard of its end: whoever is asked next may know more.
                     cx.model.mark("leaders of the past heard");
                     self.stumbled(cx, log, ErrorCode::NotLeaderOrFollower.code());
