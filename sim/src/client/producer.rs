@@ -77,7 +77,15 @@ struct Line {
     retry_at: At,
     /// The oldest was refused while younger ones were under way. A broker that knows nothing of this producer yet takes
     /// whatever number comes first (KIP-360), and the oldest then comes too late.
-    overtaken: bool,
+    /// This is the youngest of them: once it is stored with nothing older waiting, the broker knows the producer.
+    overtaken: Option<RecordId>,
+}
+
+impl Line {
+    /// The first record of the youngest batch behind this one that was ever sent.
+    fn youngest_behind(&self, at: usize) -> Option<RecordId> {
+        self.batches.iter().skip(at + 1).rfind(|batch| batch.tries > 0).map(|batch| batch.ids[0])
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -291,7 +299,7 @@ impl Producer {
     fn start_over(&mut self, cx: &mut Cx) {
         for line in self.lines.values_mut() {
             line.batches.clear();
-            line.overtaken = false;
+            line.overtaken = None;
         }
         self.identity = None;
         if cx.up {
@@ -395,6 +403,8 @@ impl Producer {
         match error {
             ErrorCode::None => {
                 let batch = line.batches.remove(at).expect("found above");
+                // Nothing older waits, and whoever leads knows of the youngest that was under way: it knows of all before the next.
+                line.overtaken = line.overtaken.filter(|youngest| at > 0 || batch.ids[0] < *youngest);
                 let base = (answer.base_offset >= 0).then_some(answer.base_offset);
                 cx.model.acked(log, base, &batch.ids);
             }
@@ -403,7 +413,7 @@ impl Producer {
                 cx.model.acked(log, None, &batch.ids);
             }
             ErrorCode::OutOfOrderSequenceNumber if at > 0 || !self.habits.idempotent => Self::retry(cx, line, at),
-            ErrorCode::OutOfOrderSequenceNumber if line.overtaken => {
+            ErrorCode::OutOfOrderSequenceNumber if line.overtaken.is_some() => {
                 cx.model.mark("numbers overtaken");
                 self.start_over(cx);
             }
@@ -416,7 +426,9 @@ impl Producer {
                 cx.model.mark("produce retried");
                 // Or took it, forgot it as a follower, and leads again before the younger ones come.
                 let may_be_unknown = error == ErrorCode::NotEnoughReplicas || line.batches[at].sequence == 0;
-                line.overtaken |= may_be_unknown && line.batches.iter().skip(at + 1).any(|batch| batch.tries > 0);
+                if may_be_unknown {
+                    line.overtaken = line.youngest_behind(at).or(line.overtaken);
+                }
                 Self::retry(cx, line, at);
                 self.refresh_soon(cx);
             }
@@ -442,7 +454,6 @@ impl Producer {
             ErrorCode::OutOfOrderSequenceNumber | ErrorCode::UnknownProducerId | ErrorCode::InvalidProducerEpoch => {
                 cx.model.find("idempotent", text);
             }
-            ErrorCode::UnknownServerError => cx.model.mark("produce failed"),
             _ => cx.model.find("produce", text),
         }
         if self.habits.idempotent {
@@ -469,7 +480,9 @@ impl Actor for Producer {
                 for (log, line) in &mut self.lines {
                     // The answer that nobody heard may have been that too few were in sync, and more were when the younger came.
                     let may_be_refused = cx.model.cluster && cx.model.topics[log.topic].replicas_min() > 1;
-                    line.overtaken |= may_be_refused && line.batches.iter().skip(1).any(|batch| batch.tries > 0);
+                    if may_be_refused {
+                        line.overtaken = line.youngest_behind(0).or(line.overtaken);
+                    }
                     line.batches.iter_mut().for_each(|batch| batch.flying = false);
                 }
             }
