@@ -149,9 +149,8 @@ impl Trimmer {
                 facts.start = facts.start.max(start);
                 cx.model.mark("records deleted");
             }
-            // A leader that is new may not know yet that so much is committed.
-            Some((Some(ErrorCode::OffsetOutOfRange), _))
-                if cx.model.topics[log.topic].expires || cx.model.replicated => {}
+            // One that led and has not heard of its end may lack what was shown since.
+            Some((Some(ErrorCode::OffsetOutOfRange), _)) if cx.model.may_lack(log, &cx.at.0) => {}
             Some((Some(error), _)) if error.is_retriable() => {
                 cx.model.mark("delete records retried");
                 if cx.model.cluster {
