@@ -52,7 +52,7 @@ impl World {
     pub(crate) fn judge_agreement(&mut self, number: usize) {
         let machine = &self.machines[number];
         let Some(view) = machine.view() else { return };
-        if let Some(term) = view.reign().filter(|_| !self.model.damaged) {
+        if let Some(term) = view.reign() {
             let leader = *self.agreement.terms.entry(term).or_insert_with(|| {
                 self.model.mark("controllers elected");
                 number
