@@ -134,13 +134,15 @@ pub struct Net {
     stalled: BTreeMap<(usize, Flow), At>,
     /// Until when what the first machine sends to the second is held back: on all connections, or on those to one port.
     cuts: BTreeMap<(usize, usize, Option<u16>), At>,
+    /// How often the longest delay is twice as long: some take 128 times as long as usual while faults go on.
+    doublings: u64,
     rng: Rng,
 }
 
 impl Net {
     /// A network without connections.
     pub fn new(quality: Quality, rng: Rng) -> Self {
-        Self { quality, links: Vec::new(), stalled: BTreeMap::new(), cuts: BTreeMap::new(), rng }
+        Self { quality, links: Vec::new(), stalled: BTreeMap::new(), cuts: BTreeMap::new(), doublings: 8, rng }
     }
 
     /// Somebody reaches out; the other side hears of it at the returned time.
@@ -272,10 +274,15 @@ impl Net {
         Some(live[self.rng.below(live.len() as u64) as usize])
     }
 
+    /// The faults are over: what takes as long as a session does not happen any more.
+    pub fn calm(&mut self) {
+        self.doublings = 4;
+    }
+
     /// How long a signal takes: mostly as usual, sometimes many times longer.
     pub fn delay(&mut self) -> Duration {
         let usual = self.rng.between(self.quality.delay_us / 2 + 1, self.quality.delay_us * 3 / 2 + 1);
-        let tail = if self.rng.chance(1, 100) { 1 << self.rng.below(8) } else { 1 };
+        let tail = if self.rng.chance(1, 100) { 1 << self.rng.below(self.doublings) } else { 1 };
         Duration::from_micros(usual * tail)
     }
 }

@@ -102,6 +102,7 @@ impl World {
     /// to by starting the process again.
     pub fn heal(&mut self) {
         self.trace.event(self.now, 10, || ("nemesis".into(), "calm".into()));
+        self.net().calm();
         let soon = self.now + Duration::from_millis(1);
         for at in 0..self.machines.len() {
             self.net().stall(at, Flow::Out, soon);
