@@ -1,4 +1,5 @@
 use super::client::{Answer, Client};
+use super::produce::PIECES_MAX;
 use super::{Conn, ConnLimits, ConnOut, Reason};
 use crate::boundary::{Asker, Input};
 use crate::msg::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
@@ -10,6 +11,7 @@ use crate::msg::produce::{PartitionProduceData, ProduceRequest, ProduceResponse,
 use crate::msg::{ApiKey, Request, Response};
 use crate::record::{Builder, CodecFault, Compression, Functions, NewRecord, Records, Refusal};
 use crate::types::{ConnId, ErrorCode, ListenerType, Mono, Now, Str, Ticket, Wall};
+use crate::wire::WireError;
 use alloc::vec::Vec;
 use alloc::{format, vec};
 use bytes::Bytes;
@@ -376,6 +378,16 @@ fn a_frame_has_to_be_whole_in_time_however_often_a_byte_comes() {
     assert_eq!(conn.deadline(), Some(now(60).mono));
     conn.received(now(20), stream, &mut out);
     assert_eq!((tickets(&out).len(), conn.deadline()), (1, None), "whoever is owed an answer is not idle");
+}
+
+#[test]
+fn a_produce_that_names_more_partitions_than_anybody_has_ends_the_connection() {
+    for (count, is_taken) in [(PIECES_MAX, true), (PIECES_MAX + 1, false)] {
+        let (mut conn, mut client, mut out) = (conn(ConnLimits::default()), client(), Vec::new());
+        conn.received(now(1), sent(&mut client, &produce(-1, vec![Bytes::new(); count]), 9), &mut out);
+        let refused = Reason::Malformed { api: Some(ApiKey::Produce), fault: WireError::OverBudget };
+        assert_eq!((tickets(&out).len(), closed(&out)), (usize::from(is_taken), (!is_taken).then_some(refused)));
+    }
 }
 
 #[test]

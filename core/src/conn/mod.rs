@@ -361,6 +361,9 @@ impl Conn {
                     ApiVersionsResponse { error_code: ErrorCode::InvalidRequest.code(), ..Default::default() };
                 self.answer(ticket.seq, Some(refused.into()), out)?;
             }
+            Request::Produce(body) if produce::pieces(&body) > produce::PIECES_MAX => {
+                return Err(Reason::Malformed { api: Some(api), fault: WireError::OverBudget });
+            }
             Request::Produce(body) => {
                 let part = Part { ticket, asker: self.asker.clone(), version };
                 self.prove(part, body, out);
